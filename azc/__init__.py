@@ -1,0 +1,83 @@
+"""azc: write, train and search for machine-learning algorithms made of 65 mathematical ops.
+
+    program = azc.load("linear.az")
+    tasks = azc.tasks.make_set("linear", features=8, count=8)
+    result = azc.evaluate(program, tasks)
+    result.fitness        # (8,) float64
+
+An algorithm is a program of three functions, Setup, Predict and Learn, on a typed memory of
+scalars, vectors and matrices (Real et al., "AutoML-Zero: Evolving Machine Learning Algorithms
+From Scratch", ICML 2020).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from azc.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from azc import tasks
+    from azc.errors import (
+        AzcError,
+        CompileError,
+        ConfigError,
+        ParseError,
+        ResourceError,
+        TaskError,
+    )
+    from azc.evaluate import Result, evaluate
+    from azc.lang import load, parse
+    from azc.program import Instruction, Program
+    from azc.tasks import Task
+
+# Where each public name lives. They are imported on first use, so that `import azc` and the
+# command line start in milliseconds.
+_HOME = {
+    "AzcError": "azc.errors",
+    "CompileError": "azc.errors",
+    "ConfigError": "azc.errors",
+    "Instruction": "azc.program",
+    "ParseError": "azc.errors",
+    "Program": "azc.program",
+    "ResourceError": "azc.errors",
+    "Result": "azc.evaluate",
+    "Task": "azc.tasks",
+    "TaskError": "azc.errors",
+    "evaluate": "azc.evaluate",
+    "load": "azc.lang",
+    "parse": "azc.lang",
+}
+
+__all__ = [
+    "AzcError",
+    "CompileError",
+    "ConfigError",
+    "Instruction",
+    "ParseError",
+    "Program",
+    "ResourceError",
+    "Result",
+    "Task",
+    "TaskError",
+    "__version__",
+    "evaluate",
+    "load",
+    "parse",
+    "tasks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "tasks":
+        return importlib.import_module("azc.tasks")
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'azc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

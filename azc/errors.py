@@ -1,0 +1,96 @@
+"""What `azc` raises: every error a user can cause is an `AzcError` with a message that says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Iterable
+
+__all__ = [
+    "AzcError",
+    "CompileError",
+    "ConfigError",
+    "Diagnostic",
+    "ParseError",
+    "ResourceError",
+    "TaskError",
+    "expected",
+    "nearest",
+]
+
+
+def expected(what: str, got: object, do: str = "") -> str:
+    """The one form of message: ``expected WHAT, got GOT; DO``."""
+    message = f"expected {what}, got {got}"
+    return f"{message}; {do}" if do else message
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``did you mean X?`` for the known name closest to `name`, or an empty string."""
+    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {found[0]!r}?" if found else ""
+
+
+class AzcError(Exception):
+    """Base of all errors that come from the user's input, options or machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding in a program's text: an error or a warning, with its place.
+
+    `line` and `column` count from 1; `source` is the line itself (empty where there is none).
+    """
+
+    message: str
+    filename: str = "<string>"
+    line: int = 1
+    column: int = 1
+    source: str = ""
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        place = f"{self.filename}:{self.line}:{self.column}: {self.severity}: {self.message}"
+        if not self.source:
+            return place
+        # A caret under the column; tabs are kept so that it lines up in any terminal.
+        shown = self.source[:200]
+        pad = "".join("\t" if char == "\t" else " " for char in shown[: self.column - 1])
+        return f"{place}\n    {shown}\n    {pad}^"
+
+
+class ParseError(AzcError):
+    """A program's text is not a program.
+
+    Attributes: `diagnostic`, and for convenience `line`, `column` (from 1), `filename`.
+    """
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
+        self.filename = diagnostic.filename
+        self.line = diagnostic.line
+        self.column = diagnostic.column
+
+
+class TaskError(AzcError):
+    """A task cannot be made: unknown kind, bad file, wrong shapes or values."""
+
+
+class ConfigError(AzcError):
+    """A setting is unknown, of the wrong type, or impossible with the others."""
+
+
+class CompileError(AzcError):
+    """The C compiler is missing or refused the emitted code; holds the compiler's own message."""
+
+
+class ResourceError(AzcError):
+    """The work would not fit; the message has the number of bytes it needs.
+
+    Attribute: `required` (bytes).
+    """
+
+    def __init__(self, message: str, required: int) -> None:
+        super().__init__(message)
+        self.required = required

@@ -1,0 +1,50 @@
+"""How much memory an evaluation may take on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from azc.errors import ConfigError, ResourceError, expected
+
+__all__ = ["available_bytes", "refuse_beyond"]
+
+
+def available_bytes() -> int:
+    """Bytes that can be had without swapping: what the system says is available, what the control
+    group leaves, and `AZC_MEMORY_LIMIT` (bytes) if it is set; the least of them."""
+    bounds = []
+    if limit := os.environ.get("AZC_MEMORY_LIMIT"):
+        if not limit.isdecimal():
+            raise ConfigError(
+                "AZC_MEMORY_LIMIT: " + expected("a number of bytes", repr(limit), "unset it")
+            )
+        bounds.append(int(limit))
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                bounds.append(int(line.split()[1]) * 1024)
+        group = Path("/sys/fs/cgroup")
+        most = (group / "memory.max").read_text().strip()
+        if most != "max":
+            bounds.append(int(most) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError, IndexError):
+        pass  # not Linux, or no control group: the other bounds stand
+    if not bounds:
+        bounds.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return max(0, min(bounds))
+
+
+def refuse_beyond(required: int, what: str) -> None:
+    """Raise `ResourceError` if `required` bytes for `what` are more than can be had."""
+    available = available_bytes()
+    if required > available:
+        raise ResourceError(
+            f"{what} needs {required} bytes ({required / 2**30:.1f} GiB); "
+            + expected(
+                f"at most {available} bytes ({available / 2**30:.1f} GiB), which can be had now",
+                f"{required}",
+                "use fewer features, examples or matrices, or raise AZC_MEMORY_LIMIT if it is set",
+            ),
+            required,
+        )

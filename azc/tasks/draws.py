@@ -1,0 +1,115 @@
+"""Seeded draws that every kind of task shares: generators, splits, standardisation.
+
+A generator is named by (seed of the set, index of the task, stream), so task i is the same
+whether 1 or 100 tasks are made, and one stream's length never shifts another's numbers:
+
+    PARAMETERS  what the task is: weights of a synthetic task, the projection of an image task
+    TRAIN, VALID  the examples of a synthetic task
+    ROWS        which rows go into which part
+    ORDER       the order of the rows within a part
+    KEY         the task's seed, under which a program's random instructions draw
+    PAIRS       the order of a set's pairs of classes (belongs to the set: index 0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from azc.tasks.task import Array
+
+__all__ = ["generator", "ordered_product", "share", "standardise", "stratified", "task_seed"]
+
+Indices = npt.NDArray[np.intp]
+
+PARAMETERS, TRAIN, VALID, ROWS, ORDER, KEY, PAIRS = range(7)
+
+
+def generator(seed: int, index: int, stream: int, *more: int) -> np.random.Generator:
+    """The generator of one stream of task `index` of the set with `seed`."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(index, stream, *more))
+    return np.random.Generator(np.random.PCG64DXSM(sequence))
+
+
+def task_seed(seed: int, index: int) -> int:
+    """The 64-bit seed of task `index` itself."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(index, KEY))
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def ordered_product(A: Array, B: Array) -> Array:
+    """``A @ B`` for (n, k) and (k, m) or (k,), with the k terms added in order.
+
+    A BLAS product rounds differently from machine to machine; this one does not.
+    """
+    result = np.zeros((len(A), *B.shape[1:]))
+    for j in range(A.shape[1]):
+        column = A[:, j] if B.ndim == 1 else A[:, j, None]
+        result += column * B[j]
+    return result
+
+
+def standardise(*parts: Array) -> list[Array]:
+    """Each (n, F) part less the first part's mean, over its standard deviation, per column.
+
+    A column that is constant in the first part is only shifted. Squares neither overflow nor
+    vanish, because columns are first scaled by a power of two, which is exact.
+    """
+    first = parts[0]
+    low, high = first.min(axis=0), first.max(axis=0)
+    constant = low == high
+    _, exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))
+    exponent[constant] = 0
+    with np.errstate(over="ignore", invalid="ignore"):  # only constant columns can, unused then
+        centred = np.ldexp(first, -exponent)
+        mean = centred.sum(axis=0) / len(first)
+        centred -= mean
+        # The second pass takes off what the first sum lost where the mean dwarfs the spread.
+        rest = centred.sum(axis=0) / len(first)
+        centred -= rest
+        centred *= centred
+        std = np.sqrt(centred.sum(axis=0) / len(first))
+    # Rounding can leave a constant column a tiny deviation: its entries decide, not the sums.
+    mean, rest = np.where(constant, low, mean), np.where(constant, 0.0, rest)
+    scale = np.where(constant | (std == 0), 1.0, std)
+    result = []
+    for part in parts:
+        with np.errstate(over="ignore", invalid="ignore"):
+            part = np.ldexp(part, -exponent)
+            part -= mean
+            part -= rest
+            part /= scale
+        result.append(part)
+    return result
+
+
+def share(total: int, classes: int) -> list[int]:
+    """`total` examples over `classes` as evenly as possible, the first ones getting the rest."""
+    return [total // classes + (c < total % classes) for c in range(classes)]
+
+
+def stratified(
+    sizes: Sequence[int], parts: Sequence[int], seed: int, index: int
+) -> list[tuple[Indices, Indices]]:
+    """For each part (class of each example, its row within that class), disjoint and shuffled.
+
+    `sizes` counts the examples there are of each class, `parts` those wanted in each part; the
+    caller has checked that they suffice. What one part gets does not depend on the later ones.
+    """
+    shares = [share(total, len(sizes)) for total in parts]
+    rows = [generator(seed, index, ROWS, c).permutation(size) for c, size in enumerate(sizes)]
+    used = [0] * len(sizes)
+    result = []
+    for number, counts in enumerate(shares):
+        labels: list[npt.NDArray[Any]] = []
+        chosen: list[npt.NDArray[Any]] = []
+        for c, count in enumerate(counts):
+            labels.append(np.full(count, c, dtype=np.intp))
+            chosen.append(rows[c][used[c] : used[c] + count])
+            used[c] += count
+        order = generator(seed, index, ORDER, number).permutation(parts[number])
+        result.append((np.concatenate(labels)[order], np.concatenate(chosen)[order]))
+    return result

@@ -1,0 +1,102 @@
+"""CIFAR-10, binary version: five files of 10,000 records, packed in a tar archive or not.
+
+record   label, 1 byte | 1024 red | 1024 green | 1024 blue
+"""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from azc.errors import TaskError, expected
+from azc.tasks.images.layout import Images, as_images, first_file
+from azc.tasks.reading import decompressed, reading
+
+__all__ = ["load", "locate"]
+
+_BATCHES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
+_INNER = "cifar-10-batches-bin"
+_ARCHIVES = tuple(f"cifar-10-binary.{end}" for end in ("tar.gz", "tgz", "tar.xz", "tar"))
+_PICKLED = ("cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1", "data_batch_1")
+_RECORD, _MOST = 3073, 10_000
+# The official archive unpacks to 184 MB in 9 members.
+_UNPACKED, _MEMBERS = 256 << 20, 1000
+
+
+def locate(folders: Sequence[Path]) -> list[Path]:
+    """The five batches, or the archive alone; empty if there is neither."""
+    incomplete: list[tuple[Path, list[str]]] = []
+    for folder in folders:
+        for place in (folder, folder / _INNER):
+            paths = [first_file([place], [name]) for name in _BATCHES]
+            found = [path for path in paths if path is not None]
+            if len(found) == len(_BATCHES):
+                return found
+            if found:
+                missing = [n for n, path in zip(_BATCHES, paths, strict=True) if path is None]
+                incomplete.append((place, missing))
+        archive = first_file([folder], _ARCHIVES)
+        if archive:
+            return [archive]
+    for place, missing in incomplete:
+        raise TaskError(expected(f"{', '.join(missing)} in {place}", "only the other batches"))
+    pickled = first_file(folders, _PICKLED)
+    if pickled:
+        do = "it holds Python pickles, which are never loaded; take the binary version"
+        raise TaskError(expected(f"{_ARCHIVES[0]}", pickled, do))
+    return []
+
+
+def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Images:
+    """(n, 3072) uint8 and (n,) int64. `wanted` is ignored: an archive unpacks as a whole."""
+    if len(paths) == 1:
+        batches = _from_archive(paths[0])
+    else:
+        batches = []
+        for path in paths:
+            with reading(path, "a CIFAR-10 batch"), path.open("rb") as stream:
+                batches.append(_batch(stream, path))
+    records = np.concatenate(batches)
+    return as_images(records[:, 1:], records[:, 0])
+
+
+def _from_archive(path: Path) -> list[npt.NDArray[np.uint8]]:
+    found: dict[str, npt.NDArray[np.uint8]] = {}
+    with (
+        reading(path, "a tar archive of CIFAR-10, binary version"),
+        decompressed(path, _UNPACKED) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as archive,
+    ):
+        for number, member in enumerate(archive):
+            base = posixpath.basename(member.name)
+            if base in _BATCHES and base not in found and member.isreg():
+                content = archive.extractfile(member)
+                if content is not None:
+                    found[base] = _batch(content, path / base)
+            # The rest of the archive is not worth the seconds it takes to unpack.
+            if len(found) == len(_BATCHES) or number > _MEMBERS:
+                break
+        missing = [base for base in _BATCHES if base not in found]
+        if missing:
+            raise TaskError(expected(f"{', '.join(missing)} in {path}", "no such members"))
+    return [found[base] for base in _BATCHES]
+
+
+def _batch(stream: IO[bytes], path: Path) -> npt.NDArray[np.uint8]:
+    """(n, 3073) uint8 records of one batch file."""
+    data = stream.read(_MOST * _RECORD + 1)
+    count, rest = divmod(len(data), _RECORD)
+    if rest or not 1 <= count <= _MOST:
+        what = f"1 to {_MOST:,} records of {_RECORD} bytes in {path}"
+        got = f"{len(data):,} bytes" if len(data) <= _MOST * _RECORD else "more"
+        raise TaskError(expected(what, got, "get the file again"))
+    records = np.frombuffer(data, dtype=np.uint8).reshape(count, _RECORD)
+    if (top := int(records[:, 0].max())) > 9:
+        raise TaskError(expected(f"labels 0 to 9 in {path}", top))
+    return records

@@ -1,0 +1,105 @@
+"""ImageNet downsampled to 32 x 32, npz format: ten batches, packed in one zip archive or not.
+
+A batch has data (n, 3072) uint8 and labels (n,) from 1 to 1000; class k here is label k + 1.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from azc.errors import TaskError, expected
+from azc.tasks.images.layout import Images, as_images, first_file
+from azc.tasks.reading import read_npz, reading
+
+__all__ = ["load", "locate"]
+
+_ARCHIVE = "Imagenet32_train_npz.zip"
+_BATCHES = tuple(f"train_data_batch_{number}.npz" for number in range(1, 11))
+_PICKLED = ("Imagenet32_train.zip", "train_data_batch_1")
+_CLASSES, _PIXELS, _MOST = 1000, 3072, 130_000
+_BATCH_BYTES = _MOST * (_PIXELS + 8 + 8)
+
+
+def locate(folders: Sequence[Path]) -> list[Path]:
+    """The ten batches, or the archive alone; empty if there is neither."""
+    for folder in folders:
+        for place in (folder, folder / "Imagenet32_train_npz"):
+            paths = [first_file([place], [name]) for name in _BATCHES]
+            found = [path for path in paths if path is not None]
+            if len(found) == len(_BATCHES):
+                return found
+            if found:
+                missing = [n for n, path in zip(_BATCHES, paths, strict=True) if path is None]
+                raise TaskError(expected(f"{', '.join(missing)} in {place}", "only the others"))
+        archive = first_file([folder], [_ARCHIVE])
+        if archive:
+            return [archive]
+    pickled = first_file(folders, _PICKLED)
+    if pickled:
+        do = "it holds Python pickles, which are never loaded; take the npz format"
+        raise TaskError(expected(_ARCHIVE, pickled, do))
+    return []
+
+
+def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Images:
+    """The images of the `wanted` classes (all if None): (n, 3072) uint8 and (n,) int64.
+
+    The whole set is 4 GB and is read one batch at a time; one batch is held beside the result.
+    """
+    images, labels = [], []
+    for path, file in _batches(paths):
+        limit = 8 * _MOST * (_PIXELS + 1)
+        arrays = read_npz(file, path, {"labels": 1, "data": 2}, limit)
+        data, numbers = arrays["data"], arrays["labels"]
+        if data.shape[1] != _PIXELS or data.dtype != np.uint8:
+            what = f"data of shape (n, {_PIXELS}) and type uint8 in {path}"
+            raise TaskError(expected(what, f"shape {data.shape} of {data.dtype}"))
+        if len(data) != len(numbers):
+            raise TaskError(expected(f"{len(data):,} labels in {path}", f"{len(numbers):,}"))
+        if numbers.dtype.kind not in "iu" or not len(numbers):
+            raise TaskError(expected(f"integer labels in {path}", f"{numbers.dtype}"))
+        if numbers.min() < 1 or numbers.max() > _CLASSES:
+            got = f"{numbers.min()} to {numbers.max()}"
+            raise TaskError(expected(f"labels 1 to {_CLASSES} in {path}", got))
+        numbers = numbers.astype(np.int64) - 1
+        if wanted is not None:
+            keep = np.isin(numbers, list(wanted))
+            data, numbers = data[keep], numbers[keep]
+        images.append(data)
+        labels.append(numbers)
+    return as_images(np.concatenate(images), np.concatenate(labels))
+
+
+def _batches(paths: Sequence[Path]) -> Iterator[tuple[Path, Path | IO[bytes]]]:
+    """(path for messages, file or stream to read) of each batch in order."""
+    if len(paths) > 1:
+        yield from ((path, path) for path in paths)
+        return
+    path = paths[0]
+    with ExitStack() as stack:
+        stack.enter_context(reading(path, "a zip archive of the ten batches"))
+        archive = stack.enter_context(zipfile.ZipFile(path))
+        members = {posixpath.basename(info.filename): info for info in archive.infolist()}
+        missing = [name for name in _BATCHES if name not in members]
+        if missing:
+            raise TaskError(expected(f"{', '.join(missing)} in {path}", "no such members"))
+        for name in _BATCHES:
+            info = members[name]
+            stored = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            if info.flag_bits & 1 or not stored:
+                raise TaskError(expected(f"{name} in {path} stored or deflated", "another form"))
+            # Held in memory: a zip within a zip is read from its end, which a stream is not.
+            with archive.open(info) as stream:
+                content = stream.read(_BATCH_BYTES + 1)
+            if len(content) > _BATCH_BYTES:
+                what = f"{name} in {path} of at most {_BATCH_BYTES:,} bytes"
+                raise TaskError(expected(what, "more", "get the official file"))
+            yield path / name, io.BytesIO(content)

@@ -1,0 +1,34 @@
+"""What the readers of image sets share: where files may lie, and what a reader returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Images", "first_file"]
+
+# (n, pixels) uint8 and (n,) int64 labels from 0, in the order of the official training files.
+# Colour images are flattened channel by channel, each channel row by row.
+Images: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+
+
+def first_file(folders: Iterable[Path], names: Sequence[str]) -> Path | None:
+    """The first file that exists, folder by folder."""
+    for folder in folders:
+        for name in names:
+            path = folder / name
+            try:
+                if path.is_file():
+                    return path
+            except OSError:
+                continue
+    return None
+
+
+def as_images(flat: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Images:
+    """The two arrays in their agreed form."""
+    return np.ascontiguousarray(flat, dtype=np.uint8), labels.astype(np.int64)

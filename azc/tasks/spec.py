@@ -1,0 +1,96 @@
+"""The text that names a task kind, taken apart in one place.
+
+linear | affine | teacher-nn
+SET[:raw][:PART]      SET an image set, PART one of  search  select  all  A,B
+FILE.npz | FILE.csv | FILE.parquet
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from azc.errors import TaskError, expected, nearest
+from azc.tasks.images.catalogue import IMAGE_SETS, ImageSet
+from azc.tasks.synthetic import SENTENCES as SYNTHETIC
+
+__all__ = ["FILE_SUFFIXES", "Spec", "parse_spec"]
+
+FILE_SUFFIXES = (".npz", ".csv", ".parquet")
+_PARTS = ("search", "select", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A parsed spec; exactly one of `synthetic`, `images`, `file` is set.
+
+    `part` is for image sets: ``"pairs"`` (every pair), ``"search"``, ``"select"``, ``"all"`` or
+    ``"pair"`` with the two classes in `pair`, the first of which gets label 0.
+    """
+
+    text: str
+    synthetic: str | None = None
+    images: ImageSet | None = None
+    raw: bool = False
+    part: str = "pairs"
+    pair: tuple[int, int] | None = None
+    file: Path | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one such task only: a file that is used exactly as given."""
+        return self.file is not None and self.file.suffix.lower() == ".npz"
+
+
+def parse_spec(text: str) -> Spec:
+    """The `Spec` that `text` names. Raises `TaskError`; reads no file."""
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise TaskError(expected("the name of a task kind", repr(text), _KINDS))
+    text = text.strip()
+    if text.lower().endswith(FILE_SUFFIXES):
+        return Spec(text, file=Path(text).expanduser())
+    name, *rest = text.split(":")
+    if name in SYNTHETIC:
+        if rest:
+            raise TaskError(expected(f"{name!r} alone", repr(text), "it has no classes to choose"))
+        return Spec(text, synthetic=name)
+    if name in IMAGE_SETS:
+        return _image_spec(text, IMAGE_SETS[name], rest)
+    if re.search(r"[/\\]|\.\w+$", text):
+        what = f"a file ending in {', '.join(FILE_SUFFIXES[:-1])} or {FILE_SUFFIXES[-1]}"
+        raise TaskError(expected(what, repr(text)))
+    hint = nearest(name, [*SYNTHETIC, *IMAGE_SETS]) or _KINDS
+    raise TaskError(expected("a known task kind", repr(name), hint))
+
+
+_KINDS = (
+    f"choose one of {', '.join(SYNTHETIC)}, {', '.join(IMAGE_SETS)}, "
+    "or a file ending in .npz, .csv or .parquet"
+)
+
+
+def _image_spec(text: str, images: ImageSet, rest: list[str]) -> Spec:
+    name = images.name
+    raw = rest[:1] == ["raw"]
+    parts = rest[1:] if raw else rest
+    form = f"{name}[:raw][:search|select|all|A,B]"
+    if len(parts) > 1:
+        do = f"write {name}:raw:{parts[0]}" if parts[1] == "raw" else ""
+        raise TaskError(expected(form, repr(text), do))
+    if not parts:
+        return Spec(text, images=images, raw=raw)
+    part = parts[0].strip()
+    if part in _PARTS:
+        return Spec(text, images=images, raw=raw, part=part)
+    found = re.fullmatch(r"([0-9]{1,9})\s*,\s*([0-9]{1,9})", part)
+    if found is None:
+        do = nearest(part, _PARTS if raw else [*_PARTS, "raw"]) or f"for example {name}:0,1"
+        raise TaskError(expected(f"{form} with A and B classes", repr(text), do))
+    a, b = int(found[1]), int(found[2])
+    top = images.classes - 1
+    if a > top or b > top:
+        raise TaskError(expected(f"classes from 0 to {top} in {name}", f"{max(a, b)} in {text!r}"))
+    if a == b:
+        raise TaskError(expected("two different classes", f"{a} twice in {text!r}"))
+    return Spec(text, images=images, raw=raw, part="pair", pair=(a, b))

@@ -1,0 +1,253 @@
+"""`Task`: the examples that a program learns from and is scored on, checked once and then fixed."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from azc.errors import TaskError, expected, nearest
+
+__all__ = ["MAX_FEATURES", "METRICS", "Array", "Task", "checked_integer"]
+
+Array = npt.NDArray[np.float64]
+
+METRICS = ("rmse", "accuracy")
+MAX_FEATURES = 4096
+_FIELDS = (
+    *("X_train", "y_train", "X_valid", "y_valid", "X_test", "y_test"),
+    *("metric", "classes", "name", "seed"),
+)
+
+
+class Task:
+    """One learning problem: training examples in order, validation examples, and how it is scored.
+
+    Parameters
+    ----------
+    X_train, X_valid : array_like, shape (n, F)
+        Features, any integer, boolean or real dtype, finite; 1 <= F <= 4096, n >= 1.
+    y_train, y_valid : array_like, shape (n,)
+        Labels: any finite numbers for ``"rmse"``, integers 0…C-1 for ``"accuracy"``.
+    metric : "rmse" or "accuracy", optional
+        ``"rmse"`` unless given; never guessed from the labels.
+    name : str
+        What tables and messages call the task.
+    classes : int, optional
+        Number of classes C, for ``"accuracy"`` only. Default: the largest label plus one, at
+        least 2. More than two classes need F >= C.
+    seed : int, optional
+        0 <= seed < 2**64. What a program's random instructions draw under (see `key`).
+    X_test, y_test : array_like, optional
+        A further part that no search looks at; both or neither.
+
+    Attributes are the parameters, all arrays float64, C-contiguous and read-only (views of the
+    caller's arrays where these already have that form: do not write to them afterwards),
+    `features` (F) and `classes` (0 for ``"rmse"``). A task cannot be changed.
+
+    Raises `TaskError` for anything that does not fit, with the array and the place in it.
+    """
+
+    __slots__ = (*_FIELDS, "_key", "features")
+
+    X_train: Array
+    y_train: Array
+    X_valid: Array
+    y_valid: Array
+    X_test: Array | None
+    y_test: Array | None
+    features: int
+    metric: str
+    classes: int
+    name: str
+    seed: int | None
+    _key: int | None
+
+    def __init__(
+        self,
+        X_train: npt.ArrayLike,
+        y_train: npt.ArrayLike,
+        X_valid: npt.ArrayLike,
+        y_valid: npt.ArrayLike,
+        *,
+        metric: str | None = None,
+        name: str = "task",
+        classes: int | None = None,
+        seed: int | None = None,
+        X_test: npt.ArrayLike | None = None,
+        y_test: npt.ArrayLike | None = None,
+    ) -> None:
+        metric = "rmse" if metric is None else metric
+        if metric not in METRICS:
+            hint = nearest(metric, METRICS) if isinstance(metric, str) else ""
+            raise TaskError(expected("metric 'rmse' or 'accuracy'", repr(metric), hint))
+        if not isinstance(name, str) or not name:
+            raise TaskError(expected("name to be a non-empty text", repr(name)))
+        if seed is not None:
+            seed = checked_integer("seed", seed, 0, 2**64 - 1)
+        if (X_test is None) != (y_test is None):
+            alone = "y_test" if X_test is None else "X_test"
+            raise TaskError(expected("X_test and y_test together", f"{alone} alone"))
+
+        fields: dict[str, Any] = {"metric": metric, "name": name, "seed": seed, "_key": None}
+        parts = [("train", X_train, y_train), ("valid", X_valid, y_valid)]
+        if X_test is not None and y_test is not None:
+            parts.append(("test", X_test, y_test))
+        else:
+            fields["X_test"] = fields["y_test"] = None
+        for part, X, y in parts:
+            fields[f"X_{part}"], fields[f"y_{part}"] = _examples(part, X, y)
+        features = fields["X_train"].shape[1]
+        for part, _, _ in parts[1:]:
+            got = fields[f"X_{part}"].shape
+            if got[1] != features:
+                raise TaskError(
+                    expected(f"X_{part} of shape (n, {features}) as X_train has", f"shape {got}")
+                )
+        fields["features"] = features
+        labels = {f"y_{part}": fields[f"y_{part}"] for part, _, _ in parts}
+        fields["classes"] = _classes(metric, classes, labels, features)
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
+
+    @property
+    def key(self) -> int:
+        """64 bits that a program's random instructions draw under.
+
+        The seed where one was given, else XXH3-64 of the shapes and the bytes of the training and
+        validation parts: equal data draw alike, on every machine.
+        """
+        if self._key is None:
+            object.__setattr__(self, "_key", self.seed if self.seed is not None else self._hash())
+        assert self._key is not None
+        return self._key
+
+    def _hash(self) -> int:
+        import xxhash
+
+        digest = xxhash.xxh3_64()
+        for array in (self.X_train, self.y_train, self.X_valid, self.y_valid):
+            digest.update(repr(array.shape).encode())
+            digest.update(array.astype("<f8", copy=False).data.cast("B"))
+        return digest.intdigest()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Task cannot be changed; make a new one to change {name!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Task cannot be changed; {name!r} cannot be deleted")
+
+    def __repr__(self) -> str:
+        classes = f", classes={self.classes}" if self.metric == "accuracy" else ""
+        return (
+            f"Task({self.name!r}, features={self.features}, train={len(self.y_train)}, "
+            f"valid={len(self.y_valid)}, metric={self.metric!r}{classes})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For the way to worker processes; the constructor checks again and locks the arrays again.
+        return _rebuild, ({field: getattr(self, field) for field in _FIELDS},)
+
+
+def _rebuild(fields: dict[str, Any]) -> Task:
+    if fields["metric"] == "rmse":
+        fields = {**fields, "classes": None}
+    return Task(**fields)
+
+
+def checked_integer(name: str, value: object, low: int, high: int) -> int:
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TaskError(expected(f"{name} to be an integer", repr(value))) from None
+    if not low <= number <= high:
+        raise TaskError(expected(f"{name} from {low} to {high}", number))
+    return number
+
+
+def _examples(part: str, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
+    """The checked, read-only (X, y) of one part."""
+    X_name, y_name = f"X_{part}", f"y_{part}"
+    features, labels = _numeric(X_name, X), _numeric(y_name, y)
+    if features.ndim != 2:
+        do = "make it two-dimensional, one row per example"
+        raise TaskError(expected(f"{X_name} of shape (n, F)", f"shape {features.shape}", do))
+    if labels.ndim != 1:
+        do = f"pass {y_name}.ravel()" if labels.size == len(features) else ""
+        raise TaskError(expected(f"{y_name} of shape (n,)", f"shape {labels.shape}", do))
+    if len(features) < 1:
+        raise TaskError(expected(f"at least 1 example in {X_name}", f"shape {features.shape}"))
+    if not 1 <= features.shape[1] <= MAX_FEATURES:
+        what = f"1 to {MAX_FEATURES} features in {X_name}"
+        raise TaskError(expected(what, f"{features.shape[1]} (shape {features.shape})"))
+    if len(features) != len(labels):
+        what = f"{y_name} of shape ({len(features)},) to go with {X_name} of {features.shape}"
+        raise TaskError(expected(what, f"shape {labels.shape}"))
+    return _finite(X_name, features), _finite(y_name, labels)
+
+
+def _numeric(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise TaskError(expected(f"{name} without masked entries", "a masked array", "fill them"))
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise TaskError(expected(f"{name} to be an array of numbers", error)) from None
+    if array.dtype.kind not in "biuf":
+        do = "convert it to float64"
+        raise TaskError(expected(f"{name} of a real numeric dtype", f"dtype {array.dtype}", do))
+    return array
+
+
+def _finite(name: str, array: npt.NDArray[Any]) -> Array:
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(array, dtype=np.float64)
+    # The sum is finite unless an entry is not or it overflows: one pass without a temporary.
+    with np.errstate(all="ignore"):
+        suspicious = not np.isfinite(result.sum())
+    if suspicious and not (good := np.isfinite(result)).all():
+        place = np.unravel_index(int(np.argmin(good)), result.shape)
+        where = f"row {place[0]}" + (f", column {place[1]}" if result.ndim == 2 else "")
+        do = "remove or fill such examples; rows and columns count from 0"
+        raise TaskError(expected(f"finite numbers in {name}", f"{result[place]} in {where}", do))
+    view = result.view()
+    view.flags.writeable = False
+    return view
+
+
+def _classes(metric: str, classes: int | None, labels: dict[str, Array], features: int) -> int:
+    """C for accuracy after checking every label against it; 0 for rmse."""
+    if metric == "rmse":
+        if classes not in (None, 0):
+            do = "give metric='accuracy' or leave classes out"
+            raise TaskError(expected("no classes with metric 'rmse'", repr(classes), do))
+        return 0
+    if classes is not None:
+        classes = checked_integer("classes", classes, 2, MAX_FEATURES)
+    what = "labels 0 to C-1" if classes is None else f"labels 0 to {classes - 1}"
+    for name, y in labels.items():
+        bad = (y != np.floor(y)) | (y < 0)
+        if classes is not None:
+            bad |= y >= classes
+        if bad.any():
+            row = int(np.argmax(bad))
+            do = "map -1 and 1 to 0 and 1" if set(np.unique(y)) == {-1.0, 1.0} else ""
+            got = f"{y[row]:g} in row {row}"
+            raise TaskError(expected(f"{what} in {name} for metric 'accuracy'", got, do))
+    if classes is None:
+        top = max(labels["y_train"].max(), labels["y_valid"].max())
+        if top >= MAX_FEATURES:
+            raise TaskError(expected(f"at most {MAX_FEATURES} classes", f"the label {top:g}"))
+        classes = max(2, int(top) + 1)
+        if "y_test" in labels and labels["y_test"].max() >= classes:
+            got = f"{labels['y_test'].max():g}"
+            raise TaskError(expected(f"labels 0 to {classes - 1} in y_test", got, "give classes"))
+    if classes > 2 and features < classes:
+        what = f"at least {classes} features for {classes} classes"
+        do = "a program holds one entry of a vector per class"
+        raise TaskError(expected(what, features, do))
+    return classes

@@ -1,0 +1,1 @@
+"""The grammar of the .az language, one file: ``az.lark``."""

@@ -1,0 +1,1 @@
+"""What runs below Python: kernels, interpreter, random numbers (installed as `azc.runtime`)."""

@@ -1,0 +1,371 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+"""The runtime's door to Python: analysis of packed programs, and evaluation without the GIL.
+
+Programs come as three bytes objects (`azc.program.Program.packed`); examples as arrays in the
+lane layout drawn in `kernels.h`.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from time import monotonic
+
+cdef extern from "program.h" nogil:
+    ctypedef struct az_instruction:
+        int32_t op, out, a, b
+        double constant[3]
+    ctypedef struct az_program:
+        const az_instruction *body[3]
+        int64_t count[3]
+    ctypedef struct az_address_map:
+        int32_t count
+    ctypedef struct az_facts:
+        int learns, stateless, stateless_training, random
+    az_address_map az_map_addresses(const az_program *)
+    az_facts az_find_live(
+        const az_program *, const az_address_map *, int64_t, uint8_t *, uint8_t *)
+    int AZ_OP_COUNT, AZ_TABLE_VERSION
+
+cdef extern from "azmath.h" nogil:
+    double az_exp(double)
+    double az_log(double)
+    double az_sin(double)
+    double az_cos(double)
+    double az_tan(double)
+    double az_asin(double)
+    double az_acos(double)
+    double az_atan(double)
+
+cdef extern from "levels.h" nogil:
+    ctypedef struct az_kernel_set:
+        int lanes
+    int az_level_count()
+    const char *az_level_name(int)
+    int az_level_runs(int)
+    const az_kernel_set *az_level_kernels(int, int64_t)
+
+cdef extern from "interpreter.h" nogil:
+    ctypedef struct az_batch:
+        int64_t features, classes, lanes, train, valid
+        const double *x_train
+        const double *y_train
+        const double *x_valid
+        const double *y_valid
+        const uint64_t *keys
+        uint32_t active
+    ctypedef struct az_settings:
+        int64_t epochs
+        double max_abs_error
+        uint64_t seed
+        int64_t block
+        int keep_dead
+    ctypedef struct az_machine:
+        pass
+    int AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX, AZ_MAX_LANES
+    az_machine *az_machine_new()
+    void az_machine_free(az_machine *)
+    int64_t az_machine_bytes(
+        az_machine *, const az_kernel_set *, const az_program *, const az_batch *,
+        const az_settings *)
+    int az_machine_prepare(
+        az_machine *, const az_kernel_set *, const az_program *, const az_batch *,
+        const az_settings *, double *)
+    int az_machine_run(az_machine *, int64_t)
+    int64_t az_machine_done(const az_machine *)
+    int64_t az_machine_total(const az_machine *)
+    const double *az_machine_fitness(const az_machine *)
+    const double *az_machine_value(const az_machine *)
+
+
+ctypedef double (*az_function)(double) noexcept nogil
+
+cdef az_function function_of(str name) except? NULL:
+    if name == "exp":
+        return az_exp
+    if name == "log":
+        return az_log
+    if name == "sin":
+        return az_sin
+    if name == "cos":
+        return az_cos
+    if name == "tan":
+        return az_tan
+    if name == "arcsin":
+        return az_asin
+    if name == "arccos":
+        return az_acos
+    if name == "arctan":
+        return az_atan
+    raise ValueError(f"expected a function of azmath.h by its NumPy name, got {name!r}")
+
+
+def apply(str name not None, double[::1] values not None) -> None:
+    """Replace each value by the runtime's own function of it, such as ``"exp"``."""
+    cdef az_function function = function_of(name)
+    for i in range(values.shape[0]):
+        values[i] = function(values[i])
+
+
+OP_COUNT = AZ_OP_COUNT
+TABLE_VERSION = AZ_TABLE_VERSION
+LANES = (1, 2, 4, 8, 16)
+
+
+def levels() -> list[str]:
+    """Names of the instruction-set levels that this build has and this machine runs, best last."""
+    return [
+        az_level_name(level).decode() for level in range(az_level_count()) if az_level_runs(level)
+    ]
+
+
+cdef int best_level():
+    cdef int level = az_level_count() - 1
+    while not az_level_runs(level):
+        level -= 1
+    return level
+
+
+cdef int chosen_level = best_level()
+
+
+def level() -> str:
+    """The level in use: the best that this machine runs, unless `use_level` chose another."""
+    return az_level_name(chosen_level).decode()
+
+
+def use_level(name: str) -> None:
+    """Use the kernels of another level; every level gives the same bits. ValueError if this
+    machine or build lacks it."""
+    global chosen_level
+    for candidate in range(az_level_count()):
+        if az_level_name(candidate).decode() == name and az_level_runs(candidate):
+            chosen_level = candidate
+            return
+    raise ValueError(f"expected a level of {levels()}, got {name!r}")
+
+
+cdef class Code:
+    """A packed program, checked for shape (`packed`: Setup, Predict, Learn as bytes)."""
+
+    cdef az_program program
+    cdef tuple packed
+
+    def __cinit__(self, tuple packed not None):
+        cdef bytes body
+        cdef const az_instruction *instruction
+        if len(packed) != 3:
+            raise ValueError("expected three functions")
+        self.packed = packed
+        for function in range(3):
+            body = packed[function]
+            if len(body) % sizeof(az_instruction):
+                raise ValueError("expected whole instructions")
+            self.program.body[function] = <const az_instruction *><const char *>body
+            self.program.count[function] = len(body) // sizeof(az_instruction)
+            for i in range(self.program.count[function]):
+                instruction = &self.program.body[function][i]
+                if not 0 <= instruction.op < AZ_OP_COUNT:
+                    raise ValueError("expected an op of the table")
+                if not (
+                    0 <= instruction.out < 65536
+                    and 0 <= instruction.a < 65536
+                    and 0 <= instruction.b < 65536
+                ):
+                    raise ValueError("expected addresses below 65536")
+
+
+def analyse(Code code not None, int64_t classes):
+    """(live, learns, stateless, random): three lists of bools for the live instructions of Setup,
+    Predict and Learn, and what `az_facts` in `program.h` says."""
+    cdef az_address_map addresses = az_map_addresses(&code.program)
+    cdef int64_t count = sum(code.program.count[f] for f in range(3))
+    cdef uint8_t *live = <uint8_t *>malloc(count + 2 * addresses.count + 1)
+    cdef az_facts facts
+    if not live:
+        raise MemoryError
+    try:
+        with nogil:
+            facts = az_find_live(&code.program, &addresses, classes, live, live + count)
+        masks, start = [], 0
+        for f in range(3):
+            masks.append([bool(live[start + i]) for i in range(code.program.count[f])])
+            start += code.program.count[f]
+        return tuple(masks), bool(facts.learns), bool(facts.stateless), bool(facts.random)
+    finally:
+        free(live)
+
+
+cdef class Batch:
+    """A block of lanes: 1, 2, 4, 8 or 16 tasks of one shape, side by side.
+
+    `x_train` (n, F, L), `y_train` (n, L), `x_valid` (m, F, L), `y_valid` (m, L): float64,
+    C-contiguous, kept by reference. `keys`: one number per lane, for random draws. `active`: how
+    many lanes hold tasks; the others must repeat one of them. `classes`: 0 for regression.
+    """
+
+    cdef az_batch batch
+    cdef uint64_t lane_keys[16]
+    cdef const double[:, :, ::1] x_train, x_valid
+    cdef const double[:, ::1] y_train, y_valid
+
+    def __cinit__(
+        self,
+        const double[:, :, ::1] x_train,
+        const double[:, ::1] y_train,
+        const double[:, :, ::1] x_valid,
+        const double[:, ::1] y_valid,
+        keys,
+        int active,
+        int64_t classes,
+    ):
+        cdef int64_t lanes = x_train.shape[2]
+        if lanes not in LANES or len(keys) != lanes or not 1 <= active <= lanes:
+            raise ValueError("expected 1, 2, 4, 8 or 16 lanes, a key for each")
+        if (
+            y_train.shape[0] != x_train.shape[0] or y_train.shape[1] != lanes
+            or x_valid.shape[1] != x_train.shape[1] or x_valid.shape[2] != lanes
+            or y_valid.shape[0] != x_valid.shape[0] or y_valid.shape[1] != lanes
+        ):
+            raise ValueError("expected arrays of matching shapes")
+        if not 1 <= x_train.shape[1] <= 4096 or not x_train.shape[0] or not x_valid.shape[0]:
+            raise ValueError("expected 1 to 4096 features and at least one example of each part")
+        if classes > 2:
+            check_classes(y_train, classes, x_train.shape[1])
+            check_classes(y_valid, classes, x_train.shape[1])
+        self.x_train, self.y_train, self.x_valid, self.y_valid = x_train, y_train, x_valid, y_valid
+        for lane in range(lanes):
+            self.lane_keys[lane] = keys[lane]
+        self.batch.features = x_train.shape[1]
+        self.batch.classes = classes
+        self.batch.lanes = lanes
+        self.batch.train = x_train.shape[0]
+        self.batch.valid = x_valid.shape[0]
+        self.batch.x_train = &x_train[0, 0, 0]
+        self.batch.y_train = &y_train[0, 0]
+        self.batch.x_valid = &x_valid[0, 0, 0]
+        self.batch.y_valid = &y_valid[0, 0]
+        self.batch.keys = self.lane_keys
+        self.batch.active = (1 << active) - 1
+
+    @property
+    def lanes(self) -> int:
+        return self.batch.lanes
+
+
+cdef int check_classes(const double[:, ::1] labels, int64_t classes, int64_t features) except -1:
+    """The runtime indexes memory by class numbers, so they are checked here, once."""
+    if classes > features:
+        raise ValueError("expected at least as many features as classes")
+    for i in range(labels.shape[0]):
+        for l in range(labels.shape[1]):
+            if not (0 <= labels[i, l] < classes and labels[i, l] == <int64_t>labels[i, l]):
+                raise ValueError("expected class numbers")
+    return 0
+
+
+cdef class Machine:
+    """Runs programs on batches; keeps its buffers from one to the next. Not for two threads at
+    once: give each its own."""
+
+    cdef az_machine *machine
+    cdef bint busy
+
+    def __cinit__(self):
+        self.machine = az_machine_new()
+        if not self.machine:
+            raise MemoryError
+
+    def __dealloc__(self):
+        az_machine_free(self.machine)
+
+    def bytes_needed(
+        self, Code code not None, Batch batch not None, int64_t epochs, bint keep_dead=False
+    ) -> int:
+        """Bytes that evaluating `code` on `batch` takes beside the examples; -1 where the program
+        sets an entry that a vector of this size lacks."""
+        cdef az_settings settings = az_settings(
+            epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
+        return az_machine_bytes(
+            self.machine,
+            az_level_kernels(chosen_level, batch.batch.lanes),
+            &code.program,
+            &batch.batch,
+            &settings,
+        )
+
+    def run(
+        self,
+        Code code not None,
+        Batch batch not None,
+        double[::1] fitness not None,
+        double[::1] value not None,
+        double[:, :, ::1] predictions=None,
+        *,
+        int64_t epochs=1,
+        double max_abs_error=100.0,
+        uint64_t seed=0,
+        int64_t block=0,
+        bint keep_dead=False,
+        progress=None,
+    ) -> int:
+        """Train and validate; returns how many examples were served.
+
+        Fills `fitness` (L,) and `value` (L,), and `predictions` (L, m, 1 or classes) if given.
+        `progress(done)` is called several times a second. The GIL is released in between.
+        MemoryError if memory cannot be had; IndexError as `bytes_needed` has -1.
+        """
+        cdef az_settings settings = az_settings(
+            epochs=epochs, max_abs_error=max_abs_error, seed=seed, block=block,
+            keep_dead=keep_dead)
+        cdef int64_t lanes = batch.batch.lanes, width, chunk = 64
+        cdef int status, finished = 0
+        cdef double *room = NULL
+        if self.busy:
+            raise RuntimeError("expected a machine that is idle; give each thread its own")
+        if fitness.shape[0] != lanes or value.shape[0] != lanes or epochs < 1:
+            raise ValueError("expected fitness and value of one entry per lane, epochs >= 1")
+        if predictions is not None:
+            width = batch.batch.classes if batch.batch.classes > 2 else 1
+            if (
+                predictions.shape[0] != lanes or predictions.shape[1] != batch.batch.valid
+                or predictions.shape[2] != width
+            ):
+                raise ValueError("expected predictions of shape (lanes, examples, width)")
+            room = &predictions[0, 0, 0]
+            for lane in range(lanes):
+                for i in range(predictions.shape[1]):
+                    for c in range(width):
+                        predictions[lane, i, c] = float("nan")
+        self.busy = True
+        try:
+            with nogil:
+                status = az_machine_prepare(
+                    self.machine,
+                    az_level_kernels(chosen_level, lanes),
+                    &code.program,
+                    &batch.batch,
+                    &settings,
+                    room,
+                )
+            if status == AZ_NO_MEMORY:
+                raise MemoryError
+            if status == AZ_BAD_INDEX:
+                raise IndexError
+            while not finished:
+                started = monotonic()
+                with nogil:
+                    finished = az_machine_run(self.machine, chunk)
+                # Signals are looked at, and progress told, about 20 times a second.
+                if monotonic() - started < 0.025:
+                    chunk = min(2 * chunk, 1 << 40)
+                elif monotonic() - started > 0.1:
+                    chunk = max(chunk // 2, 1)
+                PyErr_CheckSignals()
+                if progress is not None:
+                    progress(az_machine_done(self.machine))
+            for lane in range(lanes):
+                fitness[lane] = az_machine_fitness(self.machine)[lane]
+                value[lane] = az_machine_value(self.machine)[lane]
+            return az_machine_done(self.machine)
+        finally:
+            self.busy = False

@@ -1,0 +1,161 @@
+/* The live slice of a program, and what follows from it. */
+#include "program.h"
+
+#include <string.h>
+
+#define AZ_INFO(number, result, first, second, constants, random, entry, in_place, commutative)    \
+    [number] = {result, first, second, constants, random, entry, in_place, commutative},
+
+const az_op_info az_ops[AZ_OP_COUNT] = {AZ_EACH_OP_INFO(AZ_INFO)};
+
+az_interface az_interface_of(int64_t classes)
+{
+    if (classes > 2)
+        return (az_interface){AZ_VECTOR_TYPE, 1, 2};
+    return (az_interface){AZ_SCALAR, 0, 1};
+}
+
+az_address_map az_map_addresses(const az_program *program)
+{
+    /* s0, s1, v0, v1, v2 always have a place. */
+    int32_t size[4] = {0, 2, 3, 0};
+    for (int f = 0; f < 3; ++f)
+        for (int64_t i = 0; i < program->count[f]; ++i) {
+            const az_instruction *in = &program->body[f][i];
+            const az_op_info *op = &az_ops[in->op];
+            if (in->out >= size[op->result])
+                size[op->result] = in->out + 1;
+            if (op->first && in->a >= size[op->first])
+                size[op->first] = in->a + 1;
+            if (op->second && in->b >= size[op->second])
+                size[op->second] = in->b + 1;
+        }
+    az_address_map map = {{0, 0, size[1], size[1] + size[2]}, size[1] + size[2] + size[3]};
+    return map;
+}
+
+/* Backward over one function: addresses needed after it become those needed before it, and
+ * instructions that write a needed address are marked. Returns whether anything new was marked. */
+static int mark(
+    const az_program *program,
+    const az_address_map *map,
+    int function,
+    uint8_t *live,
+    uint8_t *needed)
+{
+    int grown = 0;
+    for (int64_t i = program->count[function]; i-- > 0;) {
+        const az_instruction *in = &program->body[function][i];
+        const az_op_info *op = &az_ops[in->op];
+        if (!op->result)
+            continue;
+        uint8_t *out = &needed[az_address(map, op->result, in->out)];
+        if (!*out)
+            continue;
+        grown |= !live[i];
+        live[i] = 1;
+        if (!op->entry) /* an op that sets one entry needs the others */
+            *out = 0;
+        if (op->first)
+            needed[az_address(map, op->first, in->a)] = 1;
+        if (op->second)
+            needed[az_address(map, op->second, in->b)] = 1;
+    }
+    return grown;
+}
+
+/* Whether running Predict again reads what Predict wrote the time before: a live read of an
+ * address that Predict writes, with no full write before it in the same call. `written` and
+ * `fresh` are the two halves of scratch. */
+static int is_stateless(
+    const az_program *program,
+    const az_address_map *map,
+    const uint8_t *live,
+    az_interface io,
+    uint8_t *written,
+    uint8_t *fresh)
+{
+    const az_instruction *body = program->body[AZ_PREDICT];
+    const int64_t count = program->count[AZ_PREDICT];
+    memset(written, 0, (size_t)map->count);
+    memset(fresh, 0, (size_t)map->count);
+    for (int64_t i = 0; i < count; ++i)
+        if (live[i] && az_ops[body[i].op].result)
+            written[az_address(map, az_ops[body[i].op].result, body[i].out)] = 1;
+    /* Set anew before every call. */
+    fresh[az_address(map, AZ_VECTOR_TYPE, 0)] = 1;
+    fresh[az_address(map, io.label_type, io.label)] = 1;
+    for (int64_t i = 0; i < count; ++i) {
+        const az_op_info *op = &az_ops[body[i].op];
+        if (!live[i])
+            continue;
+        const int32_t out = az_address(map, op->result, body[i].out);
+        const int32_t a = az_address(map, op->first, body[i].a);
+        const int32_t b = az_address(map, op->second, body[i].b);
+        if (op->first && written[a] && !fresh[a])
+            return 0;
+        if (op->second && written[b] && !fresh[b])
+            return 0;
+        if (op->entry && !fresh[out])
+            return 0;
+        fresh[out] = 1;
+    }
+    return 1;
+}
+
+az_facts az_find_live(
+    const az_program *program,
+    const az_address_map *map,
+    int64_t classes,
+    uint8_t *live,
+    uint8_t *scratch)
+{
+    const size_t size = (size_t)map->count;
+    const az_interface io = az_interface_of(classes);
+    const int32_t features = az_address(map, AZ_VECTOR_TYPE, 0);
+    const int32_t label = az_address(map, io.label_type, io.label);
+    const int prediction_type = io.label_type;
+    const int32_t prediction = az_address(map, prediction_type, io.prediction);
+    uint8_t *live_of[3] = {
+        live, live + program->count[AZ_SETUP],
+        live + program->count[AZ_SETUP] + program->count[AZ_PREDICT]};
+    uint8_t *before_predict = scratch, *needed = scratch + size;
+
+    memset(live, 0, (size_t)(program->count[0] + program->count[1] + program->count[2]));
+    memset(before_predict, 0, size);
+    /* After Predict come Learn and then Predict again, or (in validation) Predict at once; the
+     * features and the label are set anew before each call. Needs only grow, so this ends. */
+    for (int grown = 1; grown;) {
+        grown = 0;
+        memcpy(needed, before_predict, size);
+        grown |= mark(program, map, AZ_LEARN, live_of[AZ_LEARN], needed);
+        needed[features] = needed[label] = 0;
+        for (size_t i = 0; i < size; ++i)
+            needed[i] |= before_predict[i];
+        needed[prediction] = 1;
+        grown |= mark(program, map, AZ_PREDICT, live_of[AZ_PREDICT], needed);
+        needed[features] = needed[label] = 0;
+        for (size_t i = 0; i < size; ++i)
+            if (needed[i] && !before_predict[i])
+                before_predict[i] = grown = 1;
+    }
+    memcpy(needed, before_predict, size);
+    mark(program, map, AZ_SETUP, live_of[AZ_SETUP], needed);
+
+    az_facts facts = {0, 0, 0, 0};
+    int writes_prediction = 0;
+    for (int f = 0; f < 3; ++f)
+        for (int64_t i = 0; i < program->count[f]; ++i)
+            if (live_of[f][i]) {
+                const az_instruction *in = &program->body[f][i];
+                const az_op_info *op = &az_ops[in->op];
+                facts.random |= op->random;
+                facts.learns |= f == AZ_LEARN;
+                writes_prediction |=
+                    f == AZ_PREDICT && az_address(map, op->result, in->out) == prediction;
+            }
+    facts.stateless = is_stateless(program, map, live_of[AZ_PREDICT], io, before_predict, needed);
+    /* An untouched prediction goes through the sigmoid again and again. */
+    facts.stateless_training = facts.stateless && (classes < 2 || writes_prediction);
+    return facts;
+}

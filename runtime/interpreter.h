@@ -1,0 +1,74 @@
+/* Runs one program on one block of lanes: tasks of the same shape, in lockstep.
+ *
+ *     az_machine_prepare   slices the program, lays out memory, resolves kernels
+ *     az_machine_run       trains and validates, at most so many examples a call
+ *
+ * A machine keeps its buffers between programs. Nothing here calls Python or takes a lock; one
+ * machine belongs to one thread at a time.
+ */
+#ifndef AZ_INTERPRETER_H
+#define AZ_INTERPRETER_H
+
+#include "kernels.h"
+#include "program.h"
+
+/* One block of lanes. Examples in the layout of kernels.h: x [example][entry][lane],
+ * y [example][lane]; with classes > 2, y is the class number. */
+typedef struct {
+    int64_t features, classes, lanes; /* classes 0: regression */
+    int64_t train, valid;             /* examples */
+    const double *x_train, *y_train, *x_valid, *y_valid;
+    const uint64_t *keys; /* [lanes] one per task, for random numbers and nothing else */
+    uint32_t active;      /* bit per lane that holds a task; others are padding */
+} az_batch;
+
+typedef struct {
+    int64_t epochs;
+    double max_abs_error;
+    uint64_t seed;
+    int64_t block;  /* most validation examples per dispatch; 0: as many as the L1 cache suits */
+    int keep_dead;  /* run dead instructions too: only to show that they change nothing */
+} az_settings;
+
+typedef struct az_machine az_machine;
+
+/* Outcomes of preparing. */
+enum { AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX };
+
+az_machine *az_machine_new(void);
+void az_machine_free(az_machine *machine);
+
+/* Bytes of memory that a program's cells need at this shape, without allocating them. */
+int64_t az_machine_bytes(
+    az_machine *machine,
+    const az_kernel_set *kernels,
+    const az_program *program,
+    const az_batch *batch,
+    const az_settings *settings);
+
+/* `program`, `batch` and what they point to must outlive the run. `predictions`, if given, has
+ * [lane][valid example] doubles (with classes > 2: [lane][valid example][class]), which receive
+ * the raw predictions of the last validation, NaN where there was none. */
+int az_machine_prepare(
+    az_machine *machine,
+    const az_kernel_set *kernels,
+    const az_program *program,
+    const az_batch *batch,
+    const az_settings *settings,
+    double *predictions);
+
+/* Serves at least one and about `examples` examples; returns 1 once the evaluation is complete. */
+int az_machine_run(az_machine *machine, int64_t examples);
+
+/* Examples served so far, and how many there are at most. */
+int64_t az_machine_done(const az_machine *machine);
+int64_t az_machine_total(const az_machine *machine);
+
+/* Per lane, after the run: fitness, and the metric of the epoch that reached it (RMSE, inf where
+ * there is none; accuracy). */
+const double *az_machine_fitness(const az_machine *machine);
+const double *az_machine_value(const az_machine *machine);
+
+az_facts az_machine_facts(const az_machine *machine);
+
+#endif

@@ -1,0 +1,58 @@
+/* All kernels of one level of the instruction set.
+ *
+ * Compiled once per level with that level's flags, AZ_LEVEL its name and AZ_VECTOR the doubles in
+ * one register; lanes.h is taken in once per number of lanes. Nothing here may be called on a
+ * machine without the level, so everything but the table is static.
+ */
+#include "kernels.h"
+
+#include <math.h>
+
+#include "azmath.h"
+#include "random.h"
+
+#define AZ_GLUE2(x, y) x##_##y
+#define AZ_GLUE(x, y) AZ_GLUE2(x, y)
+#define AZ_SIMD _Pragma("omp simd")
+
+/* cos(2 pi w) times a radius: a normal number from two uniform ones (Box and Muller 1958). */
+static inline double az_normal(double u, double w)
+{
+    return sqrt(-2.0 * az_log(u)) * az_cos_fast(6.283185307179586477 * w);
+}
+
+#define AZ_L 1
+#include "lanes.h"
+#undef AZ_L
+#define AZ_L 2
+#include "lanes.h"
+#undef AZ_L
+#define AZ_L 4
+#include "lanes.h"
+#undef AZ_L
+#define AZ_L 8
+#include "lanes.h"
+#undef AZ_L
+#define AZ_L 16
+#include "lanes.h"
+#undef AZ_L
+
+#define AZ_SET(l)                                                                                  \
+    {.lanes = l,                                                                                   \
+     .op = {AZ_EACH_OP(AZ_ENTRY_##l)[AZ_COPY_VECTOR] = copy_vector_##l,                            \
+            [AZ_COPY_MATRIX] = copy_matrix_##l},                                                   \
+     .sigmoid = sigmoid_##l,                                                                       \
+     .softmax = softmax_##l,                                                                       \
+     .exceeds = exceeds_##l,                                                                       \
+     .exceeds_classes = exceeds_classes_##l,                                                       \
+     .score_squares = score_squares_##l,                                                           \
+     .score_binary = score_binary_##l,                                                             \
+     .score_classes = score_classes_##l}
+#define AZ_ENTRY_1(number, name) [number] = name##_1,
+#define AZ_ENTRY_2(number, name) [number] = name##_2,
+#define AZ_ENTRY_4(number, name) [number] = name##_4,
+#define AZ_ENTRY_8(number, name) [number] = name##_8,
+#define AZ_ENTRY_16(number, name) [number] = name##_16,
+
+const az_kernel_set AZ_GLUE(az_kernels, AZ_LEVEL)[AZ_WIDTHS] = {
+    AZ_SET(1), AZ_SET(2), AZ_SET(4), AZ_SET(8), AZ_SET(16)};

@@ -1,0 +1,81 @@
+/* What the interpreter and the kernels agree on.
+ *
+ * A cell is one address of a program's memory, or a constant, for a block of lanes (tasks that run
+ * in lockstep). Its values lie entry by entry, the lanes of an entry side by side:
+ *
+ *     scalar   [lane]                      L doubles
+ *     vector   [entry][lane]               F * L
+ *     matrix   [row][column][lane]         F * F * L
+ *
+ * With one lane this is the ordinary layout, entries side by side: the same kernels serve many
+ * small tasks and one with thousands of features.
+ *
+ * Every sum runs in one order, whatever the lanes and the vector width: entry e is added to
+ * partial sum e mod 8, in order, and the eight are added as ((0+4)+(2+6)) + ((1+5)+(3+7)). An
+ * absent partial sum is -0.0, which leaves every addend as it is.
+ */
+#ifndef AZ_KERNELS_H
+#define AZ_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "_generated/ops.h"
+
+#define AZ_MAX_LANES 16
+#define AZ_WIDTHS 5 /* 1, 2, 4, 8 and 16 lanes */
+
+/* Kernels beyond the ops: copies, for ops that must not write over an operand. */
+enum { AZ_COPY_VECTOR = AZ_OP_COUNT, AZ_COPY_MATRIX, AZ_KERNEL_COUNT };
+
+typedef struct az_step az_step;
+
+/* What all instructions of one dispatch share. */
+typedef struct {
+    double **cell;           /* [cells] where each begins */
+    const int64_t *stride;   /* [cells] doubles from one example's copy to the next; 0 if shared */
+    const uint64_t *keys;    /* [lanes] keys of random numbers */
+    int64_t features;        /* F */
+    int64_t block;           /* examples that one dispatch serves, at least 1 */
+    uint64_t step;           /* number of the first example's step */
+} az_frame;
+
+typedef void (*az_kernel)(const az_step *, const az_frame *);
+
+/* One instruction, ready to run. */
+struct az_step {
+    az_kernel kernel;
+    int32_t out, a, b; /* cells; constants stand where operands do */
+    uint32_t place;    /* entry that is set, or which random instruction it is */
+};
+
+/* The kernels of one vector width at one level of the instruction set. */
+typedef struct {
+    int lanes;
+    az_kernel op[AZ_KERNEL_COUNT];
+    /* s1 := sigmoid(s1) */
+    void (*sigmoid)(double *prediction);
+    /* first C entries of the prediction := their softmax */
+    void (*softmax)(double *prediction, int64_t classes);
+    /* bit l set where |label - prediction| is NaN or above the limit */
+    uint32_t (*exceeds)(const double *label, const double *prediction, double limit);
+    /* the same for classes: the largest difference to the one-hot label */
+    uint32_t (*exceeds_classes)(
+        const double *label, const double *prediction, int64_t classes, double limit);
+    /* adds the squared error to total; returns as `exceeds`, and leaves such lanes' total alone */
+    uint32_t (*score_squares)(
+        double *total, const double *label, const double *prediction, double limit);
+    /* adds 1 to total where the class is right */
+    void (*score_binary)(double *total, const double *label, const double *prediction);
+    void (*score_classes)(
+        double *total, const double *label, const double *prediction, int64_t classes);
+} az_kernel_set;
+
+/* One table per level, in the order of lanes 1, 2, 4, 8, 16. */
+extern const az_kernel_set az_kernels_baseline[AZ_WIDTHS];
+#ifdef AZ_HAVE_X86_LEVELS
+extern const az_kernel_set az_kernels_avx2[AZ_WIDTHS];
+extern const az_kernel_set az_kernels_avx512[AZ_WIDTHS];
+#endif
+
+#endif

@@ -1,0 +1,26 @@
+"""What all tests share: how much to do."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+#: `make verify` sets AZC_VERIFY and runs the full counts; otherwise tests run a sample.
+FULL = os.environ.get("AZC_VERIFY") == "1"
+
+settings.register_profile(
+    "azc",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=2000 if FULL else 60,
+    derandomize=not FULL,
+)
+settings.load_profile("azc")
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether the full counts are asked for."""
+    return FULL
