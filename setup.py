@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,8 @@ FLAGS = [
     "-std=gnu11",
     "-fvisibility=hidden",
 ]
+# Kernels keep totals in small arrays; a canary each costs as much as the work of a small program.
+KERNEL_FLAGS = ["-fno-stack-protector"]
 X86_LEVELS = {
     "baseline": ("2", []),
     "avx2": ("4", ["-mavx2"]),
@@ -44,9 +47,7 @@ ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = X86_LEVELS if ON_X86 else OTHER_LEVELS
 
 NO_COMPILER = """
-azc needs a C compiler to build its runtime, and calling one failed:
-
-    {error}
+azc needs a C compiler to build its runtime: expected one called {command!r}, found none.
 
 Install one and try again: `apt install gcc python3-dev` (Debian, Ubuntu), `dnf install gcc
 python3-devel` (Fedora), `xcode-select --install` (macOS); or set CC to the compiler to use.
@@ -67,19 +68,17 @@ class BuildRuntime(build_ext):
                 output_dir=os.path.join(self.build_temp, name),
                 macros=[("AZ_LEVEL", name), ("AZ_VECTOR", vector)],
                 include_dirs=["runtime"],
-                extra_postargs=FLAGS + flags,
+                extra_postargs=FLAGS + KERNEL_FLAGS + flags,
                 depends=ext.depends,
             )
 
-        try:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                objects = list(pool.map(compile_level, LEVELS.items()))
-            ext.extra_objects = [path for paths in objects for path in paths]
-            super().build_extension(ext)
-        except Exception as error:
-            if "compil" in f"{type(error).__name__}{error}".lower():
-                raise SystemExit(NO_COMPILER.format(error=error)) from error
-            raise
+        command = getattr(self.compiler, "compiler_so", None) or ["cc"]
+        if shutil.which(command[0]) is None:
+            raise SystemExit(NO_COMPILER.format(command=command[0]))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(compile_level, LEVELS.items()))
+        ext.extra_objects = [path for paths in objects for path in paths]
+        super().build_extension(ext)
 
 
 headers = sorted(
@@ -97,6 +96,7 @@ setup(
                 "runtime/analysis.c",
                 "runtime/interpreter.c",
                 "runtime/levels.c",
+                "runtime/plan.c",
             ],
             include_dirs=["runtime"],
             define_macros=[("AZ_HAVE_X86_LEVELS", "1")] if ON_X86 else [],

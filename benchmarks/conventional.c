@@ -1,7 +1,8 @@
 /* The conventional way to evaluate such programs, for comparison: one task after the other, one
  * function pointer per instruction, memory of one task, the number of features fixed at compile
  * time (-DF=…) as the reference implementation's template parameter is. Built with
- * -O3 -march=native; sums may be reordered, as Eigen's are.
+ * -O3 -march=native. With -DREORDER the compiler may add in any order, which this project forbids
+ * itself; without, it keeps the order that the program's text gives.
  */
 #include <math.h>
 #include <stdint.h>
@@ -21,7 +22,11 @@ typedef struct instruction {
 
 #define OP(name) static void name(const instruction *in, memory *mem)
 #define EACH for (int i = 0; i < F; ++i)
-#define SUM(x) _Pragma("omp simd reduction(+ : x)")
+#ifdef REORDER
+#define SUM _Pragma("omp simd reduction(+ : total)")
+#else
+#define SUM
+#endif
 
 OP(scalar_const) { mem->s[in->out] = in->constant; }
 OP(scalar_add) { mem->s[in->out] = mem->s[in->a] + mem->s[in->b]; }
@@ -32,6 +37,7 @@ OP(scalar_vector_mul)
     const double a = mem->s[in->a];
     EACH mem->v[in->out][i] = a * mem->v[in->b][i];
 }
+OP(vector_broadcast) { EACH mem->v[in->out][i] = mem->s[in->a]; }
 OP(vector_add) { EACH mem->v[in->out][i] = mem->v[in->a][i] + mem->v[in->b][i]; }
 OP(vector_mul) { EACH mem->v[in->out][i] = mem->v[in->a][i] * mem->v[in->b][i]; }
 OP(vector_heaviside) { EACH mem->v[in->out][i] = mem->v[in->a][i] > 0.0 ? 1.0 : 0.0; }
@@ -47,7 +53,7 @@ OP(dot)
 {
     const double *a = mem->v[in->a], *b = mem->v[in->b];
     double total = 0.0;
-    SUM(total) EACH total += a[i] * b[i];
+    SUM EACH total += a[i] * b[i];
     mem->s[in->out] = total;
 }
 OP(outer)
@@ -63,7 +69,7 @@ OP(matrix_vector_dot)
     {
         const double *row = mem->m[in->a][i], *b = mem->v[in->b];
         double total = 0.0;
-        SUM(total) for (int j = 0; j < F; ++j) total += row[j] * b[j];
+        SUM for (int j = 0; j < F; ++j) total += row[j] * b[j];
         out[i] = total;
     }
     memcpy(mem->v[in->out], out, sizeof out);
@@ -79,7 +85,7 @@ OP(matrix_add)
 /* The paper's numbers of the ops this knows. */
 static void (*const ops[65])(const instruction *, memory *) = {
     [1] = scalar_add,  [2] = scalar_sub,       [3] = scalar_mul,  [16] = vector_heaviside,
-    [18] = scalar_vector_mul, [23] = vector_add, [25] = vector_mul, [27] = dot,
+    [18] = scalar_vector_mul, [19] = vector_broadcast, [23] = vector_add, [25] = vector_mul, [27] = dot,
     [28] = outer,      [31] = matrix_vector_dot, [39] = matrix_add, [48] = vector_max,
     [56] = scalar_const,
 };

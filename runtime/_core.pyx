@@ -65,8 +65,7 @@ cdef extern from "interpreter.h" nogil:
     az_machine *az_machine_new()
     void az_machine_free(az_machine *)
     int64_t az_machine_bytes(
-        az_machine *, const az_kernel_set *, const az_program *, const az_batch *,
-        const az_settings *)
+        az_machine *, const az_program *, const az_batch *, const az_settings *)
     int az_machine_prepare(
         az_machine *, const az_kernel_set *, const az_program *, const az_batch *,
         const az_settings *, double *)
@@ -285,13 +284,7 @@ cdef class Machine:
         sets an entry that a vector of this size lacks."""
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
-        return az_machine_bytes(
-            self.machine,
-            az_level_kernels(chosen_level, batch.batch.lanes),
-            &code.program,
-            &batch.batch,
-            &settings,
-        )
+        return az_machine_bytes(self.machine, &code.program, &batch.batch, &settings)
 
     def run(
         self,

@@ -53,9 +53,14 @@ static int mark(
         if (!*out)
             continue;
         grown |= !live[i];
-        live[i] = 1;
         if (!op->entry) /* an op that sets one entry needs the others */
             *out = 0;
+        uint8_t flags = AZ_LIVE;
+        if (op->first && !needed[az_address(map, op->first, in->a)])
+            flags |= AZ_FIRST_DIES;
+        if (op->second && !needed[az_address(map, op->second, in->b)])
+            flags |= AZ_SECOND_DIES;
+        live[i] = flags;
         if (op->first)
             needed[az_address(map, op->first, in->a)] = 1;
         if (op->second)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from azc.ops import OPS, TABLE_VERSION, Op, Type
+from azc.ops import OPS, TABLE_VERSION, Op, Type, by_name
 
 _ENTRIES = {0: "1", 1: "F", 2: "F * F"}
 _TYPE_CODE = {None: 0, Type.SCALAR: 1, Type.VECTOR: 2, Type.MATRIX: 3}
@@ -20,7 +20,7 @@ _MATH_CALL = re.compile(r"(az_\w+)\(a\)")
 def _place(letters: str, result: str) -> str:
     """Which entry of an operand belongs to entry `result` of the result, as `lanes.h` names it."""
     if letters == "":
-        return "LANE"
+        return "SPREAD" if result else "LANE"
     if letters == result:
         return "SAME"
     return {"i": "ROW", "j": "COLUMN", "ji": "SWAPPED"}[letters]
@@ -52,7 +52,7 @@ def body(op: Op) -> str:
     if call := _MATH_CALL.fullmatch(op.c):
         return f"AZ_MATH({op.name}, {call[1]}_n)"
     places = [_place(letters, result) for letters in operands]
-    if set(places) <= {"SAME", "LANE"}:
+    if set(places) <= {"SAME", "SPREAD", "LANE"}:
         shape = f"AZ_MAP{len(places)}({op.name}, {_ENTRIES[len(result)]}"
     else:
         shape = f"AZ_GRID{len(places)}({op.name}"
@@ -70,6 +70,8 @@ def _reduction(op: Op) -> str:
         rows = _ENTRIES[len(result)]
         count = _ENTRIES[len(summed)]
         operand_b = "pb" if two else "pa"
+        if two and result and op.c == "t0":
+            return f"AZ_PRODUCT({op.name}, {sums})"
         return f"AZ_ROWS{arity}({op.name}, {rows}, {count}, {operand_b}, {sums}, {op.c})"
     rows = "F" if two else "1"
     if two:
@@ -78,14 +80,66 @@ def _reduction(op: Op) -> str:
     return f"AZ_COLUMNS1({op.name}, {rows}, F, {_substitute(sums, a='b')}, {op.c})"
 
 
+# Pairs that the interpreter runs as one pass where nothing else reads what the first makes: any of
+# the producers, then any of the consumers of the same row. The result is rounded after each, so
+# the bits are those of the two ops.
+_PAIRS = (
+    (
+        ("scalar_add", "scalar_sub", "scalar_mul"),
+        ("scalar_add", "scalar_sub", "scalar_mul"),
+    ),
+    (
+        ("scalar_vector_mul", "vector_add", "vector_sub", "vector_mul", "vector_heaviside"),
+        ("vector_add", "vector_sub", "vector_mul"),
+    ),
+    (
+        ("outer", "scalar_matrix_mul", "matrix_mul", "matrix_heaviside"),
+        ("matrix_add", "matrix_sub", "matrix_mul"),
+    ),
+)
+
+
+def fused() -> list[tuple[str, Op, Op, int]]:
+    """(name, producer, consumer, which operand of the consumer is the producer's result)."""
+    found = []
+    for producers, consumers in _PAIRS:
+        for first in map(by_name, producers):
+            for second in map(by_name, consumers):
+                for side in (1,) if second.commutative else (0, 1):
+                    found.append((f"{first.name}_{second.name}_{'ab'[side]}", first, second, side))
+    return found
+
+
+def fused_body(name: str, first: Op, second: Op, side: int) -> str:
+    """The line of `bodies.h` for a fused pair: operands a, b are the producer's, c the other."""
+    result = second.result_indices
+    names = {"ab"[side]: f"({first.c})", "ab"[1 - side]: "c"}
+    expression = re.sub(r"\b[ab]\b", lambda match: names[match[0]], second.c)
+    places = [_place(letters, result) for letters in first.operand_indices]
+    places += places[:1] * (2 - len(places)) + ["SAME" if result else "LANE"]
+    if set(places) <= {"SAME", "SPREAD", "LANE"}:
+        return f"AZ_MAP3({name}, {_ENTRIES[len(result)]}, {', '.join(places)}, {expression})"
+    return f"AZ_GRID3({name}, {', '.join(places)}, {expression})"
+
+
 def ops_header() -> str:
     """The text of `ops.h`."""
+    pairs = fused()
     lines = [
         "/* Generated from azc/ops/table.py by runtime/generate.py. */",
         f"#define AZ_TABLE_VERSION {TABLE_VERSION}",
         f"#define AZ_OP_COUNT {len(OPS)}",
-        "#define AZ_EACH_OP(X) \\",
+        f"#define AZ_FUSED_COUNT {len(pairs)}",
+        "#define AZ_EACH_KERNEL(X) \\",
         *(f"    X({op.number}, {op.name}) \\" for op in OPS),
+        *(f"    X({len(OPS) + k}, {pair[0]}) \\" for k, pair in enumerate(pairs)),
+        "",
+        "/* kernel, producer, consumer, operand of the consumer that the producer makes */",
+        "#define AZ_EACH_FUSED(X) \\",
+        *(
+            f"    X({len(OPS) + k}, {first.number}, {second.number}, {side}) \\"
+            for k, (_, first, second, side) in enumerate(pairs)
+        ),
         "",
         "/* number, result, first, second operand type; constants; random; entry; in place; swaps */",
         "#define AZ_EACH_OP_INFO(X) \\",
@@ -110,7 +164,8 @@ def ops_header() -> str:
 def bodies_header() -> str:
     """The text of `bodies.h`."""
     head = "/* Generated from azc/ops/table.py by runtime/generate.py; loops are in lanes.h. */"
-    return "\n".join([head, *map(body, OPS)]) + "\n"
+    pairs = [fused_body(*pair) for pair in fused()]
+    return "\n".join([head, *map(body, OPS), *pairs]) + "\n"
 
 
 def write(directory: Path) -> list[Path]:

@@ -10,6 +10,7 @@
 #define AZ_INTERPRETER_H
 
 #include "kernels.h"
+#include "plan.h"
 #include "program.h"
 
 /* One block of lanes. Examples in the layout of kernels.h: x [example][entry][lane],
@@ -27,21 +28,18 @@ typedef struct {
     double max_abs_error;
     uint64_t seed;
     int64_t block;  /* most validation examples per dispatch; 0: as many as the L1 cache suits */
-    int keep_dead;  /* run dead instructions too: only to show that they change nothing */
+    int keep_dead;  /* run all instructions one by one: only to show that it changes nothing */
 } az_settings;
 
 typedef struct az_machine az_machine;
 
-/* Outcomes of preparing. */
-enum { AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX };
-
 az_machine *az_machine_new(void);
 void az_machine_free(az_machine *machine);
 
-/* Bytes of memory that a program's cells need at this shape, without allocating them. */
+/* Bytes of memory that a program's cells need at this shape, without allocating them; -1 where
+ * az_plan_make fails. */
 int64_t az_machine_bytes(
     az_machine *machine,
-    const az_kernel_set *kernels,
     const az_program *program,
     const az_batch *batch,
     const az_settings *settings);

@@ -39,20 +39,27 @@ static inline double az_normal(double u, double w)
 
 #define AZ_SET(l)                                                                                  \
     {.lanes = l,                                                                                   \
-     .op = {AZ_EACH_OP(AZ_ENTRY_##l)[AZ_COPY_VECTOR] = copy_vector_##l,                            \
-            [AZ_COPY_MATRIX] = copy_matrix_##l},                                                   \
+     .one = {AZ_EACH_KERNEL(AZ_ONE_##l)[AZ_COPY_VECTOR] = copy_vector_##l,                         \
+             [AZ_COPY_MATRIX] = copy_matrix_##l},                                                  \
+     .block = {AZ_EACH_KERNEL(AZ_BLOCK_##l)[AZ_COPY_VECTOR] = copy_vector_block_##l,               \
+               [AZ_COPY_MATRIX] = copy_matrix_block_##l},                                          \
      .sigmoid = sigmoid_##l,                                                                       \
      .softmax = softmax_##l,                                                                       \
-     .exceeds = exceeds_##l,                                                                       \
-     .exceeds_classes = exceeds_classes_##l,                                                       \
+     .judge = judge_##l,                                                                           \
+     .judge_classes = judge_classes_##l,                                                           \
      .score_squares = score_squares_##l,                                                           \
      .score_binary = score_binary_##l,                                                             \
      .score_classes = score_classes_##l}
-#define AZ_ENTRY_1(number, name) [number] = name##_1,
-#define AZ_ENTRY_2(number, name) [number] = name##_2,
-#define AZ_ENTRY_4(number, name) [number] = name##_4,
-#define AZ_ENTRY_8(number, name) [number] = name##_8,
-#define AZ_ENTRY_16(number, name) [number] = name##_16,
+#define AZ_ONE_1(number, name) [number] = name##_1,
+#define AZ_ONE_2(number, name) [number] = name##_2,
+#define AZ_ONE_4(number, name) [number] = name##_4,
+#define AZ_ONE_8(number, name) [number] = name##_8,
+#define AZ_ONE_16(number, name) [number] = name##_16,
+#define AZ_BLOCK_1(number, name) [number] = name##_block_1,
+#define AZ_BLOCK_2(number, name) [number] = name##_block_2,
+#define AZ_BLOCK_4(number, name) [number] = name##_block_4,
+#define AZ_BLOCK_8(number, name) [number] = name##_block_8,
+#define AZ_BLOCK_16(number, name) [number] = name##_block_16,
 
 const az_kernel_set AZ_GLUE(az_kernels, AZ_LEVEL)[AZ_WIDTHS] = {
     AZ_SET(1), AZ_SET(2), AZ_SET(4), AZ_SET(8), AZ_SET(16)};

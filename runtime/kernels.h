@@ -25,44 +25,51 @@
 #define AZ_MAX_LANES 16
 #define AZ_WIDTHS 5 /* 1, 2, 4, 8 and 16 lanes */
 
-/* Kernels beyond the ops: copies, for ops that must not write over an operand. */
-enum { AZ_COPY_VECTOR = AZ_OP_COUNT, AZ_COPY_MATRIX, AZ_KERNEL_COUNT };
+/* Kernels beyond the ops: fused pairs, and copies for ops that must not write over an operand. */
+enum {
+    AZ_FIRST_FUSED = AZ_OP_COUNT,
+    AZ_COPY_VECTOR = AZ_OP_COUNT + AZ_FUSED_COUNT,
+    AZ_COPY_MATRIX,
+    AZ_KERNEL_COUNT
+};
 
 typedef struct az_step az_step;
 
 /* What all instructions of one dispatch share. */
 typedef struct {
-    double **cell;           /* [cells] where each begins */
-    const int64_t *stride;   /* [cells] doubles from one example's copy to the next; 0 if shared */
-    const uint64_t *keys;    /* [lanes] keys of random numbers */
-    int64_t features;        /* F */
-    int64_t block;           /* examples that one dispatch serves, at least 1 */
-    uint64_t step;           /* number of the first example's step */
+    const uint64_t *keys; /* [lanes] keys of random numbers */
+    int64_t features;     /* F */
+    int64_t block;        /* examples that one dispatch serves, at least 1 */
+    uint64_t step;        /* number of the first example's step */
 } az_frame;
 
 typedef void (*az_kernel)(const az_step *, const az_frame *);
 
-/* One instruction, ready to run. */
+/* One instruction, ready to run. Constants stand where operands do. */
 struct az_step {
     az_kernel kernel;
-    int32_t out, a, b; /* cells; constants stand where operands do */
-    uint32_t place;    /* entry that is set, or which random instruction it is */
+    double *out;
+    const double *a, *b, *c;
+    az_kernel block_kernel; /* the same for a block of examples, */
+    int64_t stride[4];      /* whose copies of out, a, b, c are so many doubles apart */
+    uint32_t place;         /* the entry that is set, or which random instruction it is */
 };
 
-/* The kernels of one vector width at one level of the instruction set. */
+/* The kernels of one number of lanes at one level of the instruction set. */
 typedef struct {
     int lanes;
-    az_kernel op[AZ_KERNEL_COUNT];
+    az_kernel one[AZ_KERNEL_COUNT], block[AZ_KERNEL_COUNT];
     /* s1 := sigmoid(s1) */
     void (*sigmoid)(double *prediction);
     /* first C entries of the prediction := their softmax */
     void (*softmax)(double *prediction, int64_t classes);
-    /* bit l set where |label - prediction| is NaN or above the limit */
-    uint32_t (*exceeds)(const double *label, const double *prediction, double limit);
-    /* the same for classes: the largest difference to the one-hot label */
-    uint32_t (*exceeds_classes)(
-        const double *label, const double *prediction, int64_t classes, double limit);
-    /* adds the squared error to total; returns as `exceeds`, and leaves such lanes' total alone */
+    /* adds to bad where |label - prediction| is NaN or above the limit */
+    void (*judge)(double *bad, const double *label, const double *prediction, double limit);
+    /* the same for classes: any difference to the one-hot label */
+    void (*judge_classes)(
+        double *bad, const double *label, const double *prediction, int64_t classes, double limit);
+    /* adds the squared error to total, but returns a bit per lane whose error is NaN or above the
+     * limit, and leaves that lane's total alone */
     uint32_t (*score_squares)(
         double *total, const double *label, const double *prediction, double limit);
     /* adds 1 to total where the class is right */

@@ -9,123 +9,179 @@
 
 #define AZ_NAME(name) AZ_GLUE(name, AZ_L)
 
-/* A kernel: its body runs once per example of the block. */
+/* A kernel in two forms: for one example, and for a block of them. The body sees the output `o`,
+ * the operands `pa`, `pb`, `pc`, and `F`; it may use `in`, `keys` and `step` to draw numbers. The
+ * first form must stay free of the second's bookkeeping: it is most of the running time of small
+ * programs. Each ends by jumping to the next step's kernel (a call in tail position, which compilers
+ * turn into a jump), so that every kernel has an indirect branch of its own to predict; the step
+ * behind a function's last one returns. */
 #define AZ_BEGIN(name)                                                                             \
+    static inline __attribute__((always_inline)) void AZ_NAME(name##_body)(                        \
+        double *o, const double *pa, const double *pb, const double *pc, int64_t F,                \
+        const az_step *in, const uint64_t *keys, uint64_t step)                                    \
+    {                                                                                              \
+        (void)o, (void)pa, (void)pb, (void)pc, (void)F, (void)in, (void)keys, (void)step;
+#define AZ_END(name)                                                                               \
+    }                                                                                              \
     static void AZ_NAME(name)(const az_step *in, const az_frame *frame)                            \
     {                                                                                              \
-        const int64_t F = frame->features;                                                         \
-        double *o = frame->cell[in->out];                                                          \
-        const double *pa = frame->cell[in->a], *pb = frame->cell[in->b];                           \
-        int64_t block = frame->block;                                                              \
-        (void)F, (void)pb;                                                                         \
-        for (;;) {
-#define AZ_END                                                                                     \
-            if (--block == 0)                                                                      \
-                return;                                                                            \
-            o += frame->stride[in->out];                                                           \
-            pa += frame->stride[in->a];                                                            \
-            pb += frame->stride[in->b];                                                            \
-        }                                                                                          \
+        AZ_NAME(name##_body)                                                                       \
+        (in->out, in->a, in->b, in->c, frame->features, in, frame->keys, frame->step);             \
+        in[1].kernel(in + 1, frame);                                                               \
+    }                                                                                              \
+    static void AZ_NAME(name##_block)(const az_step *in, const az_frame *frame)                    \
+    {                                                                                              \
+        const int64_t F = frame->features, *stride = in->stride;                                   \
+        for (int64_t k = 0; k < frame->block; ++k)                                                 \
+            AZ_NAME(name##_body)                                                                   \
+            (in->out + k * stride[0], in->a + k * stride[1], in->b + k * stride[2],                \
+             in->c + k * stride[3], F, in, frame->keys, frame->step + (uint64_t)k);                \
+        in[1].block_kernel(in + 1, frame);                                                         \
     }
 
 /* Offsets of an operand's value for entry e = (i, j) of the result, lane l. */
 #define AZ_LANE (l)
+#define AZ_SPREAD (l)
 #define AZ_SAME (e * AZ_L + l)
 #define AZ_ROW (i * AZ_L + l)
 #define AZ_COLUMN (j * AZ_L + l)
 #define AZ_SWAPPED ((j * F + i) * AZ_L + l)
+
+/* Operands of another type than the result lie elsewhere, so loads of them can leave the loop. */
+#define AZ_POINTER_LANE *
+#define AZ_POINTER_SAME *
+#define AZ_POINTER_SPREAD *restrict
+#define AZ_POINTER_ROW *restrict
+#define AZ_POINTER_COLUMN *restrict
+#define AZ_POINTER_SWAPPED *restrict
 
 #if AZ_L == 1
 #define AZ_EACH_ENTRY(count)                                                                       \
     const int64_t entries = (count);                                                               \
     const int l = 0;                                                                               \
     AZ_SIMD for (int64_t e = 0; e < entries; ++e)
-#define AZ_EACH_COLUMN                                                                             \
+#define AZ_EACH_COLUMN(...)                                                                        \
     const int l = 0;                                                                               \
-    AZ_SIMD for (int64_t j = 0; j < F; ++j)
+    int64_t j = 0;                                                                                 \
+    for (; j + 8 <= F; j += 8) {                                                                   \
+        const int64_t head = j;                                                                    \
+        AZ_SIMD for (int k = 0; k < 8; ++k)                                                        \
+        {                                                                                          \
+            const int64_t j = head + k;                                                           \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }                                                                                              \
+    for (; j < F; ++j) {                                                                           \
+        __VA_ARGS__                                                                                \
+    }
 #else
 #define AZ_EACH_ENTRY(count)                                                                       \
     const int64_t entries = (count);                                                               \
     for (int64_t e = 0; e < entries; ++e)                                                          \
         AZ_SIMD for (int l = 0; l < AZ_L; ++l)
-#define AZ_EACH_COLUMN                                                                             \
+#define AZ_EACH_COLUMN(...)                                                                        \
     for (int64_t j = 0; j < F; ++j)                                                                \
-        AZ_SIMD for (int l = 0; l < AZ_L; ++l)
+        AZ_SIMD for (int l = 0; l < AZ_L; ++l)                                                     \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }
 #endif
 
 /* Entry by entry. */
 #define AZ_MAP1(name, count, place_a, expression)                                                  \
     AZ_BEGIN(name)                                                                                 \
+    const double AZ_POINTER_##place_a xa = pa;                                                     \
     AZ_EACH_ENTRY(count)                                                                           \
     {                                                                                              \
-        const double a = pa[AZ_##place_a];                                                         \
+        const double a = xa[AZ_##place_a];                                                         \
         o[AZ_SAME] = expression;                                                                   \
     }                                                                                              \
-    AZ_END
+    AZ_END(name)
 #define AZ_MAP2(name, count, place_a, place_b, expression)                                         \
     AZ_BEGIN(name)                                                                                 \
+    const double AZ_POINTER_##place_a xa = pa;                                                     \
+    const double AZ_POINTER_##place_b xb = pb;                                                     \
     AZ_EACH_ENTRY(count)                                                                           \
     {                                                                                              \
-        const double a = pa[AZ_##place_a], b = pb[AZ_##place_b];                                   \
+        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b];                                   \
         o[AZ_SAME] = expression;                                                                   \
     }                                                                                              \
-    AZ_END
+    AZ_END(name)
+#define AZ_MAP3(name, count, place_a, place_b, place_c, expression)                                \
+    AZ_BEGIN(name)                                                                                 \
+    const double AZ_POINTER_##place_a xa = pa;                                                     \
+    const double AZ_POINTER_##place_b xb = pb;                                                     \
+    const double AZ_POINTER_##place_c xc = pc;                                                     \
+    AZ_EACH_ENTRY(count)                                                                           \
+    {                                                                                              \
+        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b], c = xc[AZ_##place_c];             \
+        (void)b;                                                                                   \
+        o[AZ_SAME] = expression;                                                                   \
+    }                                                                                              \
+    AZ_END(name)
 
 /* A matrix from operands that are read by row, by column or transposed; never in place. */
 #define AZ_GRID1(name, place_a, expression)                                                        \
     AZ_BEGIN(name)                                                                                 \
+    const double AZ_POINTER_##place_a xa = pa;                                                     \
     for (int64_t i = 0; i < F; ++i) {                                                              \
         double *row = o + i * F * AZ_L;                                                            \
-        AZ_EACH_COLUMN                                                                             \
-        {                                                                                          \
-            const double a = pa[AZ_##place_a];                                                     \
-            row[AZ_COLUMN] = expression;                                                           \
-        }                                                                                          \
+        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a];                                          \
+                       row[AZ_COLUMN] = expression;)                                               \
     }                                                                                              \
-    AZ_END
+    AZ_END(name)
 #define AZ_GRID2(name, place_a, place_b, expression)                                               \
     AZ_BEGIN(name)                                                                                 \
+    const double AZ_POINTER_##place_a xa = pa;                                                     \
+    const double AZ_POINTER_##place_b xb = pb;                                                     \
     for (int64_t i = 0; i < F; ++i) {                                                              \
         double *row = o + i * F * AZ_L;                                                            \
-        AZ_EACH_COLUMN                                                                             \
-        {                                                                                          \
-            const double a = pa[AZ_##place_a], b = pb[AZ_##place_b];                               \
-            row[AZ_COLUMN] = expression;                                                           \
-        }                                                                                          \
+        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a], b = xb[AZ_##place_b];                    \
+                       row[AZ_COLUMN] = expression;)                                               \
     }                                                                                              \
-    AZ_END
+    AZ_END(name)
+
+/* The third operand has the result's own shape, and may be the result. */
+#define AZ_GRID3(name, place_a, place_b, place_c, expression)                                      \
+    AZ_BEGIN(name)                                                                                 \
+    const double AZ_POINTER_##place_a xa = pa;                                                     \
+    const double AZ_POINTER_##place_b xb = pb;                                                     \
+    for (int64_t i = 0; i < F; ++i) {                                                              \
+        double *row = o + i * F * AZ_L;                                                            \
+        const double *row_c = pc + i * F * AZ_L;                                                   \
+        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a], b = xb[AZ_##place_b], c = row_c[AZ_COLUMN];\
+                       row[AZ_COLUMN] = expression;)                                               \
+    }                                                                                              \
+    AZ_END(name)
 
 /* The functions of azmath.h on all lanes of a scalar. */
 #define AZ_MATH(name, function)                                                                    \
     AZ_BEGIN(name)                                                                                 \
     function(o, pa, AZ_L);                                                                         \
-    AZ_END
+    AZ_END(name)
 
 #define AZ_NOTHING(name)                                                                           \
-    static void AZ_NAME(name)(const az_step *in, const az_frame *frame)                            \
-    {                                                                                              \
-        (void)in, (void)frame;                                                                     \
-    }
+    AZ_BEGIN(name)                                                                                 \
+    AZ_END(name)
 
 /* One entry; the others stay. */
 #define AZ_ENTRY(name)                                                                             \
     AZ_BEGIN(name)                                                                                 \
     for (int l = 0; l < AZ_L; ++l)                                                                 \
         o[(int64_t)in->place * AZ_L + l] = pa[l];                                                  \
-    AZ_END
+    AZ_END(name)
 
 /* Independent draws; `a` and `b` are the constants, `u` and `w` uniform on (0, 1). */
 #define AZ_RANDOM(name, count, expression)                                                         \
     AZ_BEGIN(name)                                                                                 \
-    const uint64_t step = frame->step + (uint64_t)(frame->block - block);                          \
     AZ_EACH_ENTRY(count)                                                                           \
     {                                                                                              \
-        const az_draw draw = az_philox(frame->keys[l], (uint32_t)e, in->place, step);              \
+        const az_draw draw = az_philox(keys[l], (uint32_t)e, in->place, step);              \
         const double a = pa[l], b = pb[l], u = az_unit(draw.first), w = az_unit(draw.second);      \
         (void)w;                                                                                   \
         o[AZ_SAME] = expression;                                                                   \
     }                                                                                              \
-    AZ_END
+    AZ_END(name)
 
 /* Sums. AZ_V lanes (with one lane: entries) are added at once. */
 #if AZ_L == 1
@@ -144,6 +200,36 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
 #define AZ_NONE_v2 {-0.0, -0.0}
 #define AZ_NONE_v4 {-0.0, -0.0, -0.0, -0.0}
 #define AZ_NONE_v8 {-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0}
+
+/* Keeps the first `count` < 8 of the values, the others absent. */
+static inline void az_first(az_v8 *values, int64_t count)
+{
+    double kept[8] = {-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0};
+    memcpy(kept, values, (size_t)count * sizeof *kept);
+    memcpy(values, kept, sizeof kept);
+}
+
+static inline void az_part(az_v8 *to, const double *from, int64_t count)
+{
+    double values[8] = {0.0};
+    memcpy(values, from, (size_t)count * sizeof *values);
+    memcpy(to, values, sizeof values);
+}
+
+/* The eight partial sums added in their order, which halves the vector three times. */
+static inline double az_fold(const az_v8 *sum)
+{
+    const az_v8 s = *sum;
+#if defined(__clang__) || __GNUC__ >= 12
+    const az_v4 t = __builtin_shufflevector(s, s, 0, 1, 2, 3) +
+                    __builtin_shufflevector(s, s, 4, 5, 6, 7);
+    const az_v2 u = __builtin_shufflevector(t, t, 0, 1) + __builtin_shufflevector(t, t, 2, 3);
+    return u[0] + u[1];
+#else
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+#endif
+}
+
 #define AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7)                                                    \
     ((((s0) + (s4)) + ((s2) + (s6))) + (((s1) + (s5)) + ((s3) + (s7))))
 #endif
@@ -158,7 +244,7 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
  * a = pa[e * step_a], b = pb[e * step_b], for all lanes; steps count entries. */
 #if AZ_L == 1
 #define AZ_TOTAL(name, expression)                                                                 \
-    static inline void AZ_NAME(name)(                                                              \
+    static inline __attribute__((always_inline)) void AZ_NAME(name)(                               \
         double *total, const double *pa, const double *pb, int64_t n)                              \
     {                                                                                              \
         az_v8 sum = AZ_NONE_v8;                                                                    \
@@ -168,15 +254,15 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
             (void)b;                                                                               \
             sum += expression;                                                                     \
         }                                                                                          \
-        double s[8];                                                                               \
-        for (int k = 0; k < 8; ++k)                                                                \
-            s[k] = sum[k];                                                                         \
-        for (int k = 0; e + k < n; ++k) {                                                          \
-            const double a = pa[e + k], b = pb[e + k];                                             \
-            (void)b;                                                                               \
-            s[k] += expression;                                                                    \
+        if (e < n) {                                                                               \
+            az_v8 a, b;                                                                            \
+            az_part(&a, pa + e, n - e);                                                            \
+            az_part(&b, pb + e, n - e);                                                            \
+            az_v8 last = expression;                                                               \
+            az_first(&last, n - e);                                                                \
+            sum += last;                                                                           \
         }                                                                                          \
-        *total = AZ_TREE(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]);                          \
+        *total = az_fold(&sum);                                                                    \
     }
 #else
 #define AZ_TERM(sum, k, expression)                                                                \
@@ -186,7 +272,7 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
         sum += expression;                                                                         \
     }
 #define AZ_TOTAL(name, expression)                                                                 \
-    static inline void AZ_NAME(name)(                                                              \
+    static inline __attribute__((always_inline)) void AZ_NAME(name)(                               \
         double *total, const double *pa, const double *pb, int64_t n)                              \
     {                                                                                              \
         for (int l = 0; l < AZ_L; l += AZ_V) {                                                     \
@@ -251,7 +337,7 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
         AZ_NAME(name##_total0)(total0, line, operand_b == pa ? line : operand_b, length);          \
         AZ_FINISH(o + i * AZ_L, expression)                                                        \
     }                                                                                              \
-    AZ_END
+    AZ_END(name)
 #define AZ_ROWS2(name, rows, count, operand_b, sum0, sum1, expression)                             \
     AZ_TOTAL(name##_total0, sum0)                                                                  \
     AZ_TOTAL(name##_total1, sum1)                                                                  \
@@ -265,7 +351,109 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
         AZ_NAME(name##_total1)(total1, line, line, length);                                        \
         AZ_FINISH(o + i * AZ_L, expression)                                                        \
     }                                                                                              \
-    AZ_END
+    AZ_END(name)
+
+/* A matrix times a vector, in general: totals along rows with a second operand that is the same
+ * for every row, several rows at once where registers allow, to load it less often. */
+#if AZ_L == 1
+#define AZ_PRODUCT(name, sum0)                                                                     \
+    AZ_TOTAL(name##_total0, sum0)                                                                  \
+    AZ_BEGIN(name)                                                                                 \
+    int64_t i = 0;                                                                                 \
+    for (; i + 4 <= F; i += 4) {                                                                   \
+        az_v8 s[4] = {AZ_NONE_v8, AZ_NONE_v8, AZ_NONE_v8, AZ_NONE_v8};                             \
+        int64_t e = 0;                                                                             \
+        for (; e + 8 <= F; e += 8) {                                                               \
+            const az_v8 b = AZ_AT(az_v8, pb + e);                                                  \
+            AZ_ROW_TERM(0, AZ_AT(az_v8, pa + i * F + e), sum0)                                     \
+            AZ_ROW_TERM(1, AZ_AT(az_v8, pa + (i + 1) * F + e), sum0)                               \
+            AZ_ROW_TERM(2, AZ_AT(az_v8, pa + (i + 2) * F + e), sum0)                               \
+            AZ_ROW_TERM(3, AZ_AT(az_v8, pa + (i + 3) * F + e), sum0)                               \
+        }                                                                                          \
+        if (e < F) {                                                                               \
+            az_v8 a, b;                                                                            \
+            az_part(&b, pb + e, F - e);                                                            \
+            for (int r = 0; r < 4; ++r) {                                                          \
+                az_part(&a, pa + (i + r) * F + e, F - e);                                          \
+                az_v8 last = sum0;                                                                 \
+                az_first(&last, F - e);                                                            \
+                s[r] += last;                                                                      \
+            }                                                                                      \
+        }                                                                                          \
+        o[i] = az_fold(&s[0]);                                                                     \
+        o[i + 1] = az_fold(&s[1]);                                                                 \
+        o[i + 2] = az_fold(&s[2]);                                                                 \
+        o[i + 3] = az_fold(&s[3]);                                                                 \
+    }                                                                                              \
+    for (; i < F; ++i)                                                                             \
+        AZ_NAME(name##_total0)(o + i, pa + i * F, pb, F);                                          \
+    AZ_END(name)
+#define AZ_ROW_TERM(row, load, expression)                                                         \
+    {                                                                                              \
+        const az_v8 a = load;                                                                      \
+        s[row] += expression;                                                                      \
+    }
+#elif AZ_VECTOR == 8 && AZ_L >= 8 /* 32 registers */
+#define AZ_PRODUCT(name, sum0)                                                                     \
+    AZ_TOTAL(name##_total0, sum0)                                                                  \
+    AZ_BEGIN(name)                                                                                 \
+    int64_t i = 0;                                                                                 \
+    for (; i + 2 <= F; i += 2)                                                                     \
+        for (int l = 0; l < AZ_L; l += 8) {                                                        \
+            const double *qa = pa + i * F * AZ_L + l, *qc = qa + F * AZ_L, *qb = pb + l;           \
+            az_v8 s0 = AZ_NONE_v8, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;  \
+            az_v8 t0 = s0, t1 = s0, t2 = s0, t3 = s0, t4 = s0, t5 = s0, t6 = s0, t7 = s0;          \
+            int64_t left = F;                                                                      \
+            for (; left >= 8; left -= 8, qa += 8 * AZ_L, qb += 8 * AZ_L, qc += 8 * AZ_L) {         \
+                AZ_TWO_TERMS(s0, t0, 0, sum0)                                                      \
+                AZ_TWO_TERMS(s1, t1, 1, sum0)                                                      \
+                AZ_TWO_TERMS(s2, t2, 2, sum0)                                                      \
+                AZ_TWO_TERMS(s3, t3, 3, sum0)                                                      \
+                AZ_TWO_TERMS(s4, t4, 4, sum0)                                                      \
+                AZ_TWO_TERMS(s5, t5, 5, sum0)                                                      \
+                AZ_TWO_TERMS(s6, t6, 6, sum0)                                                      \
+                AZ_TWO_TERMS(s7, t7, 7, sum0)                                                      \
+            }                                                                                      \
+            if (left > 0)                                                                          \
+                AZ_TWO_TERMS(s0, t0, 0, sum0)                                                      \
+            if (left > 1)                                                                          \
+                AZ_TWO_TERMS(s1, t1, 1, sum0)                                                      \
+            if (left > 2)                                                                          \
+                AZ_TWO_TERMS(s2, t2, 2, sum0)                                                      \
+            if (left > 3)                                                                          \
+                AZ_TWO_TERMS(s3, t3, 3, sum0)                                                      \
+            if (left > 4)                                                                          \
+                AZ_TWO_TERMS(s4, t4, 4, sum0)                                                      \
+            if (left > 5)                                                                          \
+                AZ_TWO_TERMS(s5, t5, 5, sum0)                                                      \
+            if (left > 6)                                                                          \
+                AZ_TWO_TERMS(s6, t6, 6, sum0)                                                      \
+            *(az_v8 *)(o + i * AZ_L + l) = AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7);                \
+            *(az_v8 *)(o + (i + 1) * AZ_L + l) = AZ_TREE(t0, t1, t2, t3, t4, t5, t6, t7);          \
+        }                                                                                          \
+    for (; i < F; ++i)                                                                             \
+        AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);                            \
+    AZ_END(name)
+#define AZ_TWO_TERMS(sum, sum_c, k, expression)                                                    \
+    {                                                                                              \
+        const az_v8 b = AZ_AT(az_v8, qb + (k) * AZ_L);                                             \
+        {                                                                                          \
+            const az_v8 a = AZ_AT(az_v8, qa + (k) * AZ_L);                                         \
+            sum += expression;                                                                     \
+        }                                                                                          \
+        {                                                                                          \
+            const az_v8 a = AZ_AT(az_v8, qc + (k) * AZ_L);                                         \
+            sum_c += expression;                                                                   \
+        }                                                                                          \
+    }
+#else
+#define AZ_PRODUCT(name, sum0)                                                                     \
+    AZ_TOTAL(name##_total0, sum0)                                                                  \
+    AZ_BEGIN(name)                                                                                 \
+    for (int64_t i = 0; i < F; ++i)                                                                \
+        AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);                            \
+    AZ_END(name)
+#endif
 
 /* Totals down columns: entry (i, j) of the result sums over k an expression in a = pa[i][k] and
  * b = pb[k][j]. Columns are the outer loop, so that a panel of them stays in the cache. */
@@ -304,7 +492,7 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
             o[i * F + j] = expression;                                                             \
         }                                                                                          \
     (void)n;                                                                                       \
-    AZ_END
+    AZ_END(name)
 #define AZ_COLUMNS1(name, rows, count, sum0, expression)                                           \
     AZ_COLUMNS(name, rows, 0.0, pa, sum0, expression)
 #define AZ_COLUMNS2(name, rows, count, sum0, expression)                                           \
@@ -357,7 +545,7 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
             }                                                                                      \
             AZ_FINISH(o + (i * F + j) * AZ_L, expression)                                          \
         }                                                                                          \
-    AZ_END
+    AZ_END(name)
 #define AZ_COLUMNS1(name, rows, count, sum0, expression)                                           \
     AZ_COLUMNS(name, rows, pa, pa, sum0, expression)
 #define AZ_COLUMNS2(name, rows, count, sum0, expression)                                           \
@@ -393,24 +581,22 @@ static void AZ_NAME(softmax)(double *prediction, int64_t classes)
     }
 }
 
-static uint32_t AZ_NAME(exceeds)(const double *label, const double *prediction, double limit)
+static void AZ_NAME(judge)(
+    double *bad, const double *label, const double *prediction, double limit)
 {
-    uint32_t lanes = 0;
-    for (int l = 0; l < AZ_L; ++l)
-        lanes |= (uint32_t) !(fabs(label[l] - prediction[l]) <= limit) << l;
-    return lanes;
+    AZ_SIMD for (int l = 0; l < AZ_L; ++l)
+        bad[l] += fabs(label[l] - prediction[l]) <= limit ? 0.0 : 1.0;
 }
 
-static uint32_t AZ_NAME(exceeds_classes)(
-    const double *label, const double *prediction, int64_t classes, double limit)
+static void AZ_NAME(judge_classes)(
+    double *bad, const double *label, const double *prediction, int64_t classes, double limit)
 {
-    uint32_t lanes = 0;
     for (int64_t c = 0; c < classes; ++c)
-        for (int l = 0; l < AZ_L; ++l) {
+        AZ_SIMD for (int l = 0; l < AZ_L; ++l)
+        {
             const double target = label[l] == (double)c ? 1.0 : 0.0;
-            lanes |= (uint32_t) !(fabs(target - prediction[c * AZ_L + l]) <= limit) << l;
+            bad[l] += fabs(target - prediction[c * AZ_L + l]) <= limit ? 0.0 : 1.0;
         }
-    return lanes;
 }
 
 static uint32_t AZ_NAME(score_squares)(
@@ -457,16 +643,25 @@ static void AZ_NAME(score_classes)(
 #undef AZ_BEGIN
 #undef AZ_END
 #undef AZ_LANE
+#undef AZ_SPREAD
 #undef AZ_SAME
 #undef AZ_ROW
 #undef AZ_COLUMN
 #undef AZ_SWAPPED
+#undef AZ_POINTER_LANE
+#undef AZ_POINTER_SAME
+#undef AZ_POINTER_SPREAD
+#undef AZ_POINTER_ROW
+#undef AZ_POINTER_COLUMN
+#undef AZ_POINTER_SWAPPED
 #undef AZ_EACH_ENTRY
 #undef AZ_EACH_COLUMN
 #undef AZ_MAP1
 #undef AZ_MAP2
 #undef AZ_GRID1
 #undef AZ_GRID2
+#undef AZ_MAP3
+#undef AZ_GRID3
 #undef AZ_MATH
 #undef AZ_NOTHING
 #undef AZ_ENTRY
@@ -478,6 +673,9 @@ static void AZ_NAME(score_classes)(
 #undef AZ_TOTAL
 #undef AZ_FINISH
 #undef AZ_ROWS1
+#undef AZ_TWO_TERMS
+#undef AZ_ROW_TERM
+#undef AZ_PRODUCT
 #undef AZ_ROWS2
 #undef AZ_DOWN
 #undef AZ_COLUMNS

@@ -71,9 +71,15 @@ typedef struct {
 /* Live instructions: those that can reach a prediction, through Predict, Learn and the loop over
  * examples (least fixpoint; the result of running only these is the same to the bit).
  *
- * `live` [all instructions, in the order Setup, Predict, Learn] receives 0 or 1; classes as in
- * az_interface_of, and whether training applies a sigmoid or softmax. `scratch` has
- * 2 * map->count bytes. */
+ * `live` [all instructions, in the order Setup, Predict, Learn] receives 0, or AZ_LIVE with the
+ * other bits below; classes as in az_interface_of, 1 or more where training applies a sigmoid or
+ * softmax. `scratch` has 2 * map->count bytes. */
+enum {
+    AZ_LIVE = 1,
+    AZ_FIRST_DIES = 2, /* nothing reads the first operand's value after this instruction */
+    AZ_SECOND_DIES = 4
+};
+
 az_facts az_find_live(
     const az_program *program,
     const az_address_map *map,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final, Iterable
+from typing import Final
 
 from azc.errors import expected, nearest
 from azc.lang.reader import read
@@ -70,13 +71,14 @@ MACROS: Final[dict[Head, str]] = {
     Head("matmul", (_V, _M)): "dot(transpose(b), a)",
 }
 
-#: Draws whose constants are not constant, from draws whose are.
+#: Draws whose constants are not constant, from draws whose are; the second if the first is zero.
 DRAWS: Final = {
-    "gaussian": "a + b * gaussian(0, 1)",
-    "uniform": "a + maximum(b - a, 0) * uniform(0, 1)",
+    "gaussian": ("a + b * gaussian(0, 1)", "b * gaussian(0, 1)"),
+    "uniform": ("a + maximum(b - a, 0) * uniform(0, 1)", "maximum(b, 0) * uniform(0, 1)"),
 }
 
 _HEADS: Final = (*(head for head in SPELLINGS if head.given), *MACROS)
+_LIST: Final = "see `azc ops` and docs/language.md"
 _FORMS: Final = (RECIPROCAL, CONSTANT, ENTRY)
 
 # Functions and operators of several operands of one type that give this type, entry by entry:
@@ -166,7 +168,7 @@ def mismatch(name: str, types: tuple[Type, ...], axis: int | None) -> str:
     """The message for operands on which function or operator `name` has no meaning."""
     heads = [head for head in _HEADS if head.name == name]
     if not heads:
-        return expected("a function", repr(name), nearest(name, known_functions()))
+        return expected("a function", repr(name), nearest(name, known_functions()) or _LIST)
     got = describe(name, types, axis)
     counts = {len(head.given) for head in heads}
     if len(types) not in counts:
@@ -190,4 +192,3 @@ def _forms(heads: Iterable[Head]) -> str:
     shown = sorted(heads, key=lambda head: ([type.rank for type in head.given], head.axis or -1))
     texts = [describe(head.name, head.given, head.axis) for head in shown]
     return ", ".join(texts[:-1]) + (" or " if texts[1:] else "") + texts[-1]
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from azc.lang.functions import (
     ALIASES,
@@ -79,10 +79,9 @@ def _result(name: str, types: tuple[Type, ...], axis: int | None) -> Type | None
 def operands_of(name: str, call: Call) -> tuple[Expression, ...]:
     """The operands of a call, without the literals that the function's text ends with."""
     literals = trailing_literals(name)
-    given = [argument.value for argument in call.arguments if isinstance(argument, Number)]
-    if literals and len(call.arguments) > len(literals) and tuple(given[-len(literals) :]) == literals:
-        return call.arguments[: -len(literals)]
-    return call.arguments
+    count = len(call.arguments) - len(literals)
+    last = tuple(item.value for item in call.arguments[max(count, 0) :] if isinstance(item, Number))
+    return call.arguments[:count] if count > 0 and last == literals else call.arguments
 
 
 def axis_of(call: Call) -> int | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from lark import Token
 
 from azc.errors import expected
-from azc.lang.source import Fault, Place, Source
+from azc.lang.source import Place, PlacedError, Source
 
 __all__ = ["CLOSING", "MAX_DEPTH", "OPENING", "Layout", "place_of"]
 
 #: Brackets, and operations in one expression, may be nested this deep: what reads expressions is
 #: recursive, and must not exhaust Python's stack.
 MAX_DEPTH = 100
+
+#: Names may have this many characters, so that messages stay readable.
+MAX_NAME = 100
 
 #: The terminals that open and close brackets.
 OPENING = frozenset({"LPAR", "LSQB"})
@@ -39,7 +42,7 @@ class Layout:
         self.brackets: list[Token] = []
 
     def arrange(self, tokens: Iterable[Token]) -> Iterator[Token]:
-        """The tokens with their layout; raises `Fault`."""
+        """The tokens with their layout; raises `PlacedError`."""
         at_start = True
         for token in tokens:
             if token.type == "COMMENT":
@@ -53,6 +56,9 @@ class Layout:
                 at_start = False
                 yield from self._indent(token)
             self._count_brackets(token)
+            if token.type == "NAME" and len(token) > MAX_NAME:
+                message = expected(f"a name of at most {MAX_NAME} characters", len(token))
+                raise PlacedError(message, place_of(token))
             yield token
         self.check_closed()
         yield from (Token("_DEDENT", "") for _ in self._levels[1:])
@@ -63,14 +69,14 @@ class Layout:
             bracket = self.brackets[-1]
             closing = ")" if bracket == "(" else "]"
             message = expected(f"{closing!r} for this {str(bracket)!r}", "none")
-            raise Fault(message, place_of(bracket))
+            raise PlacedError(message, place_of(bracket))
 
     def _count_brackets(self, token: Token) -> None:
         if token.type in OPENING:
             self.brackets.append(token)
             if len(self.brackets) > MAX_DEPTH:
                 message = expected(f"at most {MAX_DEPTH} nested brackets", "more")
-                raise Fault(message, place_of(token))
+                raise PlacedError(message, place_of(token))
         elif token.type in CLOSING and self.brackets:
             self.brackets.pop()
         elif token.type == "DEF":
@@ -86,17 +92,17 @@ class Layout:
             self._levels.append(margin)
             yield Token.new_borrow_pos("_INDENT", "", token)
             return
+        columns = " or ".join(str(len(level) + 1) for level in self._levels)
         while len(margin) < len(self._levels[-1]):
             self._levels.pop()
             yield Token.new_borrow_pos("_DEDENT", "", token)
         if margin != self._levels[-1]:
-            columns = " or ".join(str(len(level) + 1) for level in self._levels)
             message = expected(
                 f"a line that starts in column {columns}",
                 f"column {place.column}",
                 "indent the lines of a body alike",
             )
-            raise Fault(message, place)
+            raise PlacedError(message, place)
 
     def _check_unit(self, margin: str, place: Place) -> None:
         """Tabs and spaces must not be mixed: how wide a tab is depends on who looks."""
@@ -109,4 +115,4 @@ class Layout:
                     f"{names[char]}",
                     "do not mix tabs and spaces",
                 )
-                raise Fault(message, Place(place.line, column))
+                raise PlacedError(message, Place(place.line, column))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from azc.errors import expected
-from azc.lang.source import Fault, Place
+from azc.lang.source import Place, PlacedError
 from azc.ops import Type
 from azc.program import MAX_ADDRESS, Address
 
@@ -27,7 +27,7 @@ class Memory:
         self._lent: Address | None = None
 
     def keep(self, type: Type, place: Place) -> Address:
-        """An address for good; raises `Fault` for `place` when there is none."""
+        """An address for good; raises `PlacedError` for `place` when there is none."""
         return self._new(type, place)
 
     def borrow(self, type: Type, place: Place) -> Address:
@@ -61,5 +61,5 @@ class Memory:
         self._next[type] = number + 1
         if number >= limit:
             what = f"at most {limit} {type.label} addresses"
-            raise Fault(expected(what, "a program that needs more"), place)
+            raise PlacedError(expected(what, "a program that needs more"), place)
         return Address(type, number)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
-from typing import Any, Iterator
+from typing import Any
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from azc.errors import expected
 from azc.lang.layout import MAX_DEPTH, Layout, place_of
-from azc.lang.source import Fault, Place, Source
+from azc.lang.source import Place, PlacedError, Source
 from azc.lang.syntax import (
     Assign,
     Attribute,
@@ -40,9 +42,9 @@ __all__ = ["read", "tokens"]
 
 
 def read(source: Source) -> File:
-    """The syntax tree of a text; raises `Fault`."""
+    """The syntax tree of a text; raises `PlacedError`."""
     layout = Layout(source)
-    state = _lark().parse_interactive()
+    state: Any = _lark().parse_interactive()
     token = None
     try:
         for token in layout.arrange(tokens(source)):
@@ -51,18 +53,18 @@ def read(source: Source) -> File:
     except UnexpectedToken as error:
         if layout.brackets and error.token.line != layout.brackets[-1].line:
             layout.check_closed()
-        raise Fault(_explain(error, source), place_of(error.token)) from None
+        raise _explain(error, source, bool(layout.brackets)) from None
     assert isinstance(result, File)
     return result
 
 
 def tokens(source: Source) -> Iterator[Token]:
-    """The tokens as written, line breaks and comments included; raises `Fault`."""
+    """The tokens as written, line breaks and comments included; raises `PlacedError`."""
     try:
         yield from _lark().lex(source.text)
     except UnexpectedCharacters as error:
         place = Place(error.line, error.column)
-        raise Fault(_explain_character(error.char), place) from None
+        raise PlacedError(_explain_character(error.char), place) from None
 
 
 class _KeepLayout:
@@ -80,7 +82,7 @@ def _lark() -> Lark:
         resources.files("azc.grammar").joinpath("az.lark").read_text("utf-8"),
         parser="lalr",
         lexer="basic",
-        postlex=_KeepLayout(),  # type: ignore[arg-type]
+        postlex=_KeepLayout(),
         transformer=_Builder(),
         maybe_placeholders=True,
     )
@@ -130,7 +132,7 @@ class _Builder(Transformer[Token, Any]):
         value = float(digits)
         if value == float("inf"):
             message = expected("a number that fits a float64", "one above 1.8e308", "write inf")
-            raise Fault(message, place_of(token))
+            raise PlacedError(message, place_of(token))
         # Longer integers are no coordinates, and Python refuses to read very long ones.
         coordinate = int(digits[:20]) if digits.isdigit() else None
         return Number(place_of(token), value, coordinate)
@@ -162,7 +164,7 @@ class _Builder(Transformer[Token, Any]):
             elif argument is not None:
                 if keywords:
                     message = expected("positional arguments first", "one after a keyword")
-                    raise Fault(message, argument.place)
+                    raise PlacedError(message, argument.place)
                 positional.append(argument)
         depth = _depth(function.place, function, *positional, *(word.value for word in keywords))
         return Call(function.place, function, (*positional,), (*keywords,), depth)
@@ -180,7 +182,7 @@ def _depth(place: Place, *parts: Expression) -> int:
         message = expected(
             f"at most {MAX_DEPTH} operations, one within the other", "more", "split the expression"
         )
-        raise Fault(message, place)
+        raise PlacedError(message, place)
     return depth
 
 
@@ -213,41 +215,54 @@ _WORDS = {
     "AUGMENTED": "'+='",
 }
 _BINARY = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "AT", "POWER"})
-_CONTROL = frozenset(
-    "if elif else for while try except with import from class lambda not and or is del assert "
-    "break continue yield global raise async await match".split()
-)
+_CONTROL = frozenset(keyword.kwlist) - {"def", "in", "pass", "return", "None", "True", "False"}
 
 
-def _explain(error: UnexpectedToken, source: Source) -> str:
+def _explain(error: UnexpectedToken, source: Source, in_brackets: bool) -> PlacedError:
     """What was expected where `error` happened, in the user's terms."""
-    token = error.token
+    token, place = error.token, place_of(error.token)
+    line = source.lines[place.line - 1]
+    words = line[: place.column - 1].split()
+    if len(words) == 1 and words[0] in _CONTROL:
+        place = Place(place.line, line.index(words[0]) + 1)
+        got, do = repr(words[0]), "a program has no control flow"
+        return PlacedError(expected("an assignment", got, do), place)
     if token.type == "_INDENT":
-        return expected("a line that starts where the line before does", "more indentation")
-    if token.type == "DEF" and (token.column or 1) > 1:
-        return expected("'def' at the left margin", "one within a function", "functions do not nest")
-    got = _WORDS.get(token.type) if token.type in ("_NEWLINE", "_DEDENT", "$END") else None
-    got = got or ("a string" if token.type == "STRING" else repr(str(token)))
-    line = source.lines[(token.line or 1) - 1].split()
-    word = str(token) if str(token) in _CONTROL else line[0].rstrip(":") if line else ""
-    if word in _CONTROL:
-        return expected("an assignment", repr(word), "a program has no control flow")
-    return expected(_list(set(error.expected)), got)
+        message = expected("a line that starts where the line before does", "more indentation")
+    elif token.type == "DEF" and place.column > 1 and not words:
+        got = "one further right"
+        message = expected("'def' at the left margin", got, "functions do not nest")
+    else:
+        message = expected(_list(set(error.expected), in_brackets), *_found(token, line))
+    return PlacedError(message, place)
 
 
-def _list(names: set[str]) -> str:
+def _found(token: Token, line: str) -> tuple[str, str]:
+    """What `token` is, and what to do about it."""
+    if token.type in ("_NEWLINE", "_DEDENT", "$END", "STRING"):
+        return _WORDS[token.type], ""
+    is_word = token.type != "NAME" and token.isidentifier()
+    if line[: token.column].endswith("=="):
+        return "'=='", "comparisons are not in the language"
+    return repr(str(token)), f"{token} cannot be a name" if is_word else ""
+
+
+def _list(names: set[str], in_brackets: bool) -> str:
     """The terminals `names` as a phrase."""
+    # The parser's tables do not tell these apart.
+    names = names - ({"_NEWLINE"} if in_brackets else {"RPAR", "RSQB"})
     if names >= {"NUMBER", "LPAR"}:
-        kept = ["an expression", *(_phrase(name) for name in sorted(names & {"RPAR", "RSQB"}))]
+        kept = ["an expression"]
         if "DEF" in names:
             kept = ["a function (def)", "param", "var"]
         elif "RETURN" in names:
             kept = ["an assignment"]
-    elif names >= _BINARY or names >= {"PLUS", "MINUS"}:
+    elif names >= _BINARY - {"POWER"}:
         rest = names - _BINARY - {"LPAR", "LSQB", "DOT", "EQUAL", "AUGMENTED", "IN"}
+        rest -= set() if in_brackets else {"COMMA"}
         kept = ["an operator", *sorted(map(_phrase, rest))]
     else:
-        kept = sorted(map(_phrase, names))
+        kept = sorted(map(_phrase, names)) or ["something else"]
     return ", ".join(kept[:-1]) + (" or " if kept[1:] else "") + kept[-1]
 
 

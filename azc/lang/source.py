@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from azc.errors import AzcError, Diagnostic, ParseError, expected
 
-__all__ = ["MAX_BYTES", "MAX_LINES", "Fault", "Place", "Source", "read_source"]
+__all__ = ["MAX_BYTES", "MAX_LINES", "Place", "PlacedError", "Source", "read_source"]
 
 #: A program's text may have this many bytes and lines. A person's has tens of lines, a search's
 #: hundreds; without a bound, a wrong file would keep the parser busy for minutes.
@@ -23,7 +23,7 @@ class Place(NamedTuple):
     column: int
 
 
-class Fault(Exception):
+class PlacedError(Exception):
     """Something is wrong at `place`; `Source.error` makes the user's error of it."""
 
     def __init__(self, message: str, place: Place) -> None:
@@ -46,8 +46,8 @@ class Source:
             self._check_size(text)
             self.lines = self.text.split("\n")
             self._check_characters()
-        except Fault as fault:
-            raise self.error(fault) from None
+        except PlacedError as error:
+            raise self.error(error) from None
 
     def diagnostic(self, message: str, place: Place, severity: str = "error") -> Diagnostic:
         """A finding at `place`, with the line it is about."""
@@ -56,24 +56,26 @@ class Source:
             message, self.filename, place.line, place.column, _printable(line), severity
         )
 
-    def error(self, fault: Fault) -> ParseError:
-        """The error to raise for `fault`."""
-        return ParseError(self.diagnostic(fault.message, fault.place))
+    def error(self, error: PlacedError) -> ParseError:
+        """The error to raise for `error`."""
+        return ParseError(self.diagnostic(error.message, error.place))
 
     def _check_size(self, text: str) -> None:
         # Four bytes a character at most, so most texts need not be encoded to be measured.
         if len(text) * 4 > MAX_BYTES and len(text.encode("utf-8", "replace")) > MAX_BYTES:
-            raise Fault(_too_large(f"{len(text)} characters"), Place(1, 1))
+            raise PlacedError(_too_large(f"{len(text)} characters"), Place(1, 1))
         count = self.text.count("\n")
         if count > MAX_LINES:
-            raise Fault(expected(f"at most {MAX_LINES} lines", count), Place(MAX_LINES + 1, 1))
+            raise PlacedError(
+                expected(f"at most {MAX_LINES} lines", count), Place(MAX_LINES + 1, 1)
+            )
 
     def _check_characters(self) -> None:
         where = self.text.find("\0")
         if where >= 0:
             line = self.text.count("\n", 0, where)
             column = where - (self.text.rfind("\n", 0, where) + 1)
-            raise Fault(
+            raise PlacedError(
                 expected("text", "a NUL byte", "the file is not a program's text"),
                 Place(line + 1, column + 1),
             )

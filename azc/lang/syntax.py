@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Iterator, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from azc.lang.source import Place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass
 
@@ -254,5 +255,7 @@ def kinds(data: _Path | None = None) -> list[Kind]:
         "FILE.csv": "Your table with --target COLUMN: split at random and standardised.",
         "FILE.parquet": "The same from a Parquet file; needs pip install 'azc[parquet]'.",
     }
-    result += [Kind(n, text, None, None, None, None, (), "", True) for n, text in own.items()]
+    for name, text in own.items():
+        found = name != "FILE.parquet" or importlib.util.find_spec("pyarrow") is not None
+        result.append(Kind(name, text, None, None, None, None, (), "", found))
     return result

@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -28,7 +29,10 @@ __all__ = ["Bounded", "decompressed", "memory_limit", "read_exactly", "read_npz"
 _XZ_MEMORY = 256 << 20
 _CHUNK = 1 << 20
 # What a damaged file of any format makes its reader raise.
-_DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError, struct.error),
+    *(zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile),
+)
 
 
 def memory_limit() -> int:
@@ -52,7 +56,8 @@ def reading(path: Path, what: str, do: str = "get the file again") -> Iterator[N
     except (IsADirectoryError, PermissionError) as error:
         raise TaskError(expected(f"{path} to be {what}", error.strerror)) from None
     except _DAMAGE as error:
-        got = f"a damaged file ({str(error) or type(error).__name__})"
+        reason = str(error).split("\n")[0][:200] or type(error).__name__
+        got = f"a damaged file ({reason})"
         raise TaskError(expected(f"{path} to be {what}", got, do)) from error
     except MemoryError as error:
         do = "free memory or use fewer examples"
@@ -208,7 +213,7 @@ def _header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dt
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
         else:
             raise ValueError(f".npy version {version[0]}.{version[1]}")
-    except (ValueError, TypeError, SyntaxError, RecursionError, KeyError) as error:
+    except Exception as error:  # NumPy evaluates the text of a header: many things can go wrong
         got = str(error).split("\n")[0] or type(error).__name__
         raise TaskError(expected(f"{where} to be an .npy array", got)) from None
     if dtype.hasobject:

@@ -27,13 +27,16 @@ def test_generators_differ_by_each_part_of_their_name():
 
 def test_task_seeds_are_64_bits_and_differ():
     seeds = {task_seed(seed, index) for seed in range(10) for index in range(100)}
-    assert len(seeds) == 1000 and max(seeds) > 2**63 and max(seeds) < 2**64
+    assert len(seeds) == 1000
+    assert max(seeds) > 2**63
+    assert max(seeds) < 2**64
 
 
 @given(total=st.integers(0, 500), classes=st.integers(1, 30))
 def test_share(total, classes):
     shares = share(total, classes)
-    assert sum(shares) == total and len(shares) == classes
+    assert sum(shares) == total
+    assert len(shares) == classes
     assert max(shares) - min(shares) <= 1
 
 
@@ -50,7 +53,8 @@ def test_stratified(data, classes, seed):
         assert len(labels) == len(rows) == count
         assert np.bincount(labels, minlength=classes).tolist() == share(count, classes)
         examples = set(zip(labels.tolist(), rows.tolist(), strict=True))
-        assert len(examples) == count and not examples & seen
+        assert len(examples) == count
+        assert not examples & seen
         assert all(0 <= row < sizes[c] for c, row in examples)
         seen |= examples
     # A part does not depend on the later ones.
@@ -89,7 +93,8 @@ class TestStandardise:
     def test_large_mean_small_spread(self):
         x = 1e9 + np.random.default_rng(0).standard_normal((1000, 1))
         a = standardise(x)[0]
-        assert abs(a.mean()) < 1e-12 and abs(a.std() - 1) < 1e-12
+        assert abs(a.mean()) < 1e-12
+        assert abs(a.std() - 1) < 1e-12
 
     def test_one_example(self):
         np.testing.assert_array_equal(standardise(np.array([[3.0, 4.0]]))[0], [[0, 0]])

@@ -34,7 +34,8 @@ def test_metric_and_test_part(tmp_path):
     y = {"y_train": np.arange(6) % 2, "y_valid": np.arange(4) % 2}
     spec = save(tmp_path / "a.npz", **y, X_test=np.zeros((2, 3)), y_test=np.zeros(2))
     task = make(spec, metric="accuracy")
-    assert task.classes == 2 and task.X_test.shape == (2, 3)
+    assert task.classes == 2
+    assert task.X_test.shape == (2, 3)
 
 
 def test_first_so_many(tmp_path):
@@ -58,7 +59,8 @@ def test_first_so_many(tmp_path):
 def test_refused(tmp_path, options, message):
     with pytest.raises(TaskError) as caught:
         make_set(save(tmp_path / "a.npz"), **options)
-    assert message in str(caught.value) and "a.npz" in str(caught.value)
+    assert message in str(caught.value)
+    assert "a.npz" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +76,13 @@ def test_refused(tmp_path, options, message):
 def test_bad_content(tmp_path, changes, message):
     with pytest.raises(TaskError) as caught:
         make(save(tmp_path / "a.npz", **changes))
-    assert message in str(caught.value) and "a.npz" in str(caught.value)
+    assert message in str(caught.value)
+    assert "a.npz" in str(caught.value)
 
 
 def test_missing_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", X_train=ARRAYS["X_train"])
-    with pytest.raises(TaskError, match="arrays y_train, X_valid, y_valid in .*, got only X_train"):
+    with pytest.raises(
+        TaskError, match=r"arrays y_train, X_valid, y_valid in .*, got only X_train"
+    ):
         make(str(tmp_path / "a.npz"))

@@ -65,9 +65,13 @@ def test_kinds(tmp_path, monkeypatch):
     monkeypatch.delenv("AZC_DATA", raising=False)
     by_name = {kind.name: kind for kind in kinds()}
     assert list(by_name)[:4] == ["linear", "affine", "teacher-nn", "digits"]
-    assert by_name["linear"].found and by_name["digits"].found and not by_name["mnist"].found
-    assert by_name["digits"].classes == 10 and by_name["linear"].classes == 0
-    assert by_name["svhn"].files == ("train_32x32.mat",) and "housenumbers" in by_name["svhn"].page
+    assert by_name["linear"].found
+    assert by_name["digits"].found
+    assert not by_name["mnist"].found
+    assert by_name["digits"].classes == 10
+    assert by_name["linear"].classes == 0
+    assert by_name["svhn"].files == ("train_32x32.mat",)
+    assert "housenumbers" in by_name["svhn"].page
     assert {"FILE.npz", "FILE.csv", "FILE.parquet"} < set(by_name)
     for kind in by_name.values():
         assert kind.sentence.endswith(".")

@@ -15,7 +15,14 @@ def test_defaults():
 
 
 def test_makes_what_it_says():
-    table = {"task": "digits:search", "count": 2, "features": 8, "train": 80, "valid": 20, "seed": 3}
+    table = {
+        "task": "digits:search",
+        "count": 2,
+        "features": 8,
+        "train": 80,
+        "valid": 20,
+        "seed": 3,
+    }
     tasks = read_options(table, "tasks.search").make()
     assert [task.X_train.shape for task in tasks] == [(80, 8)] * 2
     again = read_options({**table, "count": 1}).make(first=1)[0]
@@ -34,7 +41,10 @@ def test_makes_what_it_says():
         ),
         ({"task": "linear", "zzz": 4}, "the keys are task, count, features"),
         ({"task": "linear", "count": "8"}, "tasks.search.count: expected a valid integer, got '8'"),
-        ({"task": "linear", "count": True}, "tasks.search.count: expected a valid integer, got True"),
+        (
+            {"task": "linear", "count": True},
+            "tasks.search.count: expected a valid integer, got True",
+        ),
         ({"task": "linear", "count": 0}, "tasks.search.count: expected greater than or equal to 1"),
         ({"task": "linear", "features": 5000}, "less than or equal to 4096, got 5000"),
         ({"task": "linear", "train": 1.5}, "tasks.search.train: expected a valid integer"),

@@ -28,7 +28,9 @@ class TestPairs:
 
     def test_a_thousand_classes(self):
         both, search, select = (as_set(pairs(1000, p, 0)) for p in ("pairs", "search", "select"))
-        assert len(both) == 499_500 and search | select == both and not search & select
+        assert len(both) == 499_500
+        assert search | select == both
+        assert not search & select
         assert all((a + b) % 5 == 0 for a, b in select)
         assert len(select) == pytest.approx(len(both) / 5, rel=0.01)
 
@@ -51,7 +53,9 @@ class TestPairs:
 class TestProjected:
     def test_defaults(self):
         task = make("digits:3,8", index=1)
-        assert task.name == "digits:3,8[1]" and task.metric == "accuracy" and task.classes == 2
+        assert task.name == "digits:3,8[1]"
+        assert task.metric == "accuracy"
+        assert task.classes == 2
         shapes = [task.X_train.shape, task.X_valid.shape, task.X_test.shape]
         assert shapes == [(240, 16), (60, 16), (48, 16)]
 
@@ -62,7 +66,8 @@ class TestProjected:
     def test_balanced(self):
         for task in make_set("digits", count=5):
             for y in (task.y_train, task.y_valid, task.y_test):
-                assert y.mean() == 0.5 and set(y) == {0.0, 1.0}
+                assert y.mean() == 0.5
+                assert set(y) == {0.0, 1.0}
 
     @pytest.mark.parametrize("spec", ["digits:1,7", "digits:raw:1,7", "digits:all"])
     def test_standardised_by_the_training_part(self, spec):
@@ -92,7 +97,8 @@ class TestProjected:
             nearest = distance.argmin(axis=1)
             assert distance.min(axis=1).max() < 1e-8
             assert (labels[nearest] == y).all()
-            assert not used & set(nearest.tolist()) and len(set(nearest.tolist())) == len(X)
+            assert not used & set(nearest.tolist())
+            assert len(set(nearest.tolist())) == len(X)
             used |= set(nearest.tolist())
 
     def test_first_class_is_label_0(self):
@@ -102,7 +108,8 @@ class TestProjected:
 
     def test_normal_matrix(self):
         matrix = projection(200, 3072, 0, 0)
-        assert abs(matrix.mean()) < 0.005 and abs(matrix.std() - 1) < 0.005
+        assert abs(matrix.mean()) < 0.005
+        assert abs(matrix.std() - 1) < 0.005
 
     def test_smaller_projection_is_part_of_a_larger(self):
         np.testing.assert_array_equal(projection(4, 64, 1, 2), projection(9, 64, 1, 2)[:, :4])
@@ -128,7 +135,8 @@ class TestProjected:
 
     def test_rmse_on_request(self):
         task = make("digits:3,8", metric="rmse")
-        assert task.metric == "rmse" and task.classes == 0
+        assert task.metric == "rmse"
+        assert task.classes == 0
 
 
 def fitted(both, labels, parts):
@@ -144,7 +152,9 @@ def fitted(both, labels, parts):
 class TestCounts:
     def test_fewer(self):
         task = make("digits:3,8", train=7, valid=1)
-        assert len(task.X_train) == 7 and len(task.X_valid) == 1 and len(task.X_test) == 48
+        assert len(task.X_train) == 7
+        assert len(task.X_valid) == 1
+        assert len(task.X_test) == 48
         assert np.bincount(task.y_train.astype(int)).tolist() == [4, 3]
 
     def test_test_part_gets_what_is_left(self):
@@ -161,13 +171,16 @@ class TestCounts:
 
     def test_only_the_first_images_of_the_pool(self):
         info = IMAGE_SETS["mnist"]
-        assert info.pool == 5000 and info.pair == (8000, 1000, 1000)
+        assert info.pool == 5000
+        assert info.pair == (8000, 1000, 1000)
 
 
 class TestAll:
     def test_ten_classes(self):
         task = make("digits:all")
-        assert task.classes == 10 and task.name == "digits:all[0]" and task.features == 16
+        assert task.classes == 10
+        assert task.name == "digits:all[0]"
+        assert task.features == 16
         assert np.bincount(task.y_train.astype(int)).tolist() == [120] * 10
         assert len(task.X_test) == 240
 
@@ -181,7 +194,8 @@ class TestAll:
 class TestRaw:
     def test_pixels(self):
         task = make("digits:raw:3,8")
-        assert task.features == 64 and task.name == "digits:raw:3,8[0]"
+        assert task.features == 64
+        assert task.name == "digits:raw:3,8[0]"
         assert make("digits:raw:3,8", features=64).key == task.key
 
     def test_is_the_stated_computation(self):
@@ -192,7 +206,9 @@ class TestRaw:
         assert set(pool[3][:, 27].tolist()) <= set(range(17))
 
     def test_other_features(self):
-        with pytest.raises(TaskError, match="features 64 for 'digits:raw', the number of its pixels, got 16"):
+        with pytest.raises(
+            TaskError, match="features 64 for 'digits:raw', the number of its pixels, got 16"
+        ):
             make("digits:raw", features=16)
 
     def test_all(self):

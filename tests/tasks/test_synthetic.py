@@ -12,8 +12,11 @@ KINDS = ["linear", "affine", "teacher-nn"]
 class TestEvery:
     def test_defaults(self, kind):
         task = make(kind)
-        assert task.X_train.shape == (1000, 8) and task.X_valid.shape == (100, 8)
-        assert task.metric == "rmse" and task.name == f"{kind}[0]" and task.seed is not None
+        assert task.X_train.shape == (1000, 8)
+        assert task.X_valid.shape == (100, 8)
+        assert task.metric == "rmse"
+        assert task.name == f"{kind}[0]"
+        assert task.seed is not None
         assert len(make_set(kind)) == 8
 
     def test_features_are_standard_normal(self, kind):
@@ -65,17 +68,22 @@ def test_linear_is_linear():
 def test_affine_is_affine_and_not_linear():
     task = make("affine", features=5)
     w, residual = fit(with_one(task.X_train), task.y_train)
-    assert residual < 1e-12 and abs(w[-1]) > 1e-3
+    assert residual < 1e-12
+    assert abs(w[-1]) > 1e-3
     np.testing.assert_allclose(with_one(task.X_valid) @ w, task.y_valid, atol=1e-12)
     assert fit(task.X_train, task.y_train)[1] > 1e-3
 
 
 def test_weights_are_standard_normal():
-    weights = [fit(with_one(t.X_train), t.y_train)[0] for t in make_set("affine", count=300, train=20)]
+    weights = [
+        fit(with_one(t.X_train), t.y_train)[0] for t in make_set("affine", count=300, train=20)
+    ]
     all_weights = np.concatenate([w[:-1] for w in weights])
     offsets = np.array([w[-1] for w in weights])
-    assert abs(all_weights.mean()) < 0.1 and abs(all_weights.std() - 1) < 0.1
-    assert abs(offsets.mean()) < 0.2 and abs(offsets.std() - 1) < 0.15
+    assert abs(all_weights.mean()) < 0.1
+    assert abs(all_weights.std() - 1) < 0.1
+    assert abs(offsets.mean()) < 0.2
+    assert abs(offsets.std() - 1) < 0.15
 
 
 def test_teacher_is_homogeneous_and_piecewise_linear():

@@ -46,9 +46,12 @@ class TestSplit:
     def test_defaults(self, write):
         spec = write({**COLUMNS, "y": NUMBERS})
         (task,) = make_set(spec, target="y")
-        assert task.X_train.shape == (40, 3) and task.X_valid.shape == (10, 3)
-        assert task.X_test is None and task.metric == "rmse"
-        assert task.name.startswith("data.") and task.name.endswith("[0]")
+        assert task.X_train.shape == (40, 3)
+        assert task.X_valid.shape == (10, 3)
+        assert task.X_test is None
+        assert task.metric == "rmse"
+        assert task.name.startswith("data.")
+        assert task.name.endswith("[0]")
 
     def test_standardised_rows_of_the_file(self, write):
         task = make(write({**COLUMNS, "y": NUMBERS}), target="y", train=30, valid=10)
@@ -100,18 +103,21 @@ class TestSplit:
 class TestLabels:
     def test_texts_are_classes_in_sorted_order(self, write):
         task = make(write({**COLUMNS, "y": TEXTS}), target="y")
-        assert task.metric == "accuracy" and task.classes == 3
+        assert task.metric == "accuracy"
+        assert task.classes == 3
         everything = np.concatenate([task.y_train, task.y_valid]).astype(int)
         assert np.bincount(everything).tolist() == [17, 16, 17]  # ant, bee, cat
 
     def test_two_texts(self, write):
         task = make(write({**COLUMNS, "y": np.where(TEXTS == "cat", "yes", "no")}), target="y")
-        assert task.classes == 2 and sum(task.y_train) + sum(task.y_valid) == 17
+        assert task.classes == 2
+        assert sum(task.y_train) + sum(task.y_valid) == 17
 
     @pytest.mark.parametrize("kind", [bool, int, float])
     def test_zero_and_one(self, write, kind):
         task = make(write({**COLUMNS, "y": (TEXTS == "cat").astype(kind)}), target="y")
-        assert task.metric == "accuracy" and task.classes == 2
+        assert task.metric == "accuracy"
+        assert task.classes == 2
         assert sum(task.y_train) + sum(task.y_valid) == 17
 
     def test_zero_and_one_for_rmse(self, write):
@@ -122,7 +128,8 @@ class TestLabels:
         spec = write({**COLUMNS, "y": np.arange(N) % 3 + 5})
         assert make(spec, target="y").metric == "rmse"
         task = make(spec, target="y", metric="accuracy")
-        assert task.classes == 3 and set(task.y_train) == {0, 1, 2}
+        assert task.classes == 3
+        assert set(task.y_train) == {0, 1, 2}
 
     def test_classes_do_not_depend_on_the_split(self, write):
         rare = np.where(np.arange(N) == 7, 2, np.arange(N) % 2)
@@ -135,7 +142,8 @@ class TestLabels:
 
     def test_fractions_for_accuracy(self, write):
         message = refusal(write({**COLUMNS, "y": NUMBERS}), target="y", metric="accuracy")
-        assert "for accuracy, got" in message and "use metric rmse" in message
+        assert "for accuracy, got" in message
+        assert "use metric rmse" in message
 
     def test_one_class(self, write):
         assert "at least 2 classes" in refusal(write({**COLUMNS, "y": ["x"] * N}), target="y")
@@ -154,11 +162,13 @@ class TestLabels:
 class TestColumns:
     def test_target_is_needed(self, write):
         message = refusal(write({**COLUMNS, "y": NUMBERS}))
-        assert "a target column for" in message and "--target; there are a, b, c, y" in message
+        assert "a target column for" in message
+        assert "--target; there are a, b, c, y" in message
 
     def test_unknown_target(self, write):
         message = refusal(write({**COLUMNS, "price": NUMBERS}), target="prise")
-        assert "a column 'prise'" in message and "did you mean 'price'?" in message
+        assert "a column 'prise'" in message
+        assert "did you mean 'price'?" in message
 
     def test_no_features(self, write):
         assert "feature columns beside 'y'" in refusal(write({"y": NUMBERS}), target="y")
@@ -192,7 +202,8 @@ class TestCsv:
     def test_not_a_number(self, tmp_path, entry):
         spec = self.write(tmp_path, f"a,b,y\n1,2,3\n4,{entry},6\n")
         message = refusal(spec, target="y")
-        assert "numbers in column 'b' of" in message and "in row 1" in message
+        assert "numbers in column 'b' of" in message
+        assert "in row 1" in message
 
     def test_far_down(self, tmp_path):
         lines = ["a,b,y", *["1,2,3"] * 20_000]
@@ -222,7 +233,8 @@ class TestCsv:
     def test_accepted_forms(self, tmp_path):
         text = '\ufeff"a, b",c,y\r\n 1 ,2e3,ja\r\n\r\n-.5,"3",nein\r\n+7,0,ja\r\n'
         task = make(self.write(tmp_path, text), target="y")
-        assert task.X_train.shape == (2, 2) and task.metric == "accuracy"
+        assert task.X_train.shape == (2, 2)
+        assert task.metric == "accuracy"
 
     def test_encoding(self, tmp_path):
         spec = self.write(tmp_path, "a,y\n1,ä\n", "latin-1")
@@ -253,7 +265,8 @@ class TestParquet:
             "y": pa.array(["u", "v", "u"]).dictionary_encode(),
         }
         task = make(self.write(tmp_path, columns), target="y")
-        assert task.features == 3 and task.classes == 2
+        assert task.features == 3
+        assert task.classes == 2
 
     @pytest.mark.parametrize("column", ["a", "y"])
     def test_other_types(self, tmp_path, column):

@@ -30,7 +30,8 @@ class TestFields:
         task = Task(X, y, V, z, name="mine", seed=7)
         assert (task.features, task.metric, task.classes) == (3, "rmse", 0)
         assert (task.name, task.seed, task.key) == ("mine", 7, 7)
-        assert task.X_test is None and task.y_test is None
+        assert task.X_test is None
+        assert task.y_test is None
         np.testing.assert_array_equal(task.X_train, X)
         np.testing.assert_array_equal(task.y_valid, z)
 
@@ -39,7 +40,8 @@ class TestFields:
         X, y, V, z = (a.astype(dtype) for a in arrays())
         task = Task(X, y, V, z)
         for array in (task.X_train, task.y_train, task.X_valid, task.y_valid):
-            assert array.dtype == np.float64 and array.flags.c_contiguous
+            assert array.dtype == np.float64
+            assert array.flags.c_contiguous
         np.testing.assert_array_equal(task.X_train, X.astype(float))
 
     def test_lists_and_fortran_order(self):
@@ -50,8 +52,10 @@ class TestFields:
     def test_no_copy_and_the_callers_array_stays_writable(self):
         X, y, V, z = arrays()
         task = Task(X, y, V, z)
-        assert np.shares_memory(task.X_train, X) and np.shares_memory(task.y_valid, z)
-        assert X.flags.writeable and not task.X_train.flags.writeable
+        assert np.shares_memory(task.X_train, X)
+        assert np.shares_memory(task.y_valid, z)
+        assert X.flags.writeable
+        assert not task.X_train.flags.writeable
         with pytest.raises(ValueError, match="read-only"):
             task.X_train[0, 0] = 1
 
@@ -69,12 +73,15 @@ class TestFields:
             "Task('b', features=3, train=6, valid=4, metric='accuracy', classes=2)"
         )
 
-    @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+    @pytest.mark.parametrize(
+        "again", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))]
+    )
     @pytest.mark.parametrize("metric", ["rmse", "accuracy"])
     def test_travels_to_other_processes(self, again, metric):
         task = Task(*binary(), metric=metric, name="x", X_test=np.ones((1, 3)), y_test=[1])
         other = again(task)
-        assert other.key == task.key and repr(other) == repr(task)
+        assert other.key == task.key
+        assert repr(other) == repr(task)
         assert not other.X_train.flags.writeable
         np.testing.assert_array_equal(other.X_test, task.X_test)
 
@@ -156,7 +163,10 @@ class TestShapes:
         [
             ({"X_train": np.zeros(3)}, r"expected X_train of shape \(n, F\), got shape \(3,\); "),
             ({"X_train": np.zeros((2, 3, 1))}, r"X_train of shape \(n, F\), got shape \(2, 3, 1\)"),
-            ({"y_train": np.zeros((6, 1))}, r"y_train of shape \(n,\), got shape \(6, 1\); pass y_t"),
+            (
+                {"y_train": np.zeros((6, 1))},
+                r"y_train of shape \(n,\), got shape \(6, 1\); pass y_t",
+            ),
             ({"y_valid": 0.0}, r"y_valid of shape \(n,\), got shape \(\)"),
             ({"y_train": np.zeros(5)}, r"y_train of shape \(6,\) .* got shape \(5,\)"),
             ({"X_valid": np.zeros((4, 2))}, r"X_valid of shape \(n, 3\) .* got shape \(4, 2\)"),
@@ -164,7 +174,10 @@ class TestShapes:
             ({"X_train": np.zeros((6, 0))}, "1 to 4096 features in X_train, got 0"),
             ({"X_train": np.zeros((6, 4097))}, "1 to 4096 features in X_train, got 4097"),
             ({"X_train": [[1, 2], [3]]}, "X_train to be an array of numbers"),
-            ({"X_train": np.zeros((6, 3), complex)}, "X_train of a real numeric dtype, got dtype c"),
+            (
+                {"X_train": np.zeros((6, 3), complex)},
+                "X_train of a real numeric dtype, got dtype c",
+            ),
             ({"X_train": np.zeros((6, 3), object)}, "numeric dtype, got dtype object"),
             ({"y_valid": np.array(["a"] * 4)}, "y_valid of a real numeric dtype, got dtype <U1"),
             ({"X_test": np.zeros((1, 3))}, "X_test and y_test together, got X_test alone"),
@@ -191,7 +204,9 @@ class TestFinite:
     def test_place_in_features(self, value):
         X, y, V, z = arrays()
         V[2, 1] = value
-        with pytest.raises(TaskError, match=f"finite numbers in X_valid, got {value} in row 2, column 1"):
+        with pytest.raises(
+            TaskError, match=f"finite numbers in X_valid, got {value} in row 2, column 1"
+        ):
             Task(X, y, V, z)
 
     def test_place_in_labels(self):

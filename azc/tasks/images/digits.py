@@ -6,7 +6,7 @@ Its file is read directly, because importing scikit-learn costs about a second.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +30,21 @@ def locate(folders: Sequence[Path]) -> list[Path]:
     return [path if path.is_file() else package]
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Images:
-    """(1797, 64) uint8 and (1797,) int64."""
+def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
+    """One block: (1797, 64) uint8 and (1797,) int64."""
     path = paths[0]
     if path.is_dir():
         from sklearn.datasets import load_digits
 
         images, labels = load_digits(return_X_y=True)
-        return as_images(images, labels)
+        yield as_images(images, labels)
+        return
     with reading(path, "the digits of scikit-learn"), decompressed(path, _MOST) as stream:
         text = stream.read().decode("ascii", errors="replace")
     try:
         table = np.array([line.split(",") for line in text.split()], dtype=np.uint8)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise TaskError(expected(f"numbers in {path}", error, "reinstall it")) from None
     if table.ndim != 2 or table.shape[1] != 65 or table[:, -1].max() > 9:
         raise TaskError(expected(f"65 columns in {path}", f"shape {table.shape}"))
-    return as_images(table[:, :-1], table[:, -1])
+    yield as_images(table[:, :-1], table[:, -1])

@@ -7,13 +7,13 @@ labels   00 00 08 01 | n | n bytes
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from azc.errors import TaskError, expected
-from azc.tasks.images.layout import Images, first_file
+from azc.tasks.images.layout import Images, as_images, first_file
 from azc.tasks.reading import decompressed, read_exactly, reading
 
 __all__ = ["load", "locate"]
@@ -48,8 +48,8 @@ def locate(folders: Sequence[Path]) -> list[Path]:
     return []
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Images:
-    """(n, 784) uint8 and (n,) int64. `wanted` is ignored: the whole set is small."""
+def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
+    """One block: (n, 784) uint8 and (n,) int64."""
     images_path, labels_path = paths
     images = _read(images_path, 3)
     labels = _read(labels_path, 1)
@@ -62,7 +62,7 @@ def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Ima
         if other != name and labels[: len(first)].tobytes() == first:
             do = f"put each set into a folder of its own, {name}/ and {other}/"
             raise TaskError(expected(f"{labels_path} to belong to {name}", f"that of {other}", do))
-    return images.reshape(len(images), -1), labels.astype(np.int64)
+    yield as_images(images.reshape(len(images), -1), labels)
 
 
 def _read(path: Path, dimensions: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

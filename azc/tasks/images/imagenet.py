@@ -49,12 +49,8 @@ def locate(folders: Sequence[Path]) -> list[Path]:
     return []
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Images:
-    """The images of the `wanted` classes (all if None): (n, 3072) uint8 and (n,) int64.
-
-    The whole set is 4 GB and is read one batch at a time; one batch is held beside the result.
-    """
-    images, labels = [], []
+def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
+    """Ten blocks with the images of the `wanted` classes: (n, 3072) uint8 and (n,) int64."""
     for path, file in _batches(paths):
         limit = 8 * _MOST * (_PIXELS + 1)
         arrays = read_npz(file, path, {"labels": 1, "data": 2}, limit)
@@ -73,9 +69,7 @@ def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Ima
         if wanted is not None:
             keep = np.isin(numbers, list(wanted))
             data, numbers = data[keep], numbers[keep]
-        images.append(data)
-        labels.append(numbers)
-    return as_images(np.concatenate(images), np.concatenate(labels))
+        yield as_images(data, numbers)
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[tuple[Path, Path | IO[bytes]]]:

@@ -1,4 +1,9 @@
-"""What the readers of image sets share: where files may lie, and what a reader returns."""
+"""What the readers of image sets share: where files may lie, and what a reader gives.
+
+A reader is a module with two functions. ``locate(folders)`` finds its files; ``load(name, paths,
+wanted)`` yields their images in official order, block by block, so that a set larger than memory
+can be sifted. A reader may leave out images of classes that are not `wanted` (None: all are).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Images", "first_file"]
+__all__ = ["Images", "as_images", "first_file"]
 
 # (n, pixels) uint8 and (n,) int64 labels from 0, in the order of the official training files.
 # Colour images are flattened channel by channel, each channel row by row.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -28,7 +28,7 @@ _LOCATE: dict[str, Callable[[Sequence[Path]], list[Path]]] = {
     "svhn": svhn.locate,
     "imagenet32": imagenet.locate,
 }
-_LOAD: dict[str, Callable[[str, Sequence[Path], frozenset[int] | None], Images]] = {
+_LOAD: dict[str, Callable[[str, Sequence[Path], frozenset[int] | None], Iterator[Images]]] = {
     "digits": digits.load,
     "mnist": idx.load,
     "fashion-mnist": idx.load,
@@ -102,7 +102,9 @@ def load(
 
     `wanted` limits imagenet32, which would take 4 GB, to some classes.
     """
-    return _LOAD[info.name](info.name, find(info, data), wanted)
+    blocks = list(_LOAD[info.name](info.name, find(info, data), wanted))
+    images, labels = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
+    return images, labels
 
 
 def pools(
@@ -120,14 +122,24 @@ def pools(
             held = _held[info.name] = _Held(stamp)
         missing = [c for c in classes if c not in held.pools]
         if missing:
-            by_class = info.name in _BY_CLASS
-            wanted = frozenset(missing) if by_class else None
-            images, labels = _LOAD[info.name](info.name, paths, wanted)
-            for c in sorted(wanted) if wanted is not None else range(info.classes):
-                pool = images[np.flatnonzero(labels == c)[: info.pool]]
-                pool.flags.writeable = False
-                held.pools[c] = pool
+            wanted = missing if info.name in _BY_CLASS else range(info.classes)
+            held.pools.update(_read_pools(info, paths, wanted))
         return {c: held.pools[c] for c in classes}
+
+
+def _read_pools(info: ImageSet, paths: Sequence[Path], wanted: Iterable[int]) -> dict[int, Pool]:
+    pieces: dict[int, list[Pool]] = {c: [] for c in wanted}
+    for images, labels in _LOAD[info.name](info.name, paths, frozenset(pieces)):
+        for c in np.unique(labels).tolist():
+            left = info.pool - sum(len(piece) for piece in pieces[c])
+            pieces[c].append(images[np.flatnonzero(labels == c)[:left]])
+    result = {}
+    for c in pieces:
+        pool = np.concatenate([np.empty((0, info.pixels), np.uint8), *pieces[c]])
+        pool.flags.writeable = False
+        result[c] = pool
+        pieces[c] = []  # each class is held twice only while it is joined
+    return result
 
 
 assert set(_LOAD) == set(_LOCATE) == set(IMAGE_SETS)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,8 +43,8 @@ def locate(folders: Sequence[Path]) -> list[Path]:
     return [path] if path else []
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Images:
-    """(n, 3072) uint8 and (n,) int64, where the files' label 10 is 0. `wanted` is ignored."""
+def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
+    """One block: (n, 3072) uint8 and (n,) int64, where the file's label 10 is 0."""
     path = paths[0]
     with reading(path, "the MATLAB 5 file of SVHN"), path.open("rb") as file:
         arrays = _arrays(file, path)
@@ -59,7 +59,7 @@ def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Ima
         raise TaskError(expected(f"{X.shape[3]:,} labels in {path}", f"{len(y):,}"))
     if not np.isin(y, np.arange(11)).all():
         raise TaskError(expected(f"labels 1 to 10 in {path}", f"others, such as {y.max()}"))
-    return as_images(X.transpose(3, 2, 0, 1).reshape(len(y), -1), y.astype(np.int64) % 10)
+    yield as_images(X.transpose(3, 2, 0, 1).reshape(len(y), -1), y.astype(np.int64) % 10)
 
 
 class _Unpacked:
@@ -82,6 +82,10 @@ class _Unpacked:
             count -= len(piece)
         return b"".join(pieces)
 
+    def at_end(self) -> bool:
+        """Whether all was read; the checksum, which comes last, is verified by then."""
+        return not self.read(1) and self._decoder.eof
+
 
 def _arrays(file: IO[bytes], path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays X and y, whichever are there."""
@@ -90,6 +94,7 @@ def _arrays(file: IO[bytes], path: Path) -> dict[str, npt.NDArray[Any]]:
     if not header.startswith(b"MATLAB 5.0") or mark not in (b"IM", b"MI"):
         got = f"a file that starts with {header[:10]!r}"
         raise TaskError(expected(f"{path} to be a MATLAB 5 file", got, f"get {_FILE} again"))
+    length = path.stat().st_size
     order = "<" if mark == b"IM" else ">"
     found: dict[str, npt.NDArray[Any]] = {}
     while len(found) < 2:
@@ -100,10 +105,14 @@ def _arrays(file: IO[bytes], path: Path) -> dict[str, npt.NDArray[Any]]:
             raise EOFError("it ends within an element")
         kind, size = struct.unpack(f"{order}II", tag)
         start = file.tell()
+        if start + size > length:
+            raise EOFError("it ends within an element")
         if kind == _PACKED:
             stream = _Unpacked(file, size)
             kind, _ = struct.unpack(f"{order}II", _take(stream, 8))
             named = _matrix(stream, order, path) if kind == _MATRIX else None
+            if named and not stream.at_end():
+                raise EOFError(f"more in the element of {named[0]} than its array")
         else:
             named = _matrix(file, order, path) if kind == _MATRIX else None
         if named:
@@ -125,7 +134,7 @@ def _matrix(stream: Any, order: str, path: Path) -> tuple[str, npt.NDArray[Any]]
         raise TaskError(expected(f"{name} in {path} to be a real numeric array", "another type"))
     most = _MOST * (3072 if name == "X" else 1)
     count = math.prod(shape)
-    if not 0 < count <= most or min(shape) < 1:
+    if not 0 < count <= most or min(shape, default=0) < 1:
         raise TaskError(expected(f"1 to {most:,} entries of {name} in {path}", f"shape {shape}"))
     kind, data = _element(stream, order, 8 * count)
     if kind not in _ENTRIES:

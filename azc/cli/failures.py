@@ -1,0 +1,107 @@
+"""From exceptions to what a user sees of them: a message on standard error and an exit code.
+
+0 done, 1 the work failed, 2 the input or the options are wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+
+import click
+
+from azc.errors import AzcError, CompileError, ParseError, ResourceError
+
+__all__ = ["FAILED", "WRONG_INPUT", "report", "show_error", "styled"]
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+#: What a path of the user's can be the cause of; other system errors mean that the work failed.
+_PATH_ERRORS = frozenset(
+    {
+        errno.ENOENT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.EROFS,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EINVAL,
+    }
+)
+
+
+def report(error: BaseException, debug: bool) -> int:
+    """Say what went wrong, with the traceback if `debug`; returns the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else FAILED
+    if isinstance(error, BrokenPipeError):
+        # Who reads our output has gone. The interpreter would flush once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    if debug:
+        traceback.print_exception(error)
+    message, code = _describe(error)
+    show_error(message)
+    return code
+
+
+def show_error(message: str) -> None:
+    """Print `message`, marked as an error unless it is marked and placed already."""
+    click.echo(styled(message, "error"), err=True)
+
+
+def styled(message: str, severity: str, prefix: bool = True) -> str:
+    """`message` with its severity in colour, where standard error is a terminal that wants it."""
+    mark = f"{severity}:"
+    if prefix and f": {mark} " not in message.partition("\n")[0]:
+        message = f"{mark} {message}"
+    message = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in message)
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if plain or not sys.stderr.isatty():
+        return message
+    colour = "red" if severity == "error" else "yellow"
+    return message.replace(mark, click.style(mark, fg=colour, bold=True), 1)
+
+
+def _describe(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, click.exceptions.Abort) and isinstance(error.__cause__, EOFError):
+        error = error.__cause__
+    if isinstance(error, (click.exceptions.Abort, KeyboardInterrupt)):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, click.UsageError):
+        return _describe_usage(error), WRONG_INPUT
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    if isinstance(error, (ResourceError, CompileError)):
+        return str(error), FAILED
+    if isinstance(error, (AzcError, UnicodeError)):
+        return str(error), WRONG_INPUT
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        code = WRONG_INPUT if error.errno in _PATH_ERRORS else FAILED
+        return f"{place}{error.strerror or error}", code
+    if isinstance(error, MemoryError):
+        return "out of memory; use fewer tasks, examples or features", FAILED
+    name = type(error).__name__
+    return f"azc itself failed ({name}: {error}); run it with --debug to see where", FAILED
+
+
+def _describe_usage(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption):
+        message = f"expected a known option, got {error.option_name!r}"
+        if error.possibilities:
+            message += f"; did you mean {error.possibilities[0]}?"
+    elif isinstance(error, click.MissingParameter) and error.param is not None:
+        name = error.param.opts[0] if error.param.opts[0].startswith("-") else ""
+        message = f"expected {name or error.param.make_metavar(error.ctx)}, got none"  # type: ignore[arg-type]
+    elif isinstance(error, click.BadParameter) and error.param is not None:
+        message = f"{error.param.opts[0]}: {error.message}"
+    else:
+        message = error.format_message()
+    if error.ctx is not None:
+        message += f"\ntry '{error.ctx.command_path} --help'"
+    return message

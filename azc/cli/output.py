@@ -1,0 +1,85 @@
+"""What commands print on standard output: tables, JSON documents, and text as it is."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+__all__ = ["Column", "finite", "first_line", "print_json", "print_table", "print_verbatim"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; numbers are set flush right, and `wraps` allows long texts to."""
+
+    title: str
+    right: bool = False
+    wraps: bool = False
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], foot: int = 0) -> None:
+    """Rows under titles, drawn on a terminal, else plain aligned lines.
+
+    The last `foot` rows sum up the others.
+    """
+    rows = [[_visible(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw_table(columns, rows, foot)
+        return
+    lines = [[column.title for column in columns], *rows]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if column.right else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _draw_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], foot: int) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        justify: Any = "right" if column.right else "left"
+        table.add_column(column.title, justify=justify, no_wrap=not column.wraps)
+    for index, row in enumerate(rows):
+        last = index == len(rows) - foot - 1
+        # Text, so that brackets in names are not taken for markup.
+        table.add_row(*map(Text, row), end_section=foot > 0 and last)
+    Console(file=sys.stdout, highlight=False).print(table)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document, in ASCII, so that any terminal and any pipe can take it."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def print_verbatim(text: str) -> None:
+    """`text` in UTF-8 and nothing else, whatever the terminal's encoding."""
+    stream = click.get_binary_stream("stdout")
+    stream.write(text.encode("utf-8"))
+    stream.flush()
+
+
+def finite(value: float) -> float | None:
+    """`value` for JSON, which has no infinity and no NaN: they become null."""
+    return float(value) if math.isfinite(value) else None
+
+
+def first_line(document: str) -> str:
+    """The first line of a docstring."""
+    return document.strip().partition("\n")[0].strip()
+
+
+def _visible(text: str) -> str:
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

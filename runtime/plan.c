@@ -1,0 +1,304 @@
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AZ_FUSED(kernel, producer, consumer, side) [producer][consumer][side] = kernel,
+
+/* The kernel that runs a pair as one, 0 if there is none: [producer][consumer][operand]. */
+static const uint8_t fused_kernel[AZ_OP_COUNT][AZ_OP_COUNT][2] = {AZ_EACH_FUSED(AZ_FUSED)};
+
+int az_reserve(void **buffer, size_t *size, size_t bytes)
+{
+    if (*size >= bytes)
+        return 1;
+    free(*buffer);
+    *size = 0;
+    if (posix_memalign(buffer, 64, bytes)) {
+        *buffer = NULL;
+        return 0;
+    }
+    *size = bytes;
+    return 1;
+}
+
+void az_plan_free(az_plan *plan)
+{
+    free(plan->buffer);
+    plan->buffer = NULL;
+    plan->bytes = 0;
+}
+
+/* Cuts arrays out of the plan's buffer; without a base it only counts. */
+typedef struct {
+    char *base;
+    size_t used;
+} cutter;
+
+static void *cut(cutter *c, size_t bytes)
+{
+    void *piece = c->base ? c->base + c->used : NULL;
+    c->used += (bytes + 63) & ~(size_t)63;
+    return piece;
+}
+
+static void cut_all(az_plan *p, cutter *c, int64_t count)
+{
+    const size_t instructions = (size_t)count;
+    const size_t addresses = (size_t)p->map.count;
+    const size_t constants = 2 * instructions;
+    const size_t cells = addresses + constants + 4; /* zeros and scratch */
+    p->draft = cut(c, 2 * instructions * sizeof *p->draft); /* an op, and maybe a copy */
+    p->live = cut(c, instructions);
+    p->absorbed = cut(c, instructions);
+    p->side_of = cut(c, instructions);
+    p->producer = cut(c, instructions * sizeof *p->producer);
+    p->scratch = cut(c, 2 * addresses);
+    p->cell_of = cut(c, addresses * sizeof *p->cell_of);
+    p->size = cut(c, cells * sizeof *p->size);
+    p->by_predict = cut(c, cells);
+    p->constant = cut(c, constants * sizeof *p->constant);
+    p->constant_cell = cut(c, constants * sizeof *p->constant_cell);
+}
+
+/* ---- fusing -------------------------------------------------------------------------------- */
+
+static inline int reads(const az_instruction *in, int type, int32_t number)
+{
+    const az_op_info *op = &az_ops[in->op];
+    return (op->first == type && in->a == number) || (op->second == type && in->b == number) ||
+           (op->entry && op->result == type && in->out == number);
+}
+
+static inline int writes(const az_instruction *in, int type, int32_t number)
+{
+    return az_ops[in->op].result == type && in->out == number;
+}
+
+/* Looks in `body` for the instruction whose result instruction i reads from address (type,
+ * number), and which could as well run right before i; -1 if there is none. Nothing in between may
+ * read or write that address, nor write what the instruction reads. */
+static int64_t movable_producer(
+    const az_instruction *body, const uint8_t *live, int64_t i, int type, int32_t number)
+{
+    int64_t j = i - 1;
+    while (j >= 0 && !(live[j] && writes(&body[j], type, number))) {
+        if (live[j] && reads(&body[j], type, number))
+            return -1;
+        --j;
+    }
+    if (j < 0)
+        return -1;
+    const az_op_info *op = &az_ops[body[j].op];
+    for (int64_t k = j + 1; k < i; ++k) {
+        if (!live[k])
+            continue;
+        if (op->first && writes(&body[k], op->first, body[j].a))
+            return -1;
+        if (op->second && writes(&body[k], op->second, body[j].b))
+            return -1;
+    }
+    return j;
+}
+
+/* Pairs of instructions that one kernel can run, where nothing else reads what the first makes:
+ * producer[i] becomes the instruction that makes i's operand side_of[i], or -1; absorbed[that
+ * instruction] becomes 1. */
+static void fuse(
+    const az_instruction *body,
+    int64_t count,
+    const uint8_t *live,
+    int64_t *producer,
+    uint8_t *side_of,
+    uint8_t *absorbed)
+{
+    for (int64_t i = 0; i < count; ++i) {
+        producer[i] = -1;
+        absorbed[i] = 0;
+    }
+    for (int64_t i = 0; i < count; ++i) {
+        const az_instruction *in = &body[i];
+        const az_op_info *op = &az_ops[in->op];
+        for (int side = 1; live[i] && producer[i] < 0 && side >= 0; --side) {
+            const int type = side ? op->second : op->first;
+            const int32_t number = side ? in->b : in->a, other = side ? in->a : in->b;
+            const int same = op->first == op->second && number == other;
+            if (!type || same || !(live[i] & (side ? AZ_SECOND_DIES : AZ_FIRST_DIES)))
+                continue;
+            const int64_t j = movable_producer(body, live, i, type, number);
+            if (j < 0 || producer[j] >= 0)
+                continue;
+            if (fused_kernel[body[j].op][in->op][op->commutative ? 1 : side]) {
+                producer[i] = j;
+                side_of[i] = (uint8_t)side;
+                absorbed[j] = 1;
+            }
+        }
+    }
+}
+
+/* ---- cells --------------------------------------------------------------------------------- */
+
+static int32_t new_cell(az_plan *p, int type)
+{
+    const int64_t F = p->shape.features;
+    const int64_t entries = type == AZ_SCALAR ? 1 : type == AZ_VECTOR_TYPE ? F : F * F;
+    p->size[p->cells] = entries * p->shape.lanes;
+    p->by_predict[p->cells] = 0;
+    return p->cells++;
+}
+
+static int32_t cell_of(az_plan *p, int type, int32_t number)
+{
+    int32_t *cell = &p->cell_of[az_address(&p->map, type, number)];
+    if (*cell < 0)
+        *cell = new_cell(p, type);
+    return *cell;
+}
+
+static int32_t new_constant(az_plan *p, double value)
+{
+    const int32_t cell = new_cell(p, AZ_SCALAR);
+    p->constant[p->constants] = value;
+    p->constant_cell[p->constants++] = cell;
+    return cell;
+}
+
+/* The entry that a constant index names; -1 if it lies outside. */
+static int64_t entry_index(double index, int64_t features)
+{
+    if (index < 0.0) {
+        const double coordinate = -index - 1.0;
+        return coordinate < (double)features ? (int64_t)coordinate : -1;
+    }
+    const int64_t entry = (int64_t)((double)features * index);
+    return entry < features ? entry : features - 1;
+}
+
+/* ---- steps --------------------------------------------------------------------------------- */
+
+static void add_step(az_plan *p, int function, int64_t *steps, az_draft step)
+{
+    p->draft[(*steps)++] = step;
+    p->by_predict[step.out] |= function == AZ_PREDICT;
+    p->own_features |= step.out == p->features;
+    p->own_label |= step.out == p->label;
+}
+
+/* A pair: operands a and b are the producer's, c is the consumer's other one. */
+static void emit_pair(
+    az_plan *p,
+    const az_instruction *first,
+    const az_instruction *second,
+    int side,
+    int function,
+    int64_t *steps)
+{
+    const az_op_info *producer = &az_ops[first->op], *consumer = &az_ops[second->op];
+    const int form = consumer->commutative ? 1 : side;
+    az_draft step = {fused_kernel[first->op][second->op][form], 0, 0, 0, 0, 0};
+    step.out = cell_of(p, consumer->result, second->out);
+    step.a = cell_of(p, producer->first, first->a);
+    step.b = producer->second ? cell_of(p, producer->second, first->b) : step.a;
+    step.c = cell_of(p, consumer->first, side ? second->a : second->b);
+    add_step(p, function, steps, step);
+}
+
+/* One instruction; two steps where the op must not write over its operand. */
+static int emit(
+    az_plan *p, const az_instruction *in, int function, uint32_t random_index, int64_t *steps)
+{
+    const az_op_info *op = &az_ops[in->op];
+    const int64_t F = p->shape.features;
+    const int32_t out = cell_of(p, op->result, in->out);
+    int32_t operand[2] = {out, out}, operands = 0;
+    int64_t place = random_index;
+    int c = 0;
+    if (op->first)
+        operand[operands++] = cell_of(p, op->first, in->a);
+    if (op->second)
+        operand[operands++] = cell_of(p, op->second, in->b);
+    if (op->entry)
+        for (place = 0; c + 1 < op->constants; ++c) {
+            const int64_t entry = entry_index(in->constant[c], F);
+            if (entry < 0)
+                return AZ_BAD_INDEX;
+            place = place * F + entry;
+        }
+    for (; c < op->constants; ++c)
+        operand[operands++] = new_constant(p, in->constant[c]);
+    az_draft step = {in->op, out, operand[0], operand[1], operand[0], (uint32_t)place};
+    const int collides = !op->in_place && ((op->first == op->result && step.a == out) ||
+                                           (op->second == op->result && step.b == out));
+    if (!collides) {
+        add_step(p, function, steps, step);
+        return AZ_READY;
+    }
+    int32_t *scratch = op->result == AZ_MATRIX ? &p->scratch_matrix : &p->scratch_vector;
+    if (*scratch < 0)
+        *scratch = new_cell(p, op->result);
+    step.out = *scratch;
+    add_step(p, function, steps, step);
+    const int32_t copy = op->result == AZ_MATRIX ? AZ_COPY_MATRIX : AZ_COPY_VECTOR;
+    add_step(p, function, steps, (az_draft){copy, out, *scratch, *scratch, *scratch, 0});
+    return AZ_READY;
+}
+
+int az_plan_make(az_plan *p, const az_program *program, const az_shape *shape)
+{
+    const int64_t instructions = program->count[0] + program->count[1] + program->count[2];
+    const az_interface io = az_interface_of(shape->classes);
+    p->shape = *shape;
+    p->map = az_map_addresses(program);
+    cutter count = {NULL, 0};
+    cut_all(p, &count, instructions);
+    if (!az_reserve(&p->buffer, &p->bytes, count.used))
+        return AZ_NO_MEMORY;
+    cutter real = {p->buffer, 0};
+    cut_all(p, &real, instructions);
+    p->facts = az_find_live(program, &p->map, shape->classes, p->live, p->scratch);
+
+    for (int32_t i = 0; i < p->map.count; ++i)
+        p->cell_of[i] = -1;
+    p->cells = p->constants = 0;
+    p->scratch_vector = p->scratch_matrix = -1;
+    p->own_features = 0;
+    p->own_label = shape->classes > 2;
+    p->features = cell_of(p, AZ_VECTOR_TYPE, 0);
+    p->label = cell_of(p, io.label_type, io.label);
+    p->prediction = cell_of(p, io.label_type, io.prediction);
+    p->zero_scalar = new_cell(p, AZ_SCALAR);
+    p->zero_vector = new_cell(p, AZ_VECTOR_TYPE);
+
+    int64_t steps = 0, start = 0;
+    uint32_t live_random = 0, dead_random = 0x80000000u;
+    for (int f = 0; f < 3; ++f) {
+        const az_instruction *body = program->body[f];
+        const uint8_t *live = p->live + start;
+        int64_t *producer = p->producer + start;
+        uint8_t *absorbed = p->absorbed + start, *side_of = p->side_of + start;
+        if (!shape->keep_dead)
+            fuse(body, program->count[f], live, producer, side_of, absorbed);
+        p->first[f] = steps;
+        for (int64_t i = 0; i < program->count[f]; ++i) {
+            const az_op_info *op = &az_ops[body[i].op];
+            if (!op->result || (!live[i] && !shape->keep_dead))
+                continue;
+            uint32_t random_index = 0;
+            if (op->random)
+                random_index = live[i] ? live_random++ : dead_random++;
+            if (!shape->keep_dead && absorbed[i])
+                continue;
+            if (!shape->keep_dead && producer[i] >= 0) {
+                emit_pair(p, &body[producer[i]], &body[i], side_of[i], f, &steps);
+                continue;
+            }
+            const int status = emit(p, &body[i], f, random_index, &steps);
+            if (status != AZ_READY)
+                return status;
+        }
+        start += program->count[f];
+    }
+    p->first[3] = steps;
+    return AZ_READY;
+}

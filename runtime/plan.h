@@ -1,0 +1,58 @@
+/* From a program to steps on cells: the live slice, fused pairs, and the memory they need. */
+#ifndef AZ_PLAN_H
+#define AZ_PLAN_H
+
+#include "kernels.h"
+#include "program.h"
+
+/* One step before memory exists: a kernel's number and the cells it works on. */
+typedef struct {
+    int32_t kernel, out, a, b, c;
+    uint32_t place;
+} az_draft;
+
+typedef struct {
+    int64_t features, classes, lanes;
+    int keep_dead; /* take dead instructions along, and fuse nothing */
+} az_shape;
+
+typedef struct {
+    az_shape shape;
+    az_facts facts;
+    az_draft *draft;     /* [steps] Setup, Predict, Learn one after the other */
+    int64_t first[4];    /* where each function begins in `draft` */
+    int64_t *size;       /* [cells] doubles */
+    uint8_t *by_predict; /* [cells] whether Predict writes the cell */
+    double *constant;    /* [constants] values, and the cells they fill */
+    int32_t *constant_cell;
+    int32_t cells, constants;
+    int32_t features, label, prediction, zero_scalar, zero_vector;
+    int own_features, own_label; /* the program writes them, so they need memory of their own */
+    /* working arrays, and the one allocation that holds all arrays */
+    uint8_t *live, *scratch, *absorbed, *side_of;
+    int64_t *producer;
+    int32_t *cell_of;
+    int32_t scratch_vector, scratch_matrix;
+    az_address_map map;
+    void *buffer;
+    size_t bytes;
+} az_plan;
+
+/* Outcomes of planning and preparing. */
+enum { AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX };
+
+/* Plan a program for a shape; `plan` starts zeroed and may be used again. AZ_BAD_INDEX: the
+ * program sets an entry by a coordinate that is not below F. */
+int az_plan_make(az_plan *plan, const az_program *program, const az_shape *shape);
+void az_plan_free(az_plan *plan);
+
+/* At least `bytes` bytes on a cache line, contents lost; a buffer never shrinks. 0: no memory. */
+int az_reserve(void **buffer, size_t *size, size_t bytes);
+
+/* Doubles rounded up to whole cache lines. */
+static inline int64_t az_line(int64_t doubles)
+{
+    return (doubles + 7) & ~INT64_C(7);
+}
+
+#endif
