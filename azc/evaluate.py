@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from azc.analysis import live
 from azc.errors import AzcError, ConfigError, TaskError, expected, nearest
 from azc.memory import refuse_beyond
 from azc.ops import ConstantKind, Type
@@ -173,17 +174,22 @@ def _reference(
 # ---- lanes -------------------------------------------------------------------------------------
 
 
+#: From this many features on, a matrix of one task alone keeps the vector units busy, and those of
+#: several tasks side by side no longer fit the L1 cache (benchmarks/interpreter.md).
+_WIDE_MATRIX = 32
+
+
 def lane_count(tasks: int, features: int, matrices: bool) -> int:
     """How many of `tasks` tasks of one shape should run side by side: 1, 2, 4, 8 or 16.
 
-    As many as there are, as long as what one step touches stays in the L2 cache; see
-    `benchmarks/interpreter.py` for the measurements. With thousands of features one lane is the
-    ordinary layout, and its vectors run along the entries.
+    As many as there are while what one step touches stays in the caches: up to 16 or 8 with
+    vectors alone, 8 with matrices of fewer than 32 features, else one, whose vectors then run along
+    the entries. The results are the same whatever is chosen.
     """
-    per_lane = 8 * features * (features if matrices else 4)
-    widest = 16
-    while widest > 1 and widest * per_lane > (1 << 18):
-        widest //= 2
+    if matrices:
+        widest = 1 if features >= _WIDE_MATRIX else 8 if features > 8 else 16
+    else:
+        widest = 16 if features <= 16 else 8 if features <= 256 else 1
     lanes = 1
     while lanes < min(tasks, widest):
         lanes *= 2
@@ -192,7 +198,8 @@ def lane_count(tasks: int, features: int, matrices: bool) -> int:
 
 def _blocks(program: Program, tasks: list[Task]) -> Iterator[tuple[list[int], int]]:
     """Groups of task positions that can share a block of lanes, with the number of lanes."""
-    matrices = any(address.type is Type.MATRIX for address in program.addresses())
+    running = live(program, tasks[0].classes)
+    matrices = any(address.type is Type.MATRIX for address in running.addresses())
     groups: dict[tuple[int, ...], list[int]] = {}
     for position, task in enumerate(tasks):
         shape = (task.features, len(task.y_train), len(task.y_valid), task.classes)

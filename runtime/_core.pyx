@@ -8,6 +8,7 @@ lane layout drawn in `kernels.h`.
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 from time import monotonic
 
 cdef extern from "program.h" nogil:
@@ -43,6 +44,18 @@ cdef extern from "levels.h" nogil:
     const char *az_level_name(int)
     int az_level_runs(int)
     const az_kernel_set *az_level_kernels(int, int64_t)
+
+cdef extern from "plan.h" nogil:
+    ctypedef struct az_draft:
+        int32_t kernel
+    ctypedef struct az_shape:
+        int64_t features, classes, lanes
+        int keep_dead
+    ctypedef struct az_plan:
+        az_draft *draft
+        int64_t first[4]
+    int az_plan_make(az_plan *, const az_program *, const az_shape *)
+    void az_plan_free(az_plan *)
 
 cdef extern from "interpreter.h" nogil:
     ctypedef struct az_batch:
@@ -192,6 +205,19 @@ def analyse(Code code not None, int64_t classes):
         return tuple(masks), bool(facts.learns), bool(facts.stateless), bool(facts.random)
     finally:
         free(live)
+
+
+def kernels_used(Code code not None, int64_t classes):
+    """Numbers of the kernels that a program's steps take, in order; see `generate.fused`."""
+    cdef az_plan plan
+    cdef az_shape shape = az_shape(features=16, classes=classes, lanes=1, keep_dead=0)
+    memset(&plan, 0, sizeof(plan))
+    try:
+        if az_plan_make(&plan, &code.program, &shape) != AZ_READY:
+            raise ValueError("expected a program that fits 16 features")
+        return [plan.draft[step].kernel for step in range(plan.first[3])]
+    finally:
+        az_plan_free(&plan)
 
 
 cdef class Batch:

@@ -119,7 +119,8 @@ def fused_body(name: str, first: Op, second: Op, side: int) -> str:
     places += places[:1] * (2 - len(places)) + ["SAME" if result else "LANE"]
     if set(places) <= {"SAME", "SPREAD", "LANE"}:
         return f"AZ_MAP3({name}, {_ENTRIES[len(result)]}, {', '.join(places)}, {expression})"
-    return f"AZ_GRID3({name}, {', '.join(places)}, {expression})"
+    assert places == ["ROW", "COLUMN", "SAME"], f"lanes.h has no loop for {name}"
+    return f"AZ_GRID3({name}, {expression})"
 
 
 def ops_header() -> str:

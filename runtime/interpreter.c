@@ -36,6 +36,7 @@ struct az_machine {
     void *buffer;
     size_t bytes;
     az_step *step, *entry[3]; /* all steps, and each function's first */
+    az_frame frame;           /* of single examples */
     const double ***feature_slots[3], ***label_slots[3]; /* NULL-terminated, by function */
     double **cell;   /* [cells] */
     int64_t *stride; /* [cells] doubles from one example's copy to the next */
@@ -241,6 +242,7 @@ int az_machine_prepare(
         m->bad[l] = m->fitness[l] = 0.0;
         m->value[l] = batch->classes ? 0.0 : INFINITY;
     }
+    m->frame = (az_frame){m->keys, batch->features, 1, 0};
     m->predictions = predictions;
     m->phase = PHASE_SETUP;
     m->epoch = m->position = m->done = 0;
@@ -250,14 +252,18 @@ int az_machine_prepare(
 
 /* ---- calls --------------------------------------------------------------------------------- */
 
-static inline void call(const az_machine *m, int function, int64_t block, uint64_t step)
+static inline void call(az_machine *m, int function, uint64_t step)
+{
+    const az_step *in = m->entry[function];
+    m->frame.step = step;
+    in->kernel(in, &m->frame);
+}
+
+static inline void call_block(const az_machine *m, int function, int64_t block, uint64_t step)
 {
     const az_frame frame = {m->keys, m->batch.features, block, step};
     const az_step *in = m->entry[function];
-    if (block == 1)
-        in->kernel(in, &frame);
-    else
-        in->block_kernel(in, &frame);
+    in->block_kernel(in, &frame);
 }
 
 /* v0 := x, for a block of consecutive examples. */
@@ -297,11 +303,14 @@ static inline void set_label(az_machine *m, const double *y)
     }
 }
 
-static void predict(az_machine *m, const double *x, int64_t block, uint64_t step)
+static inline void predict(az_machine *m, const double *x, int64_t block, uint64_t step)
 {
     set_features(m, AZ_PREDICT, x, block);
     clear_label(m, block);
-    call(m, AZ_PREDICT, block, step);
+    if (block == 1)
+        call(m, AZ_PREDICT, step);
+    else
+        call_block(m, AZ_PREDICT, block, step);
 }
 
 /* ---- training ------------------------------------------------------------------------------ */
@@ -349,7 +358,7 @@ static void train_some(az_machine *m, int64_t end, uint64_t first_step)
         if (learns) {
             set_features(m, AZ_LEARN, x, 1);
             set_label(m, y);
-            call(m, AZ_LEARN, 1, step);
+            call(m, AZ_LEARN, step);
         }
         m->position += block;
         m->done += block;
@@ -494,7 +503,7 @@ int az_machine_run(az_machine *m, int64_t examples)
 {
     const int64_t until = m->done + (examples > 0 ? examples : 1);
     if (m->phase == PHASE_SETUP) {
-        call(m, AZ_SETUP, 1, 0);
+        call(m, AZ_SETUP, 0);
         m->phase = PHASE_TRAIN;
     }
     while (m->phase != PHASE_DONE && m->done < until) {

@@ -62,16 +62,8 @@
     AZ_SIMD for (int64_t e = 0; e < entries; ++e)
 #define AZ_EACH_COLUMN(...)                                                                        \
     const int l = 0;                                                                               \
-    int64_t j = 0;                                                                                 \
-    for (; j + 8 <= F; j += 8) {                                                                   \
-        const int64_t head = j;                                                                    \
-        AZ_SIMD for (int k = 0; k < 8; ++k)                                                        \
-        {                                                                                          \
-            const int64_t j = head + k;                                                           \
-            __VA_ARGS__                                                                            \
-        }                                                                                          \
-    }                                                                                              \
-    for (; j < F; ++j) {                                                                           \
+    AZ_SIMD for (int64_t j = 0; j < F; ++j)                                                        \
+    {                                                                                              \
         __VA_ARGS__                                                                                \
     }
 #else
@@ -141,19 +133,6 @@
     }                                                                                              \
     AZ_END(name)
 
-/* The third operand has the result's own shape, and may be the result. */
-#define AZ_GRID3(name, place_a, place_b, place_c, expression)                                      \
-    AZ_BEGIN(name)                                                                                 \
-    const double AZ_POINTER_##place_a xa = pa;                                                     \
-    const double AZ_POINTER_##place_b xb = pb;                                                     \
-    for (int64_t i = 0; i < F; ++i) {                                                              \
-        double *row = o + i * F * AZ_L;                                                            \
-        const double *row_c = pc + i * F * AZ_L;                                                   \
-        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a], b = xb[AZ_##place_b], c = row_c[AZ_COLUMN];\
-                       row[AZ_COLUMN] = expression;)                                               \
-    }                                                                                              \
-    AZ_END(name)
-
 /* The functions of azmath.h on all lanes of a scalar. */
 #define AZ_MATH(name, function)                                                                    \
     AZ_BEGIN(name)                                                                                 \
@@ -201,18 +180,27 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
 #define AZ_NONE_v4 {-0.0, -0.0, -0.0, -0.0}
 #define AZ_NONE_v8 {-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0}
 
-/* Keeps the first `count` < 8 of the values, the others absent. */
+typedef int64_t az_i8 __attribute__((vector_size(64), aligned(8), may_alias));
+
+/* Keeps the first `count` of the values, the others absent. */
 static inline void az_first(az_v8 *values, int64_t count)
 {
-    double kept[8] = {-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0};
-    memcpy(kept, values, (size_t)count * sizeof *kept);
-    memcpy(values, kept, sizeof kept);
+    static const int64_t mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+    const az_v8 none = AZ_NONE_v8;
+    const az_i8 keep = *(const az_i8 *)(mask + 8 - count);
+    *(az_i8 *)values = (*(const az_i8 *)values & keep) | (*(const az_i8 *)&none & ~keep);
 }
 
+/* `count` < 8 values and zeros; by cases, because copies of unknown length are calls. */
 static inline void az_part(az_v8 *to, const double *from, int64_t count)
 {
     double values[8] = {0.0};
-    memcpy(values, from, (size_t)count * sizeof *values);
+    if (count & 4)
+        memcpy(values, from, 4 * sizeof *values);
+    if (count & 2)
+        memcpy(values + (count & 4), from + (count & 4), 2 * sizeof *values);
+    if (count & 1)
+        values[count - 1] = from[count - 1];
     memcpy(to, values, sizeof values);
 }
 
@@ -238,6 +226,44 @@ static inline double az_fold(const az_v8 *sum)
 #ifndef AZ_GLUE_V
 #define AZ_GLUE_V2(x) v##x
 #define AZ_GLUE_V(x) AZ_GLUE_V2(x)
+#endif
+
+/* The same with a third operand of the result's own shape, which may be the result: products of
+ * two vectors added to a matrix and the like. With vectors of lanes, because compilers would load
+ * the row's operand anew for every entry. */
+#if AZ_L == 1
+#define AZ_GRID3(name, expression)                                                                 \
+    AZ_BEGIN(name)                                                                                 \
+    for (int64_t i = 0; i < F; ++i) {                                                              \
+        const double x = pa[i], *row_c = pc + i * F;                                               \
+        double *row = o + i * F;                                                                   \
+        int64_t j = 0;                                                                             \
+        for (; j + 8 <= F; j += 8) {                                                               \
+            const az_v8 a = {x, x, x, x, x, x, x, x};                                              \
+            const az_v8 b = AZ_AT(az_v8, pb + j), c = AZ_AT(az_v8, row_c + j);                     \
+            *(az_v8 *)(row + j) = expression;                                                      \
+        }                                                                                          \
+        for (; j < F; ++j) {                                                                       \
+            const double a = x, b = pb[j], c = row_c[j];                                           \
+            row[j] = expression;                                                                   \
+        }                                                                                          \
+    }                                                                                              \
+    AZ_END(name)
+#else
+#define AZ_GRID3(name, expression)                                                                 \
+    AZ_BEGIN(name)                                                                                 \
+    for (int64_t i = 0; i < F; ++i)                                                                \
+        for (int l = 0; l < AZ_L; l += AZ_V) {                                                     \
+            const AZ_VEC a = AZ_AT(AZ_VEC, pa + i * AZ_L + l);                                     \
+            const double *row_c = pc + i * F * AZ_L + l;                                           \
+            double *row = o + i * F * AZ_L + l;                                                    \
+            for (int64_t j = 0; j < F; ++j) {                                                      \
+                const AZ_VEC b = AZ_AT(AZ_VEC, pb + j * AZ_L + l);                                 \
+                const AZ_VEC c = AZ_AT(AZ_VEC, row_c + j * AZ_L);                                  \
+                *(AZ_VEC *)(row + j * AZ_L) = expression;                                          \
+            }                                                                                      \
+        }                                                                                          \
+    AZ_END(name)
 #endif
 
 /* AZ_TOTAL: function `name`, the total over entries e < n of an expression in

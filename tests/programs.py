@@ -8,9 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from azc.ops import OPS, ConstantKind, Op, Type
+from azc.ops import OPS, ConstantKind, Op, Type, by_name
 from azc.program import Instruction, Program
-from azc.runtime import _core
+from azc.runtime import _core, generate
+
+__all__ = [
+    "SPECIALS",
+    "TRANSCENDENTAL",
+    "Instruction",
+    "Op",
+    "Outcome",
+    "RuntimeMath",
+    "Type",
+    "bits",
+    "by_name",
+    "fused_in",
+    "fused_pairs",
+    "interpret",
+    "random_instruction",
+    "random_program",
+    "random_task",
+    "refer",
+]
 
 TRANSCENDENTAL = {op.number for op in OPS if "az_" in op.c}
 SPECIALS = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -2.5e-310, 1e308, 1.0, -1.0])
@@ -147,6 +166,18 @@ def interpret(
         for lane in range(len(members)):
             outcome.predictions.append(raw[lane] if wide > 1 else raw[lane, :, 0])
     return outcome
+
+
+def fused_pairs() -> list[tuple[str, Op, Op, int]]:
+    """The pairs of ops that the interpreter may run as one (`azc.runtime.generate.fused`)."""
+    return generate.fused()
+
+
+def fused_in(program: Program) -> set[str]:
+    """Names of the fused kernels that the interpreter takes for a program (regression)."""
+    numbers = _core.kernels_used(_core.Code(program.packed()), 0)
+    names = [name for name, _, _, _ in generate.fused()]
+    return {names[n - len(OPS)] for n in numbers if len(OPS) <= n < len(OPS) + len(names)}
 
 
 class RuntimeMath:

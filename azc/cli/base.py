@@ -1,15 +1,23 @@
-"""What every command is made of: its class, `--debug`, and types of options with uniform messages."""
+"""What commands are made of: their class, `--debug`, and types of options with like messages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from azc.errors import expected, nearest
 
-__all__ = ["Command", "OneOf", "Positive", "Whole", "debug_option", "json_option"]
+__all__ = ["Command", "OneOf", "Positive", "Whole", "debug_option", "json_option", "quoted"]
+
+if TYPE_CHECKING:
+    _WholeType = click.ParamType[int]
+    _NumberType = click.ParamType[float]
+    _NameType = click.ParamType[str]
+else:
+    # Older releases of click do not say what a type makes.
+    _WholeType = _NumberType = _NameType = click.ParamType
 
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
@@ -33,7 +41,7 @@ class Command(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{line.strip()}\n")
 
 
-class Whole(click.ParamType):
+class Whole(_WholeType):
     """A whole number from `low` to `high`."""
 
     name = "whole number"
@@ -41,23 +49,21 @@ class Whole(click.ParamType):
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
             number = int(value)
         except ValueError:
             number = None
         if number is None or not self.low <= number <= self.high:
             self.fail(
-                expected(f"a whole number from {self.low} to {self.high}", _short(value)),
+                expected(f"a whole number from {self.low} to {self.high}", quoted(value)),
                 param,
                 ctx,
             )
         return number
 
 
-class Positive(click.ParamType):
+class Positive(_NumberType):
     """A number above 0; infinity is one."""
 
     name = "number"
@@ -70,11 +76,11 @@ class Positive(click.ParamType):
         except ValueError:
             number = 0.0
         if not number > 0.0:
-            self.fail(expected("a number above 0", _short(value)), param, ctx)
+            self.fail(expected("a number above 0", quoted(value)), param, ctx)
         return number
 
 
-class OneOf(click.ParamType):
+class OneOf(_NameType):
     """One of the names that `names()` returns; asked only when one is given or help is shown."""
 
     name = "choice"
@@ -85,16 +91,15 @@ class OneOf(click.ParamType):
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return "|".join(self.names())
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         names = self.names()
         if value not in names:
             what = f"one of {', '.join(names)}"
-            self.fail(expected(what, _short(value), nearest(str(value), names)), param, ctx)
+            self.fail(expected(what, quoted(value), nearest(str(value), names)), param, ctx)
         return str(value)
 
 
-def _short(value: object) -> str:
+def quoted(value: object) -> str:
+    """`value` as messages quote it: of any length, in one short line."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,12 +51,8 @@ _OPTIONS = (
         metavar="N",
         help="Number of tasks of the kind.  [default: 8; 1 for a file]",
     ),
-    click.option(
-        "--features", type=Whole(1, _MOST), metavar="F", help="Features of an example."
-    ),
-    click.option(
-        "--train", type=Whole(1, _MOST), metavar="N", help="Training examples of a task."
-    ),
+    click.option("--features", type=Whole(1, _MOST), metavar="F", help="Features of an example."),
+    click.option("--train", type=Whole(1, _MOST), metavar="N", help="Training examples of a task."),
     click.option(
         "--valid", type=Whole(1, _MOST), metavar="N", help="Validation examples of a task."
     ),
@@ -117,8 +114,15 @@ class TaskChoice:
         )
 
 
-def evaluation_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options to a command's function, which gets them by name."""
+def evaluation_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options to a command's function, which gets `choice`, `epochs` and `tier`."""
+    names = [field.name for field in fields(TaskChoice)]
+
+    @functools.wraps(function)
+    def gather(**values: Any) -> None:
+        choice = TaskChoice(**{name: values.pop(name) for name in names})
+        function(choice=choice, **values)
+
     for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+        gather = option(gather)
+    return gather

@@ -12,7 +12,7 @@ import traceback
 
 import click
 
-from azc.errors import AzcError, CompileError, ParseError, ResourceError
+from azc.errors import AzcError, CompileError, ResourceError
 
 __all__ = ["FAILED", "WRONG_INPUT", "report", "show_error", "styled"]
 
@@ -54,10 +54,10 @@ def show_error(message: str) -> None:
     click.echo(styled(message, "error"), err=True)
 
 
-def styled(message: str, severity: str, prefix: bool = True) -> str:
-    """`message` with its severity in colour, where standard error is a terminal that wants it."""
+def styled(message: str, severity: str) -> str:
+    """`message` with its severity before it, in colour if standard error is a terminal for it."""
     mark = f"{severity}:"
-    if prefix and f": {mark} " not in message.partition("\n")[0]:
+    if f": {mark} " not in message.partition("\n")[0]:
         message = f"{mark} {message}"
     message = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in message)
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"

@@ -1,4 +1,4 @@
-"""`azc`: finds the command, runs it, and turns whatever it raises into a message and an exit code."""
+"""`azc`: finds the command, runs it, makes of what it raises a message and an exit code."""
 
 from __future__ import annotations
 
@@ -66,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Looked for here, so that it also holds for errors in the arguments themselves.
     debug = "--debug" in (given[: given.index("--")] if "--" in given else given)
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by who started azc, who wants to see nothing.
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the work.
             stream.reconfigure(errors="backslashreplace")
@@ -74,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
-            code = cli.main(given, prog_name="azc", standalone_mode=False)
+            code = cli.main(given, prog_name="azc", standalone_mode=False, obj=debug)
         sys.stdout.flush()
     except BaseException as error:
         return report(error, debug)

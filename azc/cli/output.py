@@ -66,9 +66,9 @@ def print_json(document: Any) -> None:
 
 def print_verbatim(text: str) -> None:
     """`text` in UTF-8 and nothing else, whatever the terminal's encoding."""
-    stream = click.get_binary_stream("stdout")
-    stream.write(text.encode("utf-8"))
-    stream.flush()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
 
 
 def finite(value: float) -> float | None:

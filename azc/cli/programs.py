@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from azc.errors import AzcError, Diagnostic, ParseError, expected, nearest
+from azc.cli.base import quoted
+from azc.errors import AzcError, Diagnostic, ParseError, expected
 
 if TYPE_CHECKING:
     from azc.program import Program
@@ -17,6 +18,7 @@ __all__ = ["STANDARD_INPUT", "load_program", "read_standard_input", "read_text"]
 
 #: The argument that stands for standard input, and what messages call it.
 STANDARD_INPUT, _STDIN_NAME = "-", "<stdin>"
+_SUFFIX = ".az"
 
 
 def load_program(argument: str) -> Program:
@@ -41,7 +43,7 @@ def read_text(argument: str) -> tuple[str, str]:
     from azc import library
 
     if argument in library.names():
-        return library.text(argument), f"{argument}.az"
+        return library.text(argument), f"{argument}{_SUFFIX}"
     raise AzcError(_not_found(argument, library.names()))
 
 
@@ -50,7 +52,7 @@ def read_standard_input() -> tuple[str, str]:
     from azc.lang.source import MAX_BYTES
 
     # One byte too many is enough for the parser to refuse the text as too large.
-    data = click.get_binary_stream("stdin").read(MAX_BYTES + 1)
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
         return data.decode("utf-8"), _STDIN_NAME
     except UnicodeDecodeError as error:
@@ -61,16 +63,16 @@ def read_standard_input() -> tuple[str, str]:
 
 def _not_found(argument: str, names: list[str]) -> str:
     if os.path.isdir(argument):
-        return expected("a program's file", f"the folder {argument!r}")
+        return expected("a program's file", f"the folder {quoted(argument)}")
     folder, name = os.path.split(argument)
+    # Compared without the suffix, which would make all names alike.
+    known = {} if folder else {name: name for name in names}
     try:
-        around = [path.name for path in Path(folder or ".").iterdir() if path.suffix == ".az"]
+        for path in Path(folder or ".").glob(f"*{_SUFFIX}"):
+            known.setdefault(path.stem, os.path.join(folder, path.name))
     except (OSError, ValueError):
-        do = f"there is no folder {folder!r}" if folder else ""
-        return expected("a program's file", repr(argument), do)
-    known = around if folder else [*around, *names]
-    # Without the suffix, a short name is nearer to others than to itself with it.
-    stem = name.removesuffix(".az")
-    do = nearest(name, known) or (stem in known and f"did you mean {stem!r}?") or ""
+        pass  # the folder cannot be looked into: there is no name to suggest
+    near = get_close_matches(name.removesuffix(_SUFFIX), known, n=1)
+    do = f"did you mean {known[near[0]]!r}?" if near else "there is no such file"
     what = "a program's file" if folder else "a program's file or a name from 'azc library'"
-    return expected(what, repr(argument), do or "there is no such file")
+    return expected(what, quoted(argument), do)

@@ -52,9 +52,12 @@ def write_file(path: str, data: bytes) -> None:
             _copy_permissions(target, file.fileno())
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError):
+            # Say which file of the user's it was for.
+            raise OSError(error.errno, error.strerror, path) from error
         raise
 
 

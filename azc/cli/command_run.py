@@ -1,0 +1,156 @@
+"""`azc run`: train and score a program."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from azc.cli.base import Command, Positive, json_option
+from azc.cli.evaluating import TaskChoice, evaluation_options
+from azc.cli.output import Column, finite, print_json, print_table
+from azc.cli.programs import load_program
+from azc.cli.saving import check_writable, write_file
+from azc.errors import ConfigError, expected
+
+if TYPE_CHECKING:
+    from azc.evaluate import Result
+    from azc.program import Program
+    from azc.tasks import Task
+
+_EXAMPLES = """
+azc run linear.az --task linear
+azc run linear --task affine --features 4 --tasks 100 --seed 7
+azc run linear --task digits:3,8 --epochs 10
+azc run model.az --task measurements.csv --target yield --metric rmse
+azc run model.az --task split.npz --json --predictions out.npy
+"""
+
+
+@click.command("run", cls=Command, examples=_EXAMPLES)
+@click.argument("program_name", metavar="P.az")
+@evaluation_options
+@click.option(
+    "--max-abs-error",
+    type=Positive(),
+    default=100.0,
+    show_default=True,
+    metavar="X",
+    help="Training ends where an error is NaN or larger.",
+)
+@click.option(
+    "--predictions", metavar="FILE.npy", help="Write the validation predictions, a row per task."
+)
+@json_option
+@click.option("--verbose", is_flag=True, help="Show also what was run and where the time went.")
+def command(
+    program_name: str,
+    choice: TaskChoice,
+    epochs: int,
+    tier: str,
+    max_abs_error: float,
+    predictions: str | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Train and score a program.
+
+    P.az is a file, the name of a program from 'azc library', or - for standard input. Each task
+    starts from zeroed memory; fitness is between 0 and 1.
+    """
+    from azc.cli.progress import Progress
+
+    if predictions is not None:
+        check_writable(predictions, "--predictions")
+    moments = [time.perf_counter()]
+    program = load_program(program_name)
+    moments.append(time.perf_counter())
+    tasks = choice.make()
+    moments.append(time.perf_counter())
+    if predictions is not None:
+        _check_alike(tasks)
+
+    from azc.evaluate import evaluate
+
+    with Progress("examples") as progress:
+        result = evaluate(
+            program,
+            tasks,
+            tier=tier,
+            epochs=epochs,
+            seed=choice.seed,
+            max_abs_error=max_abs_error,
+            progress=progress,
+        )
+    if predictions is not None:
+        _save_predictions(predictions, result)
+    if as_json:
+        print_json(_document(program, tasks, result))
+        return
+    _print_tasks(tasks, result, verbose)
+    click.echo()
+    click.echo(f"{result.seconds:.3f} s with tier {result.tier}")
+    if verbose:
+        loading, making = moments[1] - moments[0], moments[2] - moments[1]
+        click.echo(f"{loading:.3f} s to read the program, {making:.3f} s to make the tasks")
+        sizes = ", ".join(f"{name} {len(body)}" for name, body in program.functions())
+        click.echo(f"{program.filename}: {sizes}; hash {program.hash}")
+
+
+def _document(program: Program, tasks: list[Task], result: Result) -> dict[str, Any]:
+    return {
+        "program": program.filename,
+        "hash": program.hash,
+        "tier": result.tier,
+        "fitness": finite(result.mean),
+        "tasks": [
+            {
+                "name": task.name,
+                "features": task.features,
+                "fitness": finite(fitness),
+                "metric": result.metric,
+                "value": finite(value),
+            }
+            for task, fitness, value in zip(tasks, result.fitness, result.value, strict=True)
+        ],
+        "seconds": result.seconds,
+    }
+
+
+def _print_tasks(tasks: list[Task], result: Result, verbose: bool) -> None:
+    columns = [Column("task"), Column("features", right=True)]
+    if verbose:
+        columns += [Column(title, right=True) for title in ("train", "valid", "classes")]
+    columns += [Column("fitness", right=True), Column(result.metric, right=True)]
+    rows = []
+    for task, fitness, value in zip(tasks, result.fitness, result.value, strict=True):
+        sizes = [str(task.features)]
+        if verbose:
+            sizes += [str(len(task.y_train)), str(len(task.y_valid)), str(task.classes or "")]
+        rows.append([task.name, *sizes, f"{fitness:.6f}", f"{value:.6g}"])
+    between = [""] * (len(columns) - 3)
+    mean = float(result.value.mean())
+    rows.append(["mean", *between, f"{result.mean:.6f}", f"{mean:.6g}"])
+    print_table(columns, rows, foot=1)
+
+
+def _check_alike(tasks: list[Task]) -> None:
+    """Predictions go into one array, so the tasks' must have one shape."""
+    shapes = {(len(task.y_valid), task.classes if task.classes > 2 else 1): task for task in tasks}
+    if len(shapes) > 1:
+        (one, first), (other, second), *_ = ((task.name, shape) for shape, task in shapes.items())
+        got = f"{one} with {first[0]} and {other} with {second[0]}"
+        do = "give --valid, or run the tasks one at a time"
+        what = "tasks with equally many validation examples and classes"
+        raise ConfigError(f"--predictions: {expected(what, got, do)}")
+
+
+def _save_predictions(path: str, result: Result) -> None:
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(result.predictions), allow_pickle=False)
+    write_file(path, buffer.getvalue())

@@ -1,0 +1,162 @@
+"""The interpreter against the NumPy reference, and against itself in every other arrangement."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import programs
+import pytest
+
+from azc.ops import OPS
+from azc.program import Program
+from azc.runtime import _core
+
+FEATURES = (1, 2, 4, 8, 16, 33)
+LANES = (1, 2, 4, 8, 16)
+
+
+def case(number: int) -> tuple[Program, list, dict, int]:
+    """Program, tasks, settings and lanes number `number`: over all ops, sizes, metrics, values."""
+    rng = np.random.default_rng(number)
+    features = FEATURES[number % len(FEATURES)]
+    classes = (0, 2, 3)[number // 6 % 3] if features >= 3 else (0, 2)[number // 6 % 2]
+    special = (0.0, 0.05, 0.3)[number // 18 % 3]
+    tasks = [
+        programs.random_task(rng, features, classes=classes, special=special) for _ in range(3)
+    ]
+    settings = {
+        "epochs": 1 + number % 3,
+        "seed": number,
+        "max_abs_error": (100.0, math.inf, 2.0)[number // 2 % 3],
+    }
+    return programs.random_program(rng), tasks, settings, LANES[number % len(LANES)]
+
+
+def uses_transcendental(program: Program) -> bool:
+    return any(i.op.number in programs.TRANSCENDENTAL for i in program.instructions())
+
+
+def test_programs_cover_every_op(full: bool) -> None:
+    seen = {i.op.number for n in range(300) for i in case(n)[0].instructions()}
+    assert seen == {op.number for op in OPS}
+
+
+def test_agrees_with_the_reference(full: bool) -> None:
+    """To the bit where both use the same exp, sin, …; within 1e-9 against NumPy's own, except where
+    a program blows a last bit up (then the first comparison must have held, and few may)."""
+    count = 6000 if full else 600
+    blown_up = 0
+    for number in range(count):
+        program, tasks, settings, lanes = case(number)
+        ours = programs.interpret(program, tasks, lanes=lanes, **settings)
+        same_math = programs.refer(program, tasks, programs.RuntimeMath(), **settings)
+        assert ours.same_bits(same_math), f"case {number}"
+        numpy_math = programs.refer(program, tasks, **settings)
+        # Classification applies a sigmoid or softmax whatever the program is.
+        exact = not uses_transcendental(program) and tasks[0].classes == 0
+        if exact:
+            for a, b in zip(ours.predictions, numpy_math.predictions, strict=True):
+                assert programs.bits(a) == programs.bits(b), f"case {number}"
+        if not ours.close(numpy_math, 1e-9):
+            assert not exact, f"case {number}"
+            blown_up += 1
+    print(f"{count} programs: all equal to the bit, {blown_up} beyond 1e-9 with NumPy's functions")
+    assert blown_up <= count // 100
+
+
+@pytest.mark.parametrize("number", range(0, 240, 7))
+def test_arrangement_changes_no_bit(number: int) -> None:
+    """Lanes, batch, level of the instruction set, block size, dead code, a used machine."""
+    program, tasks, settings, _ = case(number)
+    rng = np.random.default_rng(1000 + number)
+    tasks += [
+        programs.random_task(rng, tasks[0].features, classes=tasks[0].classes, special=0.1)
+        for _ in range(14)
+    ]
+    expected = programs.interpret(program, tasks, lanes=1, **settings)
+    for lanes in LANES[1:]:
+        assert programs.interpret(program, tasks, lanes=lanes, **settings).same_bits(expected)
+    for block in (1, 2, 3, 64):
+        blocked = programs.interpret(program, tasks, lanes=4, block=block, **settings)
+        assert blocked.same_bits(expected), f"block of {block}"
+    unsliced = programs.interpret(program, tasks, lanes=8, keep_dead=True, **settings)
+    assert unsliced.same_bits(expected)
+    best = _core.level()
+    try:
+        for level in _core.levels():
+            _core.use_level(level)
+            for lanes in LANES:
+                levelled = programs.interpret(program, tasks, lanes=lanes, **settings)
+                assert levelled.same_bits(expected), (level, lanes)
+    finally:
+        _core.use_level(best)
+    machine = _core.Machine()
+    for other in range(5):
+        dirty, dirty_tasks, dirty_settings, lanes = case(number + other + 1)
+        programs.interpret(dirty, dirty_tasks, lanes=lanes, machine=machine, **dirty_settings)
+    used = programs.interpret(program, tasks, lanes=16, machine=machine, **settings)
+    assert used.same_bits(expected)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.output], ids=lambda op: op.name)
+@pytest.mark.parametrize("features", [1, 3, 8, 11])
+def test_each_op(op: programs.Op, features: int) -> None:
+    """One op on random and special values, its output also one of its operands, every number of
+    lanes, made visible entry by entry through the prediction."""
+    rng = np.random.default_rng(op.number * 100 + features)
+    to_vector = {"s": "vector_broadcast", "v": "vector_max", "m": "matrix_vector_dot"}
+    for aliased in (False, True):
+        counts = dict.fromkeys(programs.Type, 1 if aliased else 3)
+        counts[programs.Type.VECTOR] = 2 if aliased else 4
+        counts[programs.Type.SCALAR] = 3
+        body = [
+            programs.random_instruction(rng, counts, programs.by_name(name))
+            for name in ("scalar_vector_mul", "outer", "vector_norm", "matrix_gaussian")
+        ]
+        body.append(programs.random_instruction(rng, counts, op))
+        shown = programs.by_name(to_vector[op.output.value])
+        inputs = (body[-1].out, 0) if len(shown.inputs) == 2 else (body[-1].out,)
+        body.append(programs.Instruction(shown, 1, inputs))
+        body.append(programs.Instruction(programs.by_name("dot"), 1, (1, 0)))
+        program = Program(predict=tuple(body), learn=tuple(body[:5]))
+        tasks = [programs.random_task(rng, features, special=0.2) for _ in range(3)]
+        settings = {"max_abs_error": math.inf, "seed": 3}
+        expected = programs.refer(program, tasks, programs.RuntimeMath(), **settings)
+        for lanes in LANES:
+            assert programs.interpret(program, tasks, lanes=lanes, **settings).same_bits(expected)
+
+
+def test_every_fused_pair_is_met() -> None:
+    """Fusing shows in no bit, so this test only makes sure that the others ran fused kernels:
+    random programs over the ops of the pairs, with and without fusing."""
+    names = {first.name for _, first, _, _ in programs.fused_pairs()} | {
+        second.name for _, _, second, _ in programs.fused_pairs()
+    }
+    ops = tuple(op for op in OPS if op.name in names | {"dot", "matrix_vector_dot"})
+    met: set[str] = set()
+    for number in range(400):
+        rng = np.random.default_rng(number)
+        program = programs.random_program(rng, most=10, ops=ops, addresses=(5, 5, 3))
+        tasks = [programs.random_task(rng, (3, 8)[number % 2], special=0.05) for _ in range(2)]
+        settings = {"max_abs_error": math.inf, "epochs": 2}
+        fused = programs.interpret(program, tasks, lanes=LANES[number % 5], **settings)
+        apart = programs.interpret(
+            program, tasks, lanes=LANES[number % 5], keep_dead=True, **settings
+        )
+        assert fused.same_bits(apart), f"case {number}"
+        met |= programs.fused_in(program)
+    assert met == {name for name, _, _, _ in programs.fused_pairs()}
+
+
+@pytest.mark.parametrize("features", [64, 257])
+def test_larger_features(features: int) -> None:
+    """Sums of many blocks, in the layout of one lane and of several."""
+    rng = np.random.default_rng(features)
+    for _ in range(6):
+        program = programs.random_program(rng, most=5)
+        tasks = [programs.random_task(rng, features, train=2, valid=2) for _ in range(2)]
+        settings = {"max_abs_error": math.inf, "seed": 1}
+        expected = programs.refer(program, tasks, programs.RuntimeMath(), **settings)
+        for lanes in (1, 2, 8):
+            assert programs.interpret(program, tasks, lanes=lanes, **settings).same_bits(expected)
