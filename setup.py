@@ -1,14 +1,17 @@
 """Builds the runtime: one extension module, its kernels compiled once per instruction-set level.
 
-Everything else about the package is in pyproject.toml.
+Everything else about the package is in pyproject.toml. The environment is heeded as usual: CC names
+the compiler, CFLAGS and LDFLAGS add flags, which win over all of ours but EXACT.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,88 +23,108 @@ sys.path.insert(0, str(HERE))
 
 from runtime import generate  # noqa: E402
 
+# clang tells of loops that it leaves scalar; some draw random numbers and are meant to stay so.
+TUNED = ["-O2", "-ftree-vectorize", "-Wno-pass-failed"]
 # No contraction to fused multiply-add and nothing of -ffast-math: all levels must give the same
-# bits. The last two only drop errno and floating-point exceptions, which nobody reads.
-FLAGS = [
-    "-O2",
-    "-ftree-vectorize",
+# bits. -fno-math-errno and -fno-trapping-math only drop errno and floating-point exceptions, which
+# nobody reads.
+EXACT = [
+    "-std=gnu11",
     "-fopenmp-simd",
     "-ffp-contract=off",
     "-fno-math-errno",
     "-fno-trapping-math",
-    "-std=gnu11",
     "-fvisibility=hidden",
 ]
+FLAGS = [*TUNED, *shlex.split(os.environ.get("CFLAGS", "")), *EXACT]
+WARNINGS = ["-Wall", "-Wextra"]
 # Kernels keep totals in small arrays; a canary each costs as much as the work of a small program.
 KERNEL_FLAGS = ["-fno-stack-protector"]
+# Slowest to compile first.
 X86_LEVELS = {
-    "baseline": ("2", []),
-    "avx2": ("4", ["-mavx2"]),
     "avx512": (
         "8",
         ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"],
     ),
+    "avx2": ("4", ["-mavx2"]),
+    "baseline": ("2", []),
 }
 OTHER_LEVELS: dict[str, tuple[str, list[str]]] = {"baseline": ("2", [])}
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = X86_LEVELS if ON_X86 else OTHER_LEVELS
+SOURCES = ["analysis.c", "interpreter.c", "levels.c", "plan.c"]
 
+INSTALL = """
+Install {what} and try again: `apt install gcc python3-dev` (Debian, Ubuntu), `dnf install gcc
+python3-devel` (Fedora), `xcode-select --install` (macOS){or_else}.
+"""
 NO_COMPILER = """
 azc needs a C compiler to build its runtime: expected one called {command!r}, found none.
-
-Install one and try again: `apt install gcc python3-dev` (Debian, Ubuntu), `dnf install gcc
-python3-devel` (Fedora), `xcode-select --install` (macOS); or set CC to the compiler to use.
-"""
+""" + INSTALL.format(what="one", or_else="; or set CC to the compiler to use")
+NO_HEADERS = """
+azc needs Python's C headers to build its runtime: expected {path}, found none.
+""" + INSTALL.format(what="them", or_else="")
 
 
 class BuildRuntime(build_ext):
-    """Compiles kernels.c once per level and links the objects into the extension."""
+    """Compiles the runtime's C files and, once per level, its kernels, all side by side; then the
+    module that Cython makes, with which they are linked."""
 
     def build_extension(self, ext: Extension) -> None:
+        self._require_tools()
         generate.write(HERE / "runtime" / "_generated")
-        kernels = os.path.join("runtime", "kernels.c")
-
-        def compile_level(item: tuple[str, tuple[str, list[str]]]) -> list[str]:
-            name, (vector, flags) = item
-            return self.compiler.compile(
-                [kernels],
-                output_dir=os.path.join(self.build_temp, name),
-                macros=[("AZ_LEVEL", name), ("AZ_VECTOR", vector)],
-                include_dirs=["runtime"],
-                extra_postargs=FLAGS + KERNEL_FLAGS + flags,
-                depends=ext.depends,
-            )
-
-        command = getattr(self.compiler, "compiler_so", None) or ["cc"]
-        if shutil.which(command[0]) is None:
-            raise SystemExit(NO_COMPILER.format(command=command[0]))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(compile_level, LEVELS.items()))
-        ext.extra_objects = [path for paths in objects for path in paths]
+            kernels = [pool.submit(self._compile_kernels, ext, level) for level in LEVELS]
+            others = pool.submit(self._compile, ext, SOURCES, "plain", [], [])
+            ext.extra_objects = [path for job in (*kernels, others) for path in job.result()]
         super().build_extension(ext)
 
+    def _require_tools(self) -> None:
+        command = (getattr(self.compiler, "compiler_so", None) or ["cc"])[0]
+        if shutil.which(command) is None:
+            raise SystemExit(NO_COMPILER.format(command=command))
+        paths = {sysconfig.get_path(name) for name in ("include", "platinclude")}
+        headers = [Path(path, "Python.h") for path in sorted(paths)]
+        if not any(header.exists() for header in headers):
+            raise SystemExit(NO_HEADERS.format(path=headers[0]))
 
-headers = sorted(
-    str(path.relative_to(HERE))
-    for path in [*(HERE / "runtime").glob("*.h"), HERE / "runtime/generate.py",
-                 *(HERE / "azc/ops").glob("*.py")]
-)  # fmt: skip
+    def _compile_kernels(self, ext: Extension, level: str) -> list[str]:
+        vector, flags = LEVELS[level]
+        macros = [("AZ_LEVEL", level), ("AZ_VECTOR", vector)]
+        return self._compile(ext, ["kernels.c"], level, macros, [*KERNEL_FLAGS, *flags])
+
+    def _compile(
+        self,
+        ext: Extension,
+        sources: list[str],
+        folder: str,
+        macros: list[tuple[str, str]],
+        flags: list[str],
+    ) -> list[str]:
+        objects: list[str] = self.compiler.compile(
+            [os.path.join("runtime", source) for source in sources],
+            output_dir=os.path.join(self.build_temp, folder),
+            macros=[*ext.define_macros, *macros],
+            include_dirs=ext.include_dirs,
+            extra_postargs=[*FLAGS, *WARNINGS, *flags],
+        )
+        return objects
+
+
+def files(*patterns: str) -> list[str]:
+    """Files below this one's folder."""
+    return sorted(str(path.relative_to(HERE)) for p in patterns for path in HERE.glob(p))
+
 
 setup(
     ext_modules=[
         Extension(
             "azc.runtime._core",
-            sources=[
-                "runtime/_core.pyx",
-                "runtime/analysis.c",
-                "runtime/interpreter.c",
-                "runtime/levels.c",
-                "runtime/plan.c",
-            ],
+            sources=["runtime/_core.pyx"],
             include_dirs=["runtime"],
             define_macros=[("AZ_HAVE_X86_LEVELS", "1")] if ON_X86 else [],
             extra_compile_args=FLAGS,
-            depends=headers,
+            depends=files("runtime/*.[ch]", "runtime/generate.py", "azc/ops/*.py"),
         )
     ],
     cmdclass={"build_ext": BuildRuntime},

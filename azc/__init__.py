@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ResourceError,
         TaskError,
     )
-    from azc.evaluate import Result, evaluate
+    from azc.evaluation import Result, evaluate
     from azc.lang import load, parse
     from azc.program import Instruction, Program
     from azc.tasks import Task
@@ -42,10 +42,10 @@ _HOME = {
     "ParseError": "azc.errors",
     "Program": "azc.program",
     "ResourceError": "azc.errors",
-    "Result": "azc.evaluate",
+    "Result": "azc.evaluation",
     "Task": "azc.tasks",
     "TaskError": "azc.errors",
-    "evaluate": "azc.evaluate",
+    "evaluate": "azc.evaluation",
     "load": "azc.lang",
     "parse": "azc.lang",
 }

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 import azc
-from azc.evaluate import _pack
+from azc.evaluation import _pack
 from azc.program import Program
 from azc.runtime import _core
 

@@ -150,7 +150,7 @@ def interpret(
     program: Program, tasks: list[Any], *, lanes: int, machine: Any = None, **settings: Any
 ) -> Outcome:
     """Run on the interpreter, `lanes` side by side, whatever the values."""
-    from azc.evaluate import _pack
+    from azc.evaluation import _pack
 
     machine = machine or _core.Machine()
     code = _core.Code(program.packed())

@@ -15,7 +15,7 @@ from azc.cli.saving import check_writable, write_file
 from azc.errors import ConfigError, expected
 
 if TYPE_CHECKING:
-    from azc.evaluate import Result
+    from azc.evaluation import Result
     from azc.program import Program
     from azc.tasks import Task
 
@@ -71,7 +71,7 @@ def command(
     if predictions is not None:
         _check_alike(tasks)
 
-    from azc.evaluate import evaluate
+    from azc.evaluation import evaluate
 
     with Progress("examples") as progress:
         result = evaluate(

@@ -27,7 +27,7 @@ def _metrics() -> Sequence[str]:
 
 
 def _tiers() -> Sequence[str]:
-    from azc.evaluate import TIERS
+    from azc.evaluation import TIERS
 
     return TIERS
 

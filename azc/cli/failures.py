@@ -18,6 +18,9 @@ __all__ = ["FAILED", "WRONG_INPUT", "report", "show_error", "styled"]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
+#: Names may have any length; a line of a message has not.
+_MOST_CHARACTERS = 1200
+
 #: What a path of the user's can be the cause of; other system errors mean that the work failed.
 _PATH_ERRORS = frozenset(
     {
@@ -59,12 +62,20 @@ def styled(message: str, severity: str) -> str:
     mark = f"{severity}:"
     if f": {mark} " not in message.partition("\n")[0]:
         message = f"{mark} {message}"
-    message = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in message)
+    message = "\n".join(map(_readable, message.split("\n")))
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     if plain or not sys.stderr.isatty():
         return message
     colour = "red" if severity == "error" else "yellow"
     return message.replace(mark, click.style(mark, fg=colour, bold=True), 1)
+
+
+def _readable(line: str) -> str:
+    """`line` without what a terminal would act on, and without the middle if it is endless."""
+    if len(line) > _MOST_CHARACTERS:
+        half = _MOST_CHARACTERS // 2
+        line = f"{line[:half]} … {line[-half:]}"
+    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in line)
 
 
 def _describe(error: BaseException) -> tuple[str, int]:
@@ -96,8 +107,9 @@ def _describe_usage(error: click.UsageError) -> str:
         if error.possibilities:
             message += f"; did you mean {error.possibilities[0]}?"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
-        name = error.param.opts[0] if error.param.opts[0].startswith("-") else ""
-        message = f"expected {name or error.param.make_metavar(error.ctx)}, got none"  # type: ignore[arg-type]
+        option = isinstance(error.param, click.Option)
+        name = error.param.opts[0] if option else error.param.human_readable_name
+        message = f"expected {name}, got none"
     elif isinstance(error, click.BadParameter) and error.param is not None:
         message = f"{error.param.opts[0]}: {error.message}"
     else:

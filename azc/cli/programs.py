@@ -69,7 +69,7 @@ def _not_found(argument: str, names: list[str]) -> str:
     known = {} if folder else {name: name for name in names}
     try:
         for path in Path(folder or ".").glob(f"*{_SUFFIX}"):
-            known.setdefault(path.stem, os.path.join(folder, path.name))
+            known[path.stem] = os.path.join(folder, path.name)
     except (OSError, ValueError):
         pass  # the folder cannot be looked into: there is no name to suggest
     near = get_close_matches(name.removesuffix(_SUFFIX), known, n=1)

@@ -21,7 +21,7 @@ RUN = ["run", "linear.az", "--task"]
 AZC = [sys.executable, "-c", "import sys; from azc.cli.main import main; sys.exit(main())"]
 
 WRONG = [
-    ["nonsense"], ["rum"], [""], ["--nonsense"], ["-x"], ["--"], ["run"], ["check"], ["fmt"],
+    ["nonsense"], ["rum"], [""], ["--nonsense"], ["-x"], ["run"], ["check"], ["fmt"],
     ["show"], ["run", "linear.az"], ["run", "--task", "linear"], ["RUN"], ["a\0b"], ["\udcff"],
     ["run", "linear.az", "more.az", "--task", "linear"],
     ["run", "none.az", "--task", "linear"], ["run", ".", "--task", "linear"],
@@ -45,7 +45,6 @@ WRONG = [
     [*RUN, "linear", "--max-abs-error", "-1"], [*RUN, "linear", "--max-abs-error", "much"],
     [*RUN, "linear", "--json=1"], [*RUN, "linear", "--predictions"],
     [*RUN, "linear", "--predictions", ""], [*RUN, "linear", "--predictions", "\udcff/x"],
-    [*RUN, "digits", "--features", "4096"],
     *([*RUN, "linear", option, value]
       for option in ("--tasks", "--features", "--train", "--valid", "--epochs")
       for value in ("0", "-3", "1.5", "x", "", "1e3", "9" * 30, "9" * 5000, "\0", "\udcff")),
@@ -109,7 +108,7 @@ def test_unreadable(azc, files, command):
         ([*RUN, "linear", "--tasks", "-3"],
          "error: --tasks: expected a whole number from 1 to 2147483647, got '-3'\n"),
         ([*RUN, "linear", "--tier", "refrence"], "got 'refrence'; did you mean 'reference'?\n"),
-        ([*RUN, "linaer"], "error: expected a known task kind, got 'linaer'; did you mean 'linear'?"),
+        ([*RUN, "linaer"], "expected a known task kind, got 'linaer'; did you mean 'linear'?\n"),
     ],
 )  # fmt: skip
 def test_messages(azc, files, arguments, message):
@@ -273,8 +272,13 @@ def test_the_bar_is_removed_when_work_ends_early(monkeypatch):
     monkeypatch.setattr(progress, "_QUIET_SECONDS", 0.0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     bar = progress.Progress("examples")
-    with pytest.raises(KeyboardInterrupt), bar:
-        bar(1, 10)
-        assert bar._bar.live.is_started
-        raise KeyboardInterrupt
+
+    def work():
+        with bar:
+            bar(1, 10)
+            assert bar._bar.live.is_started
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert not bar._bar.live.is_started

@@ -88,7 +88,7 @@ def test_manual_has_no_option_that_does_not_exist():
 
 
 def test_choices_in_help_are_those_of_the_library(azc):
-    from azc.evaluate import TIERS
+    from azc.evaluation import TIERS
     from azc.tasks.task import METRICS
 
     out = azc("run", "-h").out
@@ -110,7 +110,7 @@ def _imported(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("ops",), ("ops", "--json"), ("--version",)])
 def test_light_commands_import_little(arguments):
-    heavy = {"numpy", "lark", "rich", "pydantic", "azc.tasks", "azc.lang", "azc.evaluate"}
+    heavy = {"numpy", "lark", "rich", "pydantic", "azc.tasks", "azc.lang", "azc.evaluation"}
     assert not heavy & _imported(*arguments)
 
 

@@ -67,7 +67,7 @@ def test_unknown_ops(azc, name, hint):
     outcome = azc("ops", name)
     assert outcome.code == 2
     assert hint in outcome.err
-    assert len(outcome.err) < 400
+    assert len(outcome.err) < 1300
 
 
 # ---- tasks -------------------------------------------------------------------------------------

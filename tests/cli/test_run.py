@@ -102,7 +102,8 @@ def test_table(azc, files):
 
 def test_verbose(azc, files):
     out = azc("run", "linear.az", "--task", "digits:3,8", "--tasks", "1", "--verbose").out
-    assert out.split()[:7] == "task features train valid classes fitness accuracy".split()
+    titles = ["features", "train", "valid", "classes", "fitness", "accuracy"]
+    assert out.splitlines()[0].split() == ["task", *titles]
     assert "linear.az: setup 1, predict 1, learn 4; hash" in out
     assert "to read the program" in out
 

@@ -70,7 +70,8 @@ def test_notes_change_no_program(azc, name):
 
 
 def test_long_lines_and_empty_functions(azc, files):
-    text = "def Predict():\n    m0[0.1234567890123456, 0.1234567890123456] = -1.2345678901234567e-300\n"
+    place = "0.1234567890123456, 0.1234567890123456"
+    text = f"def Predict():\n    m0[{place}] = -1.2345678901234567e-300\n"
     (files / "long.az").write_text(text)
     assert parse(azc("show", "long.az").out) == parse(text)
     assert "# 0 instructions, 0 dead" in azc("show", "-", stdin=b"def Setup():\n").out
