@@ -15,7 +15,7 @@ import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
@@ -117,6 +117,7 @@ def files(*patterns: str) -> list[str]:
 
 
 setup(
+    packages=[*find_packages(HERE, include=["azc", "azc.*"]), "azc.grammar", "azc.runtime"],
     ext_modules=[
         Extension(
             "azc.runtime._core",

@@ -218,6 +218,27 @@ static inline double az_fold(const az_v8 *sum)
 #endif
 }
 
+/* az_fold of eight sums at once, two at a time sharing each addition. */
+static inline void az_fold8(double *out, const az_v8 *s)
+{
+#if defined(__clang__) || __GNUC__ >= 12
+#define AZ_MIX(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#define AZ_HALVES(x, y)                                                                            \
+    (AZ_MIX(x, y, 0, 1, 2, 3, 8, 9, 10, 11) + AZ_MIX(x, y, 4, 5, 6, 7, 12, 13, 14, 15))
+#define AZ_PAIRS(x, y)                                                                             \
+    (AZ_MIX(x, y, 0, 1, 4, 5, 8, 9, 12, 13) + AZ_MIX(x, y, 2, 3, 6, 7, 10, 11, 14, 15))
+#define AZ_SINGLES(x, y)                                                                           \
+    (AZ_MIX(x, y, 0, 2, 4, 6, 8, 10, 12, 14) + AZ_MIX(x, y, 1, 3, 5, 7, 9, 11, 13, 15))
+    const az_v8 a = AZ_HALVES(s[0], s[1]), b = AZ_HALVES(s[2], s[3]);
+    const az_v8 c = AZ_HALVES(s[4], s[5]), d = AZ_HALVES(s[6], s[7]);
+    const az_v8 e = AZ_PAIRS(a, b), f = AZ_PAIRS(c, d);
+    *(az_v8 *)out = AZ_SINGLES(e, f);
+#else
+    for (int r = 0; r < 8; ++r)
+        out[r] = az_fold(s + r);
+#endif
+}
+
 #define AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7)                                                    \
     ((((s0) + (s4)) + ((s2) + (s6))) + (((s1) + (s5)) + ((s3) + (s7))))
 #endif
@@ -386,30 +407,33 @@ static inline double az_fold(const az_v8 *sum)
     AZ_TOTAL(name##_total0, sum0)                                                                  \
     AZ_BEGIN(name)                                                                                 \
     int64_t i = 0;                                                                                 \
-    for (; i + 4 <= F; i += 4) {                                                                   \
-        az_v8 s[4] = {AZ_NONE_v8, AZ_NONE_v8, AZ_NONE_v8, AZ_NONE_v8};                             \
+    for (; i + 8 <= F; i += 8) {                                                                   \
+        const double *pr = pa + i * F;                                                             \
+        const az_v8 none = AZ_NONE_v8;                                                             \
+        az_v8 s[8] = {none, none, none, none, none, none, none, none};                             \
         int64_t e = 0;                                                                             \
         for (; e + 8 <= F; e += 8) {                                                               \
             const az_v8 b = AZ_AT(az_v8, pb + e);                                                  \
-            AZ_ROW_TERM(0, AZ_AT(az_v8, pa + i * F + e), sum0)                                     \
-            AZ_ROW_TERM(1, AZ_AT(az_v8, pa + (i + 1) * F + e), sum0)                               \
-            AZ_ROW_TERM(2, AZ_AT(az_v8, pa + (i + 2) * F + e), sum0)                               \
-            AZ_ROW_TERM(3, AZ_AT(az_v8, pa + (i + 3) * F + e), sum0)                               \
+            AZ_ROW_TERM(0, AZ_AT(az_v8, pr + 0 * F + e), sum0)                                     \
+            AZ_ROW_TERM(1, AZ_AT(az_v8, pr + 1 * F + e), sum0)                                     \
+            AZ_ROW_TERM(2, AZ_AT(az_v8, pr + 2 * F + e), sum0)                                     \
+            AZ_ROW_TERM(3, AZ_AT(az_v8, pr + 3 * F + e), sum0)                                     \
+            AZ_ROW_TERM(4, AZ_AT(az_v8, pr + 4 * F + e), sum0)                                     \
+            AZ_ROW_TERM(5, AZ_AT(az_v8, pr + 5 * F + e), sum0)                                     \
+            AZ_ROW_TERM(6, AZ_AT(az_v8, pr + 6 * F + e), sum0)                                     \
+            AZ_ROW_TERM(7, AZ_AT(az_v8, pr + 7 * F + e), sum0)                                     \
         }                                                                                          \
         if (e < F) {                                                                               \
             az_v8 a, b;                                                                            \
             az_part(&b, pb + e, F - e);                                                            \
-            for (int r = 0; r < 4; ++r) {                                                          \
-                az_part(&a, pa + (i + r) * F + e, F - e);                                          \
+            for (int r = 0; r < 8; ++r) {                                                          \
+                az_part(&a, pr + r * F + e, F - e);                                                \
                 az_v8 last = sum0;                                                                 \
                 az_first(&last, F - e);                                                            \
                 s[r] += last;                                                                      \
             }                                                                                      \
         }                                                                                          \
-        o[i] = az_fold(&s[0]);                                                                     \
-        o[i + 1] = az_fold(&s[1]);                                                                 \
-        o[i + 2] = az_fold(&s[2]);                                                                 \
-        o[i + 3] = az_fold(&s[3]);                                                                 \
+        az_fold8(o + i, s);                                                                        \
     }                                                                                              \
     for (; i < F; ++i)                                                                             \
         AZ_NAME(name##_total0)(o + i, pa + i * F, pb, F);                                          \

@@ -1,0 +1,148 @@
+# `make demo` to see azc at work, `make test` to test it; both set up what they need in .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -q
+TESTS ?=
+comma := ,
+
+RUNTIME := setup.py $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch])) \
+	runtime/_core.pyx runtime/generate.py azc/ops/table.py azc/ops/model.py
+
+# What pyproject.toml lists under a key, one a line.
+listed = $(BIN)/python -c 'import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))$(1), sep="\n")'
+
+# The tests that run the C code, for builds of it that are not the installed one.
+NATIVE_TESTS := tests/test_tiers.py tests/ops
+
+SANITIZE := -O1 -g -fno-omit-frame-pointer -foptimize-sibling-calls \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+LIBASAN = $(shell gcc -print-file-name=libasan.so)
+
+.PHONY: help demo test verify lint sanitize clang warnings wheel docs bench clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo      train a few algorithms on handwritten digits"
+	@echo "make test      run the tests; TESTS='tests/ops -k name' runs some of them"
+	@echo "make verify    run the tests with full counts (long)"
+	@echo "make lint      ruff and mypy"
+	@echo "make sanitize  test the C code under the address and undefined-behaviour sanitizers"
+	@echo "make clang     test the C code as clang compiles it"
+	@echo "make warnings  compile with gcc and clang, warnings being errors"
+	@echo "make wheel     build dist/*.whl and dist/*.tar.gz"
+	@echo "make docs      write the generated pages in docs/"
+	@echo "make bench     how to measure"
+	@echo "make clean     remove what was built, but for .venv"
+
+# ---- set up -------------------------------------------------------------------------------------
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "azc needs Python 3.11 or later: expected it as '$(PYTHON)'; name one with PYTHON=…"; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "Python's venv module did not work; on Debian and Ubuntu: apt install python3-venv"; \
+		exit 1; }
+	@touch $@
+
+# Editable: what is edited below azc/ and grammar/ is in force at once, the runtime after a build.
+$(VENV)/.installed: $(VENV)/.made pyproject.toml $(RUNTIME)
+	@echo "Installing azc into $(VENV): a minute or so, most of it compiling."
+	@$(call listed,["build-system"]["requires"]) | xargs $(PIP)
+	@$(PIP) --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.%-tools: $(VENV)/.made pyproject.toml
+	@$(call listed,["project"]["optional-dependencies"]["$*"]) | xargs $(PIP)
+	@touch $@
+
+# ---- use ----------------------------------------------------------------------------------------
+
+define SHOW_RUN
+	@echo
+	@echo '$$ azc $(1)'
+	@$(BIN)/azc $(1)
+
+endef
+
+demo: $(VENV)/.installed
+	$(call SHOW_RUN,library logistic)
+	$(call SHOW_RUN,run logistic --task digits:3$(comma)8 --tasks 4)
+	$(call SHOW_RUN,run network_classifier --task digits --tasks 8)
+	$(call SHOW_RUN,run softmax --task digits:all --tasks 4 --epochs 5)
+	$(call SHOW_RUN,run linear --task linear --tasks 4)
+	@echo
+	@echo "'$(BIN)/azc library' lists the programs, '$(BIN)/azc --help' the commands."
+
+# ---- check --------------------------------------------------------------------------------------
+
+test: $(VENV)/.installed $(VENV)/.test-tools
+	$(BIN)/pytest $(TESTS)
+
+verify: $(VENV)/.installed $(VENV)/.test-tools
+	AZC_VERIFY=1 $(BIN)/pytest $(TESTS)
+
+# mypy reads packages as folders lie, so they are laid out for it as they are installed.
+lint: $(VENV)/.installed $(VENV)/.lint-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@rm -rf build/layout && mkdir -p build/layout/azc
+	@ln -s "$(CURDIR)"/azc/* "$(CURDIR)/runtime" "$(CURDIR)/grammar" build/layout/azc
+	cd build/layout && "$(abspath $(BIN))/mypy" --config-file "$(CURDIR)/pyproject.toml"
+
+# The package in build/NAME/lib, its runtime compiled anew where that is out of date.
+define BUILD
+build/$(1)/.built: $(RUNTIME) | $(VENV)/.installed
+	@mkdir -p build/$(1)
+	$(2) $(BIN)/python setup.py -q build_ext \
+		--build-temp build/$(1)/temp --build-lib build/$(1)/lib
+	@touch $$@
+endef
+$(eval $(call BUILD,sanitize,CC=gcc CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)"))
+$(eval $(call BUILD,gcc,CC=gcc CFLAGS=-Werror))
+$(eval $(call BUILD,clang,CC=clang CFLAGS=-Werror))
+
+# Runs $(NATIVE_TESTS) on the build of that name.
+define TEST_BUILD
+	@$(BIN)/python setup.py -q build_py --build-lib build/$(1)/lib
+	@$(2) PYTHONPATH=build/$(1)/lib $(BIN)/python -P -c 'from azc.runtime import _core; \
+		assert "/build/$(1)/" in _core.__file__, _core.__file__'
+	$(2) PYTHONPATH=build/$(1)/lib $(BIN)/pytest -p no:cacheprovider $(or $(TESTS),$(NATIVE_TESTS))
+endef
+
+sanitize: build/sanitize/.built $(VENV)/.test-tools
+	$(call TEST_BUILD,sanitize,LD_PRELOAD=$(LIBASAN) \
+		ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1 \
+		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1)
+
+clang: $(VENV)/.test-tools
+	@command -v clang >/dev/null || { echo "expected clang, found none; install it"; exit 1; }
+	@$(MAKE) --no-print-directory build/clang/.built
+	$(call TEST_BUILD,clang,)
+
+warnings: $(patsubst %,build/%/.built,$(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc))))
+	@echo "No warnings: $(notdir $(patsubst %/.built,%,$^))"
+
+# ---- make ---------------------------------------------------------------------------------------
+
+wheel: $(VENV)/.installed
+	$(PIP) build
+	$(BIN)/python -m build --no-isolation .
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m azc.ops.page >docs/ops.md
+
+bench: $(VENV)/.installed
+	@for file in benchmarks/*.py; do echo "$(BIN)/python $$file"; \
+		$(BIN)/python -c 'import ast, sys; \
+			print("   ", ast.get_docstring(ast.parse(open(sys.argv[1]).read())).splitlines()[0])' $$file; \
+	done
+
+clean:
+	rm -rf build dist *.egg-info runtime/_core.c runtime/_generated runtime/*.so \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f $(VENV)/.installed
