@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE))
 from runtime import generate  # noqa: E402
 
 # clang tells of loops that it leaves scalar; some draw random numbers and are meant to stay so.
-TUNED = ["-O2", "-ftree-vectorize", "-Wno-pass-failed"]
+TUNED = ["-O2", "-g0", "-ftree-vectorize", "-Wno-pass-failed"]
 # No contraction to fused multiply-add and nothing of -ffast-math: all levels must give the same
 # bits. -fno-math-errno and -fno-trapping-math only drop errno and floating-point exceptions, which
 # nobody reads.

@@ -287,7 +287,9 @@ static inline void az_fold8(double *out, const az_v8 *s)
     AZ_END(name)
 #endif
 
-/* AZ_TOTAL: function `name`, the total over entries e < n of an expression in
+/* x + -0.0 is x, so a partial sum may as well begin with its first addend: that is shorter.
+ *
+ * AZ_TOTAL: function `name`, the total over entries e < n of an expression in
  * a = pa[e * step_a], b = pb[e * step_b], for all lanes; steps count entries. */
 #if AZ_L == 1
 #define AZ_TOTAL(name, expression)                                                                 \
@@ -312,11 +314,11 @@ static inline void az_fold8(double *out, const az_v8 *s)
         *total = az_fold(&sum);                                                                    \
     }
 #else
-#define AZ_TERM(sum, k, expression)                                                                \
+#define AZ_TERM(to, k, expression)                                                                 \
     {                                                                                              \
         const AZ_VEC a = AZ_AT(AZ_VEC, qa + (k) * AZ_L), b = AZ_AT(AZ_VEC, qb + (k) * AZ_L);       \
         (void)b;                                                                                   \
-        sum += expression;                                                                         \
+        to expression;                                                                             \
     }
 #define AZ_TOTAL(name, expression)                                                                 \
     static inline __attribute__((always_inline)) void AZ_NAME(name)(                               \
@@ -324,41 +326,54 @@ static inline void az_fold8(double *out, const az_v8 *s)
     {                                                                                              \
         for (int l = 0; l < AZ_L; l += AZ_V) {                                                     \
             const double *qa = pa + l, *qb = pb + l;                                               \
-            AZ_VEC s0 = AZ_VEC_NONE, s1 = AZ_VEC_NONE, s2 = AZ_VEC_NONE, s3 = AZ_VEC_NONE;         \
-            AZ_VEC s4 = AZ_VEC_NONE, s5 = AZ_VEC_NONE, s6 = AZ_VEC_NONE, s7 = AZ_VEC_NONE;         \
-            int64_t left = n;                                                                      \
-            for (; left >= 8; left -= 8, qa += 8 * AZ_L, qb += 8 * AZ_L) {                         \
-                AZ_TERM(s0, 0, expression)                                                         \
-                AZ_TERM(s1, 1, expression)                                                         \
-                AZ_TERM(s2, 2, expression)                                                         \
-                AZ_TERM(s3, 3, expression)                                                         \
-                AZ_TERM(s4, 4, expression)                                                         \
-                AZ_TERM(s5, 5, expression)                                                         \
-                AZ_TERM(s6, 6, expression)                                                         \
-                AZ_TERM(s7, 7, expression)                                                         \
+            AZ_VEC s0, s1 = AZ_VEC_NONE, s2 = s1, s3 = s1, s4 = s1, s5 = s1, s6 = s1, s7 = s1;     \
+            AZ_TERM(s0 =, 0, expression)                                                           \
+            if (n <= 4) {                                                                          \
+                if (n > 1)                                                                         \
+                    AZ_TERM(s1 =, 1, expression)                                                   \
+                if (n > 2)                                                                         \
+                    AZ_TERM(s2 =, 2, expression)                                                   \
+                if (n > 3)                                                                         \
+                    AZ_TERM(s3 =, 3, expression)                                                   \
+                *(AZ_VEC *)(total + l) = (s0 + s2) + (s1 + s3);                                    \
+                continue;                                                                          \
             }                                                                                      \
-            switch (left) {                                                                        \
-            case 7:                                                                                \
-                AZ_TERM(s6, 6, expression) /* fall through */                                      \
-                __attribute__((fallthrough));                                                      \
-            case 6:                                                                                \
-                AZ_TERM(s5, 5, expression)                                                         \
-                __attribute__((fallthrough));                                                      \
-            case 5:                                                                                \
-                AZ_TERM(s4, 4, expression)                                                         \
-                __attribute__((fallthrough));                                                      \
-            case 4:                                                                                \
-                AZ_TERM(s3, 3, expression)                                                         \
-                __attribute__((fallthrough));                                                      \
-            case 3:                                                                                \
-                AZ_TERM(s2, 2, expression)                                                         \
-                __attribute__((fallthrough));                                                      \
-            case 2:                                                                                \
-                AZ_TERM(s1, 1, expression)                                                         \
-                __attribute__((fallthrough));                                                      \
-            case 1:                                                                                \
-                AZ_TERM(s0, 0, expression)                                                         \
+            AZ_TERM(s1 =, 1, expression)                                                           \
+            AZ_TERM(s2 =, 2, expression)                                                           \
+            AZ_TERM(s3 =, 3, expression)                                                           \
+            AZ_TERM(s4 =, 4, expression)                                                           \
+            if (n > 5)                                                                             \
+                AZ_TERM(s5 =, 5, expression)                                                       \
+            if (n > 6)                                                                             \
+                AZ_TERM(s6 =, 6, expression)                                                       \
+            if (n > 7)                                                                             \
+                AZ_TERM(s7 =, 7, expression)                                                       \
+            int64_t left = n - 8;                                                                  \
+            for (qa += 8 * AZ_L, qb += 8 * AZ_L; left >= 8;                                        \
+                 left -= 8, qa += 8 * AZ_L, qb += 8 * AZ_L) {                                      \
+                AZ_TERM(s0 +=, 0, expression)                                                      \
+                AZ_TERM(s1 +=, 1, expression)                                                      \
+                AZ_TERM(s2 +=, 2, expression)                                                      \
+                AZ_TERM(s3 +=, 3, expression)                                                      \
+                AZ_TERM(s4 +=, 4, expression)                                                      \
+                AZ_TERM(s5 +=, 5, expression)                                                      \
+                AZ_TERM(s6 +=, 6, expression)                                                      \
+                AZ_TERM(s7 +=, 7, expression)                                                      \
             }                                                                                      \
+            if (left > 0)                                                                          \
+                AZ_TERM(s0 +=, 0, expression)                                                      \
+            if (left > 1)                                                                          \
+                AZ_TERM(s1 +=, 1, expression)                                                      \
+            if (left > 2)                                                                          \
+                AZ_TERM(s2 +=, 2, expression)                                                      \
+            if (left > 3)                                                                          \
+                AZ_TERM(s3 +=, 3, expression)                                                      \
+            if (left > 4)                                                                          \
+                AZ_TERM(s4 +=, 4, expression)                                                      \
+            if (left > 5)                                                                          \
+                AZ_TERM(s5 +=, 5, expression)                                                      \
+            if (left > 6)                                                                          \
+                AZ_TERM(s6 +=, 6, expression)                                                      \
             *(AZ_VEC *)(total + l) = AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7);                      \
         }                                                                                          \
     }
@@ -448,52 +463,60 @@ static inline void az_fold8(double *out, const az_v8 *s)
     AZ_TOTAL(name##_total0, sum0)                                                                  \
     AZ_BEGIN(name)                                                                                 \
     int64_t i = 0;                                                                                 \
-    for (; i + 2 <= F; i += 2)                                                                     \
+    for (; F >= 8 && i + 2 <= F; i += 2)                                                           \
         for (int l = 0; l < AZ_L; l += 8) {                                                        \
             const double *qa = pa + i * F * AZ_L + l, *qc = qa + F * AZ_L, *qb = pb + l;           \
-            az_v8 s0 = AZ_NONE_v8, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;  \
-            az_v8 t0 = s0, t1 = s0, t2 = s0, t3 = s0, t4 = s0, t5 = s0, t6 = s0, t7 = s0;          \
-            int64_t left = F;                                                                      \
-            for (; left >= 8; left -= 8, qa += 8 * AZ_L, qb += 8 * AZ_L, qc += 8 * AZ_L) {         \
-                AZ_TWO_TERMS(s0, t0, 0, sum0)                                                      \
-                AZ_TWO_TERMS(s1, t1, 1, sum0)                                                      \
-                AZ_TWO_TERMS(s2, t2, 2, sum0)                                                      \
-                AZ_TWO_TERMS(s3, t3, 3, sum0)                                                      \
-                AZ_TWO_TERMS(s4, t4, 4, sum0)                                                      \
-                AZ_TWO_TERMS(s5, t5, 5, sum0)                                                      \
-                AZ_TWO_TERMS(s6, t6, 6, sum0)                                                      \
-                AZ_TWO_TERMS(s7, t7, 7, sum0)                                                      \
+            az_v8 s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7;                  \
+            AZ_TWO_TERMS(s0 =, t0 =, 0, sum0)                                                      \
+            AZ_TWO_TERMS(s1 =, t1 =, 1, sum0)                                                      \
+            AZ_TWO_TERMS(s2 =, t2 =, 2, sum0)                                                      \
+            AZ_TWO_TERMS(s3 =, t3 =, 3, sum0)                                                      \
+            AZ_TWO_TERMS(s4 =, t4 =, 4, sum0)                                                      \
+            AZ_TWO_TERMS(s5 =, t5 =, 5, sum0)                                                      \
+            AZ_TWO_TERMS(s6 =, t6 =, 6, sum0)                                                      \
+            AZ_TWO_TERMS(s7 =, t7 =, 7, sum0)                                                      \
+            int64_t left = F - 8;                                                                  \
+            for (qa += 8 * AZ_L, qb += 8 * AZ_L, qc += 8 * AZ_L; left >= 8;                        \
+                 left -= 8, qa += 8 * AZ_L, qb += 8 * AZ_L, qc += 8 * AZ_L) {                      \
+                AZ_TWO_TERMS(s0 +=, t0 +=, 0, sum0)                                                \
+                AZ_TWO_TERMS(s1 +=, t1 +=, 1, sum0)                                                \
+                AZ_TWO_TERMS(s2 +=, t2 +=, 2, sum0)                                                \
+                AZ_TWO_TERMS(s3 +=, t3 +=, 3, sum0)                                                \
+                AZ_TWO_TERMS(s4 +=, t4 +=, 4, sum0)                                                \
+                AZ_TWO_TERMS(s5 +=, t5 +=, 5, sum0)                                                \
+                AZ_TWO_TERMS(s6 +=, t6 +=, 6, sum0)                                                \
+                AZ_TWO_TERMS(s7 +=, t7 +=, 7, sum0)                                                \
             }                                                                                      \
             if (left > 0)                                                                          \
-                AZ_TWO_TERMS(s0, t0, 0, sum0)                                                      \
+                AZ_TWO_TERMS(s0 +=, t0 +=, 0, sum0)                                                \
             if (left > 1)                                                                          \
-                AZ_TWO_TERMS(s1, t1, 1, sum0)                                                      \
+                AZ_TWO_TERMS(s1 +=, t1 +=, 1, sum0)                                                \
             if (left > 2)                                                                          \
-                AZ_TWO_TERMS(s2, t2, 2, sum0)                                                      \
+                AZ_TWO_TERMS(s2 +=, t2 +=, 2, sum0)                                                \
             if (left > 3)                                                                          \
-                AZ_TWO_TERMS(s3, t3, 3, sum0)                                                      \
+                AZ_TWO_TERMS(s3 +=, t3 +=, 3, sum0)                                                \
             if (left > 4)                                                                          \
-                AZ_TWO_TERMS(s4, t4, 4, sum0)                                                      \
+                AZ_TWO_TERMS(s4 +=, t4 +=, 4, sum0)                                                \
             if (left > 5)                                                                          \
-                AZ_TWO_TERMS(s5, t5, 5, sum0)                                                      \
+                AZ_TWO_TERMS(s5 +=, t5 +=, 5, sum0)                                                \
             if (left > 6)                                                                          \
-                AZ_TWO_TERMS(s6, t6, 6, sum0)                                                      \
+                AZ_TWO_TERMS(s6 +=, t6 +=, 6, sum0)                                                \
             *(az_v8 *)(o + i * AZ_L + l) = AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7);                \
             *(az_v8 *)(o + (i + 1) * AZ_L + l) = AZ_TREE(t0, t1, t2, t3, t4, t5, t6, t7);          \
         }                                                                                          \
     for (; i < F; ++i)                                                                             \
         AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);                            \
     AZ_END(name)
-#define AZ_TWO_TERMS(sum, sum_c, k, expression)                                                    \
+#define AZ_TWO_TERMS(to, to_c, k, expression)                                                        \
     {                                                                                              \
         const az_v8 b = AZ_AT(az_v8, qb + (k) * AZ_L);                                             \
         {                                                                                          \
             const az_v8 a = AZ_AT(az_v8, qa + (k) * AZ_L);                                         \
-            sum += expression;                                                                     \
+            to expression;                                                                         \
         }                                                                                          \
         {                                                                                          \
             const az_v8 a = AZ_AT(az_v8, qc + (k) * AZ_L);                                         \
-            sum_c += expression;                                                                   \
+            to_c expression;                                                                       \
         }                                                                                          \
     }
 #else

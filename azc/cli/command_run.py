@@ -70,6 +70,7 @@ def command(
     moments.append(time.perf_counter())
     if predictions is not None:
         _check_alike(tasks)
+    _warn_of_prediction(program, tasks)
 
     from azc.evaluation import evaluate
 
@@ -96,6 +97,22 @@ def command(
         click.echo(f"{loading:.3f} s to read the program, {making:.3f} s to make the tasks")
         sizes = ", ".join(f"{name} {len(body)}" for name, body in program.functions())
         click.echo(f"{program.filename}: {sizes}; hash {program.hash}")
+
+
+def _warn_of_prediction(program: Program, tasks: list[Task]) -> None:
+    """Say so if the program predicts what the tasks do not score: a scalar where there are more
+    than two classes, or a vector where there are not."""
+    from azc.analysis import predicts_vector
+    from azc.cli.failures import styled
+
+    vector = predicts_vector(program)
+    task = next((task for task in tasks if (task.classes > 2) != vector), None)
+    if task is None or not any(program.instructions()):
+        return
+    scored = "the vector v2 is scored" if task.classes > 2 else "the scalar s1 is scored"
+    made = "the vector v2" if vector else "the scalar s1"
+    message = f"{program.filename} predicts {made}, but on {task.name} {scored}"
+    click.echo(styled(message, "warning"), err=True)
 
 
 def _document(program: Program, tasks: list[Task], result: Result) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from azc.ops.table import OPS
 
 __all__ = ["page"]
 
-_HEAD = """# The {count} ops
+_HEAD = """\
+# The {count} ops
 
 Written by `make docs` from the op table, `azc/ops/table.py`; do not edit it here. `azc ops` prints
 the same in a terminal. [semantics.md](semantics.md) says what a table cannot: memory, the order of
@@ -22,12 +23,17 @@ entries of the operands before the arrow, of the result behind it; an index that
 summed over. *Cost* is relative to one addition of two numbers; every instruction
 costs {dispatch:g} more, for being dispatched.
 """
+_CONSTANTS = """\
+A constant is any float64, but for an index: that is a fraction of F in [0, 1), or a whole number,
+the coordinate itself. Where constants are drawn at random, they are uniform on these ranges:
+"""
 _MARKS = {
     "commutative": "operands may swap",
     "reduction": "sums",
     "random": "draws",
     "entry": "keeps the other entries",
 }
+_KIND_COLUMNS = ("kind", "range")
 _COLUMNS = ("op", "name", "spelling", "does", "properties", "loops", "cost")
 
 
@@ -76,56 +82,6 @@ def _cost(op: Op) -> str:
         return weight
     times = "F" if power == 1 else f"F^{power}"
     return times if op.weight == 1 else f"{weight} {times}"
-
-
-_CONSTANTS = """A constant is a float64; any is allowed, but for an index, which lies in [0, 1). Where constants are
-drawn at random, they are drawn uniformly from
-"""
-_KIND_COLUMNS, map(_kind, ConstantKind))}")
-    return "\n".join(parts)
-
-
-def _title(result: Type | None) -> str:
-    return f"Into a {result.label}" if result else "Without effect"
-
-
-def _row(op: Op) -> tuple[str, ...]:
-    marks = ", ".join(text for name, text in _MARKS.items() if getattr(op, name))
-    loops = f"`{op.index}`" if any(map(str.isalpha, op.index)) and not op.entry else ""
-    return (op.paper, f"`{op.name}`", f"`{_spelling(op)}`", op.sentence, marks, loops, _cost(op))
-
-
-def _spelling(op: Op) -> str:
-    """The op's text with a letter for each address and a name for each constant."""
-    fields = {f"c{number}": name for number, name in enumerate(_constant_names(op))}
-    fields.update(zip("ab", (kind.value for kind in op.inputs), strict=False))
-    return op.text.format(out=op.output.value if op.output else "", **fields)
-
-
-def _constant_names(op: Op) -> list[str]:
-    """Kinds, numbered where the op has several of one."""
-    labels = [kind.label for kind in op.constants]
-    return [
-        f"{label}{labels[:place].count(label) + 1}" if labels.count(label) > 1 else label
-        for place, label in enumerate(labels)
-    ]
-
-
-def _cost(op: Op) -> str:
-    """The cost as a formula in F, found by trying: iterations are a power of F."""
-    if not op.index:
-        return ""
-    weight, power = f"{op.weight:g}", next(p for p in range(4) if op.iterations(2) == 2**p)
-    if not power:
-        return weight
-    times = "F" if power == 1 else f"F^{power}"
-    return times if op.weight == 1 else f"{weight} {times}"
-
-
-_CONSTANTS = """A constant is a float64, and a program may hold any. Where constants are drawn at random, the range
-depends on the kind:
-"""
-_KIND_COLUMNS = ("kind", "range")
 
 
 def _kind(kind: ConstantKind) -> tuple[str, ...]:

@@ -263,3 +263,14 @@ def test_long_work_gives_lines_where_there_is_no_terminal(azc, files, monkeypatc
 def test_warnings_of_programs_do_not_keep_them_from_running(azc, files):
     (files / "ugly.az").write_text(UGLY)
     assert azc("run", "ugly.az", "--task", "linear").code == 0
+
+
+def test_a_prediction_of_the_wrong_type_is_warned_of(azc, files):
+    scalar = azc("run", "linear.az", "--task", "digits:all", "--tasks", "1")
+    assert scalar.code == 0
+    assert "warning: linear.az predicts the scalar s1" in scalar.err
+    vector = azc("run", "softmax", "--task", "digits", "--tasks", "1", "--json")
+    assert vector.code == 0
+    assert "predicts the vector v2" in vector.err
+    assert vector.json["fitness"] == 0.5
+    assert azc("run", "softmax", "--task", "digits:all", "--tasks", "1").err == ""
