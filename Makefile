@@ -15,9 +15,9 @@ listed = $(BIN)/python -c 'import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))$(1), sep="\n")'
 
 # The tests that run the C code, for builds of it that are not the installed one.
-NATIVE_TESTS := tests/test_tiers.py tests/ops
+NATIVE_TESTS := $(filter-out tests/test_packaging.py,$(wildcard tests/test_*.py)) tests/ops
 
-SANITIZE := -O1 -g -fno-omit-frame-pointer -foptimize-sibling-calls \
+SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 LIBASAN = $(shell gcc -print-file-name=libasan.so)
 

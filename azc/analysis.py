@@ -8,7 +8,7 @@ from dataclasses import replace
 import xxhash
 
 from azc.ops import TABLE_VERSION, Type
-from azc.program import FUNCTIONS, Address, Instruction, Program
+from azc.program import Address, Instruction, Program
 from azc.runtime import _core
 
 __all__ = [
@@ -58,11 +58,11 @@ def live_mask(
 def live(program: Program, classes: int | None = None) -> Program:
     """The program without its dead instructions."""
     masks = live_mask(program, classes)
-    bodies = {
-        name: tuple(i for i, keep in zip(body, mask, strict=True) if keep)
-        for (name, body), mask in zip(program.functions(), masks, strict=True)
-    }
-    return replace(program, **bodies, params=())
+    setup, predict, learn = (
+        tuple(i for i, keep in zip(body, mask, strict=True) if keep)
+        for (_, body), mask in zip(program.functions(), masks, strict=True)
+    )
+    return replace(program, setup=setup, predict=predict, learn=learn, params=())
 
 
 def canonical(program: Program, classes: int | None = None) -> Program:
@@ -104,8 +104,8 @@ def canonical(program: Program, classes: int | None = None) -> Program:
         out = names[instruction.output] if instruction.output else 0
         return Instruction(instruction.op, out, inputs, instruction.constants)
 
-    bodies = {function: tuple(map(rename, getattr(sliced, function))) for function in FUNCTIONS}
-    return Program(**bodies, filename=program.filename)
+    setup, predict, learn = (tuple(map(rename, body)) for _, body in sliced.functions())
+    return Program(setup, predict, learn, filename=program.filename)
 
 
 def canonical_hash(program: Program, classes: int | None = None) -> str:

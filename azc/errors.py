@@ -1,10 +1,10 @@
-"""What `azc` raises: every error a user can cause is an `AzcError` with a message that says what to do."""
+"""What `azc` raises: an error that a user can cause is an `AzcError` that says what to do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Iterable
 
 __all__ = [
     "AzcError",

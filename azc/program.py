@@ -7,9 +7,9 @@ when run is in `docs/semantics.md`.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Iterable, Iterator
 
 from azc.errors import AzcError, expected
 from azc.ops import ConstantKind, Op, Type

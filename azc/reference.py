@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azc.analysis import interface_addresses, live_mask
-from azc.ops import OPS, ConstantKind, Op, Type
+from azc.ops import OPS, ConstantKind, Op
 from azc.program import Address, Instruction, Program
 from azc.tasks.task import Task
 
@@ -127,7 +127,8 @@ class _Run:
             changed[where] = instruction.constants[-1]
             return changed
         scope: dict[str, Any] = {"np": self.library, "total": total, "F": self.F}
-        scope.update(zip("ab", (self.memory[address] for address in instruction.reads)))
+        operands = (self.memory[address] for address in instruction.reads)
+        scope.update(zip("ab", operands, strict=False))
         scope.update({f"c{k}": np.float64(c) for k, c in enumerate(instruction.constants)})
         if op.random:
             scope.update(self._draw(op, random_index, step))

@@ -23,11 +23,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from azc.runtime import _core
 
 import azc
 from azc.evaluation import _blocks, _pack
 from azc.program import Program
+from azc.runtime import _core
 
 HERE = Path(__file__).parent
 TRAIN, VALID = 1000, 100

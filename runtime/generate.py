@@ -142,7 +142,7 @@ def ops_header() -> str:
             for k, (_, first, second, side) in enumerate(pairs)
         ),
         "",
-        "/* number, result, first, second operand type; constants; random; entry; in place; swaps */",
+        "/* number, result, first, second type; constants; random; entry; in place; commutes */",
         "#define AZ_EACH_OP_INFO(X) \\",
     ]
     for op in OPS:

@@ -38,7 +38,7 @@ SPECIALS = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -2.5e-310, 1e30
 def random_constant(kind: ConstantKind, rng: np.random.Generator) -> float:
     """As the search draws them, sometimes something special or a coordinate instead."""
     if kind is ConstantKind.INDEX:
-        return int(0) if rng.random() < 0.2 else float(rng.random())
+        return 0 if rng.random() < 0.2 else float(rng.random())
     if rng.random() < 0.1:
         return float(rng.choice(SPECIALS))
     return float(rng.uniform(kind.low, kind.high))

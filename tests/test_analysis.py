@@ -37,11 +37,17 @@ def Learn():
     s6 = s6 + s6
 """
     masks = live_mask(azc.parse(text))
-    assert masks == ([True, False, False], [False, True, False], [True, True, False, True, True, False])
+    assert masks == (
+        [True, False, False],
+        [False, True, False],
+        [True, True, False, True, True, False],
+    )
 
 
 def test_a_value_that_only_feeds_itself_is_dead() -> None:
-    assert "s7" not in live_lines("def Learn():\n    s7 = s7 + s0\ndef Predict():\n    s1 = s2 + s2\n")
+    assert "s7" not in live_lines(
+        "def Learn():\n    s7 = s7 + s0\ndef Predict():\n    s1 = s2 + s2\n"
+    )
 
 
 def test_state_carried_through_predict_and_learn() -> None:
@@ -113,7 +119,9 @@ def renamed(program: Program, rng: np.random.Generator) -> Program:
     dead instruction here and there."""
     fixed = {Type.SCALAR: [0, 1], Type.VECTOR: [0, 1, 2], Type.MATRIX: []}
     maps = {
-        kind: dict(zip(range(20), [*keep, *(len(keep) + rng.permutation(20 - len(keep)))], strict=True))
+        kind: dict(
+            zip(range(20), [*keep, *(len(keep) + rng.permutation(20 - len(keep)))], strict=True)
+        )
         for kind, keep in fixed.items()
     }
 
@@ -163,6 +171,10 @@ def test_hash_tells_constants_apart_to_the_bit() -> None:
 def test_operand_order_matters_where_the_op_does_not_commute() -> None:
     a = azc.parse("def Setup():\n    s2 = 1\n    s3 = 2\ndef Predict():\n    s1 = s2 - s3\n")
     b = azc.parse("def Setup():\n    s2 = 1\n    s3 = 2\ndef Predict():\n    s1 = s3 - s2\n")
-    c = azc.parse("def Setup():\n    s2 = 1\n    s3 = 2\ndef Predict():\n    s1 = minimum(s2, s3)\n")
-    d = azc.parse("def Setup():\n    s2 = 1\n    s3 = 2\ndef Predict():\n    s1 = minimum(s3, s2)\n")
+    c = azc.parse(
+        "def Setup():\n    s2 = 1\n    s3 = 2\ndef Predict():\n    s1 = minimum(s2, s3)\n"
+    )
+    d = azc.parse(
+        "def Setup():\n    s2 = 1\n    s3 = 2\ndef Predict():\n    s1 = minimum(s3, s2)\n"
+    )
     assert len({p.hash for p in (a, b, c, d)}) == 4

@@ -138,7 +138,7 @@ def test_tasks_are_checked() -> None:
 
 def test_a_coordinate_beyond_the_features() -> None:
     program = azc.parse("def Predict():\n    v1[3] = 0.5\n    s1 = dot(v0, v1)\n")
-    with pytest.raises(azc.AzcError, match="expected a coordinate from 0 to 1 .*got 3"):
+    with pytest.raises(azc.AzcError, match=r"expected a coordinate from 0 to 1 .*got 3"):
         azc.evaluate(program, [constant_task(0.0)])
 
 

@@ -31,7 +31,7 @@ class ConstantKind(Enum):
 
     Value: (name, low, high, mutation). Drawn from U[low, high). Mutation `scale` multiplies by
     exp(N(0, 1)) or, with probability 0.1, flips the sign; `scale-positive` only multiplies;
-    `redraw` draws anew; `scale-sorted` is `scale`, and the op's two constants are sorted afterwards.
+    `redraw` draws anew; `scale-sorted` is `scale`, then the op's two constants are sorted.
     """
 
     VALUE = ("value", -1.0, 1.0, "scale")
@@ -65,8 +65,8 @@ class Op:
     """One op.
 
     `index` is its meaning in index notation, operands before the arrow, result after it:
-    ``"ij,j->i"`` reads m[i][j] and v[j], writes v[i]; an index that the result lacks is summed over.
-    Types, loops and cost follow from it. ``""`` is no effect at all.
+    ``"ij,j->i"`` reads m[i][j] and v[j], writes v[i]; an index that the result lacks is summed
+    over. Types, loops and cost follow from it. ``""`` is no effect at all.
 
     `c` is the C expression of one iteration over ``a``, ``b`` (entries of the operands), ``c0``,
     ``c1`` (constants), ``u``, ``w`` (uniform draws on (0, 1), random ops only). Where `sums` is

@@ -12,7 +12,7 @@ from azc.ops.model import ConstantKind, Op
 
 __all__ = ["OPS", "TABLE_VERSION", "by_name", "by_number"]
 
-#: Raised whenever the meaning of any op changes: hashes and compiled code of other versions are void.
+#: Raised whenever the meaning of any op changes: hashes of other versions are void.
 TABLE_VERSION = 1
 
 _VALUE, _INDEX, _MEAN, _STD, _BOUND = (
@@ -220,5 +220,3 @@ def by_number(number: int) -> Op:
 def by_name(name: str) -> Op:
     """The op called `name`, or by the paper's name such as ``OP27``; KeyError if there is none."""
     return _BY_NAME[name]
-
-
