@@ -15,6 +15,8 @@
 #define AZ_GLUE(x, y) AZ_GLUE2(x, y)
 #define AZ_SIMD _Pragma("omp simd")
 
+#include "vectors.h"
+
 /* cos(2 pi w) times a radius: a normal number from two uniform ones (Box and Muller 1958). */
 static inline double az_normal(double u, double w)
 {

@@ -76,7 +76,7 @@ def test_runtime_is_built_from_this_table() -> None:
 
 @each_op
 def test_kernel(op: Op) -> None:
-    """The generated line names a loop of lanes.h and the op, and no index letter is left over."""
+    """The generated line names the op and a loop that lanes.h has."""
     line = generate.body(op)
     macro, name = re.match(r"(AZ_\w+)\((\w+)", line).groups()
     assert name == op.name
