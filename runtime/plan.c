@@ -171,6 +171,8 @@ static int64_t entry_index(double index, int64_t features)
         const double coordinate = -index - 1.0;
         return coordinate < (double)features ? (int64_t)coordinate : -1;
     }
+    if (!(index < 1.0))
+        return -1;
     const int64_t entry = (int64_t)((double)features * index);
     return entry < features ? entry : features - 1;
 }
