@@ -59,14 +59,15 @@ def command(
     P.az is a file, the name of a program from 'azc library', or - for standard input. Each task
     starts from zeroed memory; fitness is between 0 and 1.
     """
-    from azc.cli.progress import Progress
+    from azc.cli.progress import Progress, Waiting
 
     if predictions is not None:
         check_writable(predictions, "--predictions")
     moments = [time.perf_counter()]
     program = load_program(program_name)
     moments.append(time.perf_counter())
-    tasks = choice.make()
+    with Waiting(f"making the tasks of {choice.task}"):
+        tasks = choice.make()
     moments.append(time.perf_counter())
     if predictions is not None:
         _check_alike(tasks)

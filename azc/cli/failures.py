@@ -41,15 +41,23 @@ def report(error: BaseException, debug: bool) -> int:
     """Say what went wrong, with the traceback if `debug`; returns the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else FAILED
+    if isinstance(error, OSError):
+        _give_up_output()
     if isinstance(error, BrokenPipeError):
-        # Who reads our output has gone. The interpreter would flush once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return FAILED  # who reads our output has gone
     if debug:
         traceback.print_exception(error)
     message, code = _describe(error)
     show_error(message)
     return code
+
+
+def _give_up_output() -> None:
+    """Drop what standard output cannot take: the interpreter would try, and fail, again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_error(message: str) -> None:

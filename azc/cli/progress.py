@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Waiting"]
 
 #: Work that is over sooner is not commented on.
 _QUIET_SECONDS = 1.0
@@ -75,3 +76,18 @@ class Progress:
             self._bar.start()
         assert self._task is not None
         self._bar.update(self._task, completed=done, total=total)
+
+
+class Waiting:
+    """Says what is being done, once, if it takes longer than a second: for work that cannot tell
+    how far it is. A context manager."""
+
+    def __init__(self, what: str) -> None:
+        self._timer = threading.Timer(_QUIET_SECONDS, lambda: click.echo(f"{what} …", err=True))
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()

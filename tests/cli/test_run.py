@@ -274,3 +274,20 @@ def test_a_prediction_of_the_wrong_type_is_warned_of(azc, files):
     assert "predicts the vector v2" in vector.err
     assert vector.json["fitness"] == 0.5
     assert azc("run", "softmax", "--task", "digits:all", "--tasks", "1").err == ""
+
+
+def test_slow_making_of_tasks_is_announced_once(azc, files, monkeypatch):
+    import time
+
+    made = tasks.make_set
+
+    def slowly(*arguments, **options):
+        time.sleep(0.2)
+        return made(*arguments, **options)
+
+    monkeypatch.setattr(tasks, "make_set", slowly)
+    assert "making" not in azc("run", "linear.az", "--task", "linear").err
+    monkeypatch.setattr(progress, "_QUIET_SECONDS", 0.01)
+    outcome = azc("run", "linear.az", "--task", "linear", "--json")
+    assert outcome.err == "making the tasks of linear …\n"
+    assert outcome.json["tasks"]
