@@ -182,14 +182,15 @@ _WIDE_MATRIX = 32
 def lane_count(tasks: int, features: int, matrices: bool) -> int:
     """How many of `tasks` tasks of one shape should run side by side: 1, 2, 4, 8 or 16.
 
-    As many as there are while what one step touches stays in the caches: up to 16 or 8 with
-    vectors alone, 8 with matrices of fewer than 32 features, else one, whose vectors then run along
-    the entries. The results are the same whatever is chosen.
+    As many as there are while what one step touches stays in the L1 cache and the examples in the
+    L2 cache: up to 16 lanes with 8 features, 8 with more, one with matrices from 32 features or
+    vectors from 257 on, whose entries then fill the vector units. The results are the same
+    whatever is chosen.
     """
-    if matrices:
-        widest = 1 if features >= _WIDE_MATRIX else 8 if features > 8 else 16
+    if features > 256 or (matrices and features >= _WIDE_MATRIX):
+        widest = 1
     else:
-        widest = 16 if features <= 16 else 8 if features <= 256 else 1
+        widest = 16 if features <= 8 else 8
     lanes = 1
     while lanes < min(tasks, widest):
         lanes *= 2
