@@ -233,7 +233,7 @@ def report(
     runs.append(Interpreter(program, tasks))
     for run in runs:
         np.testing.assert_allclose(run(), runs[-1](), rtol=1e-6)
-    calls = [max(1, round(0.02 / seconds(run, 1))) for run in runs]
+    calls = [max(1, round(0.1 / seconds(run, 1))) for run in runs]
     rounds = [[seconds(run, n) for run, n in zip(runs, calls, strict=True)] for _ in range(repeat)]
     ratios = sorted(loop / ours for loop, _, ours in rounds)
     steps, features = TRAIN * len(tasks), tasks[0].features

@@ -54,8 +54,10 @@ def body(op: Op) -> str:
     places = [_place(letters, result) for letters in operands]
     if set(places) <= {"SAME", "SPREAD", "LANE"}:
         shape = f"AZ_MAP{len(places)}({op.name}, {_ENTRIES[len(result)]}"
-    else:
+    elif set(places) <= {"ROW", "COLUMN", "SWAPPED"}:
         shape = f"AZ_GRID{len(places)}({op.name}"
+    else:
+        raise ValueError(f"{op.name}: lanes.h has no loop for {op.index!r}; write one there")
     return f"{shape}, {', '.join(places)}, {op.c})"
 
 
