@@ -44,7 +44,7 @@ $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "azc needs Python 3.11 or later: expected it as '$(PYTHON)'; name one with PYTHON=…"; \
 		exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { \
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 		echo "Python's venv module did not work; on Debian and Ubuntu: apt install python3-venv"; \
 		exit 1; }
 	@touch $@

@@ -16,6 +16,15 @@
 #include "azmath.h"
 #include "random.h"
 
+/* Under the address sanitizer a fence of 64 bytes behind every cell, so that it sees a kernel that
+ * runs over its cell's end. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define AZ_FENCE 8
+#else
+#define AZ_FENCE 0
+#endif
+
 /* Copies of Predict's cells, and the examples beside them, should fit this much of the L1 cache. */
 #define AZ_BLOCK_BYTES 16384
 #define AZ_BLOCK_MOST 64
@@ -83,6 +92,12 @@ static void choose_block(az_machine *m)
     m->block = !m->plan.facts.stateless ? 1 : block > most ? most : block;
 }
 
+/* Doubles from a cell's beginning to the next one's, or to its next copy. */
+static int64_t span(const az_machine *m, int32_t cell)
+{
+    return az_line(m->plan.size[cell]) + AZ_FENCE;
+}
+
 static int64_t copies(const az_machine *m, int32_t cell)
 {
     return m->plan.by_predict[cell] ? m->block : 1;
@@ -121,7 +136,7 @@ static int64_t measure(
     choose_block(m);
     m->memory_doubles = 0;
     for (int32_t c = 0; c < m->plan.cells; ++c)
-        m->memory_doubles += az_line(m->plan.size[c]) * copies(m, c);
+        m->memory_doubles += span(m, c) * copies(m, c);
     const int64_t steps = m->plan.first[3], cells = m->plan.cells;
     return lines_of(steps + 3, sizeof *m->step) + 2 * lines_of(3 * (3 * steps + 1), sizeof(void *)) +
            lines_of(cells, sizeof *m->cell) + lines_of(cells, sizeof *m->stride) +
@@ -191,8 +206,8 @@ static void resolve(az_machine *m)
     double *cell = m->memory;
     for (int32_t c = 0; c < p->cells; ++c) {
         m->cell[c] = cell;
-        m->stride[c] = copies(m, c) > 1 ? az_line(p->size[c]) : 0;
-        cell += az_line(p->size[c]) * copies(m, c);
+        m->stride[c] = copies(m, c) > 1 ? span(m, c) : 0;
+        cell += span(m, c) * copies(m, c);
     }
     if (!p->own_features) /* examples lie one after the other */
         m->stride[p->features] = m->batch.features * m->batch.lanes;
@@ -217,6 +232,22 @@ static void resolve(az_machine *m)
     }
 }
 
+/* Forbids, or allows again, all memory behind the cells' ends. */
+static void fence(az_machine *m, int up)
+{
+#ifdef __SANITIZE_ADDRESS__
+    for (int32_t c = 0; up && c < m->plan.cells; ++c)
+        for (int64_t k = 0; k < copies(m, c); ++k) {
+            double *end = m->cell[c] + k * span(m, c) + m->plan.size[c];
+            ASAN_POISON_MEMORY_REGION(end, (span(m, c) - m->plan.size[c]) * sizeof *end);
+        }
+    if (!up)
+        ASAN_UNPOISON_MEMORY_REGION(m->buffer, m->bytes);
+#else
+    (void)m, (void)up;
+#endif
+}
+
 int az_machine_prepare(
     az_machine *m,
     const az_kernel_set *kernels,
@@ -229,6 +260,7 @@ int az_machine_prepare(
     const int64_t bytes = measure(m, program, batch, settings, &status), L = batch->lanes;
     if (status != AZ_READY)
         return status;
+    fence(m, 0);
     if (!az_reserve(&m->buffer, &m->bytes, (size_t)bytes))
         return AZ_NO_MEMORY;
     m->kernels = kernels;
@@ -237,6 +269,7 @@ int az_machine_prepare(
     for (int32_t i = 0; i < m->plan.constants; ++i)
         for (int64_t l = 0; l < L; ++l)
             m->cell[m->plan.constant_cell[i]][l] = m->plan.constant[i];
+    fence(m, 1);
     for (int64_t l = 0; l < L; ++l) {
         m->keys[l] = az_key(settings->seed, batch->keys[l]);
         m->bad[l] = m->fitness[l] = 0.0;

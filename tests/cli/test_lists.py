@@ -60,9 +60,15 @@ def test_constants_of_one_op(azc):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("dott", "did you mean 'dot'?"), (str(len(OPS)), f"0 to {len(OPS) - 1}"), ("-", "azc ops lists"), ("", "azc ops"),
-     ("9" * 5000, f"0 to {len(OPS) - 1}"), ("opx", "azc ops")],
-)  # fmt: skip
+    [
+        ("dott", "did you mean 'dot'?"),
+        (str(len(OPS)), f"0 to {len(OPS) - 1}"),
+        ("-", "azc ops lists"),
+        ("", "azc ops"),
+        ("9" * 5000, f"0 to {len(OPS) - 1}"),
+        ("opx", "azc ops"),
+    ],
+)
 def test_unknown_ops(azc, name, hint):
     outcome = azc("ops", name)
     assert outcome.code == 2
