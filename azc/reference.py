@@ -194,7 +194,8 @@ class _Run:
         if self.classes:
             return score / count, score / count, predictions
         rmse = math.sqrt(score / count)
-        fitness = 1.0 - 2.0 / math.pi * math.atan(rmse) if rmse < math.inf else 0.0
+        angle = float(self.library.arctan(rmse))
+        fitness = 1.0 - 2.0 / math.pi * angle if rmse < math.inf else 0.0
         return fitness, rmse, predictions
 
 
