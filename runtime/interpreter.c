@@ -511,7 +511,8 @@ static void end_validation(az_machine *m)
     }
     ++m->epoch;
     /* Without learning, state and randomness every epoch is like the first. */
-    const int settled = !m->plan.facts.learns && m->plan.facts.stateless_training && !m->plan.facts.random;
+    const az_facts *facts = &m->plan.facts;
+    const int settled = !facts->learns && facts->stateless_training && !facts->random;
     m->phase = m->epoch < m->settings.epochs && !settled ? PHASE_TRAIN : PHASE_DONE;
     m->position = 0;
     if (m->phase == PHASE_TRAIN)

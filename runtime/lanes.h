@@ -155,7 +155,7 @@
     AZ_BEGIN(name)                                                                                 \
     AZ_EACH_ENTRY(count)                                                                           \
     {                                                                                              \
-        const az_draw draw = az_philox(keys[l], (uint32_t)e, in->place, step);              \
+        const az_draw draw = az_philox(keys[l], (uint32_t)e, in->place, step);                     \
         const double a = pa[l], b = pb[l], u = az_unit(draw.first), w = az_unit(draw.second);      \
         (void)w;                                                                                   \
         o[AZ_SAME] = expression;                                                                   \

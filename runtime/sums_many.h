@@ -132,7 +132,7 @@
     for (; i < F; ++i)                                                                             \
         AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);                            \
     AZ_END(name)
-#define AZ_TWO_TERMS(to, to_c, k, expression)                                                        \
+#define AZ_TWO_TERMS(to, to_c, k, expression)                                                      \
     {                                                                                              \
         const az_v8 b = AZ_AT(az_v8, qb + (k) * AZ_L);                                             \
         {                                                                                          \

@@ -97,7 +97,7 @@
  * b = pb[k][j]. Columns are the outer loop, so that a panel of them stays in the cache. */
 #define AZ_DOWN(k, load_a, expression)                                                             \
     if ((k) < left) {                                                                              \
-        const double x = load_a(e + (k));                                                                   \
+        const double x = load_a(e + (k));                                                          \
         const AZ_VEC a = AZ_FILL(x), b = AZ_AT(AZ_VEC, matrix + (e + (k)) * F + j);                \
         (void)a;                                                                                   \
         s[k] += expression;                                                                        \
