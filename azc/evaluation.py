@@ -175,7 +175,7 @@ def _reference(
 
 
 #: From this many features on, a matrix of one task alone keeps the vector units busy, and those of
-#: several tasks side by side no longer fit the L1 cache (benchmarks/interpreter.md).
+#: several tasks side by side no longer fit the L1 cache (benchmarks/README.md).
 _WIDE_MATRIX = 32
 
 
@@ -210,6 +210,11 @@ def _blocks(program: Program, tasks: list[Task]) -> Iterator[tuple[list[int], in
             lanes = lane_count(len(positions), features, matrices)
             yield positions[:lanes], lanes
             positions = positions[lanes:]
+
+
+def _prediction_width(task: Task) -> int:
+    """Numbers in one prediction: one, or one per class of more than two."""
+    return task.classes if task.classes > 2 else 1
 
 
 def _packed_bytes(task: Task, lanes: int) -> int:
@@ -265,14 +270,12 @@ def _interpreter(
         _refuse_too_large(code, machine, members[0], lanes, settings["epochs"])
         batch = _pack(members, lanes)
         lane_fitness, lane_value = np.zeros(lanes), np.zeros(lanes)
-        classes = members[0].classes
-        width = classes if classes > 2 else 1
+        width = _prediction_width(members[0])
         raw = np.empty((lanes, len(members[0].y_valid), width))
         report = None
         if progress:
-            offset = before
 
-            def report(done: int, offset: int = offset) -> None:
+            def report(done: int, offset: int = before) -> None:
                 progress(offset + done, sum(per_block))
 
         examples += machine.run(
@@ -281,7 +284,7 @@ def _interpreter(
         before += most
         for lane, position in enumerate(positions):
             fitness[position], value[position] = lane_fitness[lane], lane_value[lane]
-            predictions[position] = raw[lane] if classes > 2 else raw[lane, :, 0]
+            predictions[position] = raw[lane] if width > 1 else raw[lane, :, 0]
     return fitness, value, predictions, examples
 
 
@@ -291,7 +294,7 @@ def _refuse_too_large(
     # One example of the right shape is enough to ask how much memory the cells take.
     probe = _pack([_first_example(task)], lanes)
     cells = machine.bytes_needed(code, probe, epochs)
-    predictions = 8 * lanes * len(task.y_valid) * max(1, task.classes if task.classes > 2 else 1)
+    predictions = 8 * lanes * len(task.y_valid) * _prediction_width(task)
     order = 8 * len(task.y_train) if epochs > 1 else 0
     refuse_beyond(
         cells + order + predictions + _packed_bytes(task, lanes),

@@ -77,25 +77,14 @@ def _row(op: Op) -> list[str]:
     if op.output:
         types = f"{types} -> {op.output.label}".strip()
     properties = ", ".join(_properties(op))
-    constants = ", ".join(_constants(op))
+    constants = ", ".join(op.constant_names)
     return [op.paper, op.name, _text(op), types, constants, properties, op.sentence]
 
 
 def _text(op: Op) -> str:
     """The op's spelling with addresses of the right types: ``s3 = dot(v1, v2)``."""
-    fields = {f"c{index}": name for index, name in enumerate(_constants(op))}
     operands = [f"{kind.value}{number}" for number, kind in enumerate(op.inputs, 1)]
-    fields.update(zip("ab", operands, strict=False))
-    return op.text.format(out=f"{op.output.value}3" if op.output else "", **fields)
-
-
-def _constants(op: Op) -> list[str]:
-    """The names of the op's constants, numbered where one is there twice."""
-    labels = [kind.label for kind in op.constants]
-    return [
-        f"{label}{labels[: index + 1].count(label)}" if labels.count(label) > 1 else label
-        for index, label in enumerate(labels)
-    ]
+    return op.spelled(f"{op.output.value}3" if op.output else "", operands)
 
 
 def _properties(op: Op) -> list[str]:
@@ -112,7 +101,7 @@ def _document(op: Op) -> dict[str, Any]:
         "output": op.output.label if op.output else None,
         "constants": [
             {"name": name, "kind": kind.label, "low": kind.low, "high": kind.high}
-            for name, kind in zip(_constants(op), op.constants, strict=True)
+            for name, kind in zip(op.constant_names, op.constants, strict=True)
         ],
         "properties": _properties(op),
         "index": op.index,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -111,6 +112,21 @@ class Op:
     def has_operands(self) -> bool:
         """Whether the op has operands; ``"->i"`` alone cannot tell none from one scalar."""
         return "{a}" in self.text
+
+    @property
+    def constant_names(self) -> tuple[str, ...]:
+        """A name for each constant: its kind, numbered where the op has several of one."""
+        labels = [kind.label for kind in self.constants]
+        return tuple(
+            f"{label}{labels[: place + 1].count(label)}" if labels.count(label) > 1 else label
+            for place, label in enumerate(labels)
+        )
+
+    def spelled(self, out: str, operands: Iterable[str]) -> str:
+        """`text` with the given addresses and the constants' names."""
+        fields = {f"c{place}": name for place, name in enumerate(self.constant_names)}
+        fields.update(zip("ab", operands, strict=False))
+        return self.text.format(out=out, **fields)
 
     @property
     def inputs(self) -> tuple[Type, ...]:

@@ -59,18 +59,8 @@ def _row(op: Op) -> tuple[str, ...]:
 
 def _spelling(op: Op) -> str:
     """The op's text with a letter for each address and a name for each constant."""
-    fields = {f"c{number}": name for number, name in enumerate(_constant_names(op))}
-    fields.update(zip("ab", (kind.value for kind in op.inputs), strict=False))
-    return op.text.format(out=op.output.value if op.output else "", **fields)
-
-
-def _constant_names(op: Op) -> list[str]:
-    """Kinds, numbered where the op has several of one."""
-    labels = [kind.label for kind in op.constants]
-    return [
-        f"{label}{labels[:place].count(label) + 1}" if labels.count(label) > 1 else label
-        for place, label in enumerate(labels)
-    ]
+    out = op.output.value if op.output else ""
+    return op.spelled(out, (kind.value for kind in op.inputs))
 
 
 def _cost(op: Op) -> str:
