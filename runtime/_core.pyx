@@ -74,7 +74,7 @@ cdef extern from "interpreter.h" nogil:
         int keep_dead
     ctypedef struct az_machine:
         pass
-    int AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX, AZ_MAX_LANES
+    int AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX
     az_machine *az_machine_new()
     void az_machine_free(az_machine *)
     int64_t az_machine_bytes(
@@ -84,7 +84,6 @@ cdef extern from "interpreter.h" nogil:
         const az_settings *, double *)
     int az_machine_run(az_machine *, int64_t)
     int64_t az_machine_done(const az_machine *)
-    int64_t az_machine_total(const az_machine *)
     const double *az_machine_fitness(const az_machine *)
     const double *az_machine_value(const az_machine *)
 

@@ -561,11 +561,6 @@ int64_t az_machine_done(const az_machine *m)
     return m->done;
 }
 
-int64_t az_machine_total(const az_machine *m)
-{
-    return m->settings.epochs * (m->batch.train + m->batch.valid);
-}
-
 const double *az_machine_fitness(const az_machine *m)
 {
     return m->fitness;
@@ -574,9 +569,4 @@ const double *az_machine_fitness(const az_machine *m)
 const double *az_machine_value(const az_machine *m)
 {
     return m->value;
-}
-
-az_facts az_machine_facts(const az_machine *m)
-{
-    return m->plan.facts;
 }

@@ -58,15 +58,12 @@ int az_machine_prepare(
 /* Serves at least one and about `examples` examples; returns 1 once the evaluation is complete. */
 int az_machine_run(az_machine *machine, int64_t examples);
 
-/* Examples served so far, and how many there are at most. */
+/* Examples served so far. */
 int64_t az_machine_done(const az_machine *machine);
-int64_t az_machine_total(const az_machine *machine);
 
 /* Per lane, after the run: fitness, and the metric of the epoch that reached it (RMSE, inf where
  * there is none; accuracy). */
 const double *az_machine_fitness(const az_machine *machine);
 const double *az_machine_value(const az_machine *machine);
-
-az_facts az_machine_facts(const az_machine *machine);
 
 #endif

@@ -27,7 +27,6 @@
 
 /* Kernels beyond the ops: fused pairs, and copies for ops that must not write over an operand. */
 enum {
-    AZ_FIRST_FUSED = AZ_OP_COUNT,
     AZ_COPY_VECTOR = AZ_OP_COUNT + AZ_FUSED_COUNT,
     AZ_COPY_MATRIX,
     AZ_KERNEL_COUNT
