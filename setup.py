@@ -52,7 +52,7 @@ X86_LEVELS = {
 OTHER_LEVELS: dict[str, tuple[str, list[str]]] = {"baseline": ("2", [])}
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = X86_LEVELS if ON_X86 else OTHER_LEVELS
-SOURCES = ["analysis.c", "interpreter.c", "levels.c", "plan.c"]
+SOURCES = ["analysis.c", "interpreter.c", "levels.c", "machine.c", "native.c", "plan.c"]
 
 INSTALL = """
 Install {what} and try again: `apt install gcc python3-dev` (Debian, Ubuntu), `dnf install gcc
@@ -72,7 +72,6 @@ class BuildRuntime(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         self._require_tools()
-        generate.write(HERE / "runtime" / "_generated")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             kernels = [pool.submit(self._compile_kernels, ext, level) for level in LEVELS]
             others = pool.submit(self._compile, ext, SOURCES, "plain", [], [])
@@ -115,6 +114,10 @@ def files(*patterns: str) -> list[str]:
     """Files below this one's folder."""
     return sorted(str(path.relative_to(HERE)) for p in patterns for path in HERE.glob(p))
 
+
+# Before anything else looks for files: emitted code is compiled against these headers, so they are
+# installed.
+generate.write(HERE / "runtime" / "_generated")
 
 setup(
     packages=[*find_packages(HERE, include=["azc", "azc.*"]), "azc.grammar", "azc.runtime"],

@@ -9,6 +9,7 @@ _Array = NDArray[np.float64]
 
 OP_COUNT: int
 TABLE_VERSION: int
+NATIVE_VERSION: int
 LANES: tuple[int, ...]
 
 def apply(name: str, values: _Array) -> None: ...
@@ -37,10 +38,22 @@ class Batch:
     @property
     def lanes(self) -> int: ...
 
+class Native:
+    def __init__(self, capsule: object, index: int) -> None: ...
+    @property
+    def lanes(self) -> int: ...
+    @property
+    def features(self) -> int: ...
+
 class Machine:
     def __init__(self) -> None: ...
     def bytes_needed(
-        self, code: Code, batch: Batch, epochs: int, keep_dead: bool = False
+        self,
+        code: Code,
+        batch: Batch,
+        epochs: int,
+        keep_dead: bool = False,
+        native: Native | None = None,
     ) -> int: ...
     def run(
         self,
@@ -55,5 +68,8 @@ class Machine:
         seed: int = 0,
         block: int = 0,
         keep_dead: bool = False,
+        native: Native | None = None,
+        constants: _Array | None = None,
+        places: NDArray[np.int64] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> int: ...

@@ -6,6 +6,7 @@ lane layout drawn in `kernels.h`.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
@@ -57,6 +58,14 @@ cdef extern from "plan.h" nogil:
     int az_plan_make(az_plan *, const az_program *, const az_shape *)
     void az_plan_free(az_plan *)
 
+cdef extern from "native.h" nogil:
+    ctypedef struct az_native:
+        int64_t features, lanes, constants, places, many_classes
+    ctypedef struct az_module:
+        int64_t version, count
+        const az_native *program
+    int AZ_NATIVE_VERSION
+
 cdef extern from "interpreter.h" nogil:
     ctypedef struct az_batch:
         int64_t features, classes, lanes, train, valid
@@ -72,16 +81,21 @@ cdef extern from "interpreter.h" nogil:
         uint64_t seed
         int64_t block
         int keep_dead
+    ctypedef struct az_work:
+        const az_program *program
+        const az_batch *batch
+        const az_settings *settings
+        double *predictions
+        const az_native *native
+        const double *constants
+        const int64_t *places
     ctypedef struct az_machine:
         pass
     int AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX
     az_machine *az_machine_new()
     void az_machine_free(az_machine *)
-    int64_t az_machine_bytes(
-        az_machine *, const az_program *, const az_batch *, const az_settings *)
-    int az_machine_prepare(
-        az_machine *, const az_kernel_set *, const az_program *, const az_batch *,
-        const az_settings *, double *)
+    int64_t az_machine_bytes(az_machine *, const az_work *)
+    int az_machine_prepare(az_machine *, const az_kernel_set *, const az_work *)
     int az_machine_run(az_machine *, int64_t)
     int64_t az_machine_done(const az_machine *)
     const double *az_machine_fitness(const az_machine *)
@@ -119,6 +133,7 @@ def apply(str name not None, double[::1] values not None) -> None:
 
 OP_COUNT = AZ_OP_COUNT
 TABLE_VERSION = AZ_TABLE_VERSION
+NATIVE_VERSION = AZ_NATIVE_VERSION
 LANES = (1, 2, 4, 8, 16)
 
 
@@ -287,6 +302,55 @@ cdef int check_classes(const double[:, ::1] labels, int64_t classes, int64_t fea
     return 0
 
 
+cdef class Native:
+    """Program `index` of a compiled module, by the capsule that the module keeps as ``programs``.
+
+    ValueError if the module was built for another version of `native.h`.
+    """
+
+    cdef object capsule
+    cdef const az_native *program
+
+    def __cinit__(self, capsule, int64_t index):
+        cdef const az_module *module = <const az_module *>PyCapsule_GetPointer(capsule, "azc.native")
+        if module.version != AZ_NATIVE_VERSION:
+            raise ValueError(f"expected version {AZ_NATIVE_VERSION}, got {module.version}")
+        if not 0 <= index < module.count:
+            raise ValueError(f"expected a program from 0 to {module.count - 1}, got {index}")
+        self.capsule = capsule
+        self.program = &module.program[index]
+
+    @property
+    def lanes(self) -> int:
+        return self.program.lanes
+
+    @property
+    def features(self) -> int:
+        return self.program.features
+
+
+cdef int check_native(
+    const az_native *native,
+    Batch batch,
+    const double[:, ::1] constants,
+    const int64_t[::1] places,
+) except -1:
+    """Compiled code reads memory by these numbers, so they are checked here."""
+    if native.features != batch.batch.features or native.lanes != batch.batch.lanes:
+        raise ValueError(
+            f"expected a batch of {native.features} features and {native.lanes} lanes, "
+            f"got {batch.batch.features} and {batch.batch.lanes}")
+    if native.many_classes != (batch.batch.classes > 2):
+        raise ValueError("expected a batch whose classes fit the compiled program")
+    if (0 if constants is None else constants.shape[0]) != native.constants:
+        raise ValueError(f"expected {native.constants} constants")
+    if native.constants and constants.shape[1] != native.lanes:
+        raise ValueError("expected a constant per lane")
+    if (0 if places is None else places.shape[0]) != native.places:
+        raise ValueError(f"expected {native.places} places")
+    return 0
+
+
 cdef class Machine:
     """Runs programs on batches; keeps its buffers from one to the next. Not for two threads at
     once: give each its own."""
@@ -303,13 +367,23 @@ cdef class Machine:
         az_machine_free(self.machine)
 
     def bytes_needed(
-        self, Code code not None, Batch batch not None, int64_t epochs, bint keep_dead=False
+        self,
+        Code code not None,
+        Batch batch not None,
+        int64_t epochs,
+        bint keep_dead=False,
+        Native native=None,
     ) -> int:
         """Bytes that evaluating `code` on `batch` takes beside the examples; -1 where the program
         sets an entry that a vector of this size lacks."""
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
-        return az_machine_bytes(self.machine, &code.program, &batch.batch, &settings)
+        cdef az_work work = az_work(
+            program=&code.program, batch=&batch.batch, settings=&settings, predictions=NULL,
+            native=NULL, constants=NULL, places=NULL)
+        if native is not None:
+            work.native = native.program
+        return az_machine_bytes(self.machine, &work)
 
     def run(
         self,
@@ -324,12 +398,16 @@ cdef class Machine:
         uint64_t seed=0,
         int64_t block=0,
         bint keep_dead=False,
+        Native native=None,
+        const double[:, ::1] constants=None,
+        const int64_t[::1] places=None,
         progress=None,
     ) -> int:
         """Train and validate; returns how many examples were served.
 
         Fills `fitness` (L,) and `value` (L,), and `predictions` (L, m, 1 or classes) if given.
-        `progress(done)` is called several times a second. The GIL is released in between.
+        `native` runs `code` compiled; it needs `constants` (n, L) and `places` (k,), which
+        `azc.compiler.structure` makes. `progress(done)` is called several times a second. The GIL is released in between.
         MemoryError if memory cannot be had; IndexError as `bytes_needed` has -1.
         """
         cdef az_settings settings = az_settings(
@@ -337,7 +415,9 @@ cdef class Machine:
             keep_dead=keep_dead)
         cdef int64_t lanes = batch.batch.lanes, width, chunk = 64
         cdef int status, finished = 0
-        cdef double *room = NULL
+        cdef az_work work = az_work(
+            program=&code.program, batch=&batch.batch, settings=&settings, predictions=NULL,
+            native=NULL, constants=NULL, places=NULL)
         if self.busy:
             raise RuntimeError("expected a machine that is idle; give each thread its own")
         if fitness.shape[0] != lanes or value.shape[0] != lanes or epochs < 1:
@@ -349,22 +429,23 @@ cdef class Machine:
                 or predictions.shape[2] != width
             ):
                 raise ValueError("expected predictions of shape (lanes, examples, width)")
-            room = &predictions[0, 0, 0]
+            work.predictions = &predictions[0, 0, 0]
             for lane in range(lanes):
                 for i in range(predictions.shape[1]):
                     for c in range(width):
                         predictions[lane, i, c] = float("nan")
+        if native is not None:
+            check_native(native.program, batch, constants, places)
+            work.native = native.program
+        if constants is not None and constants.shape[0]:
+            work.constants = &constants[0, 0]
+        if places is not None and places.shape[0]:
+            work.places = &places[0]
         self.busy = True
         try:
             with nogil:
                 status = az_machine_prepare(
-                    self.machine,
-                    az_level_kernels(chosen_level, lanes),
-                    &code.program,
-                    &batch.batch,
-                    &settings,
-                    room,
-                )
+                    self.machine, az_level_kernels(chosen_level, lanes), &work)
             if status == AZ_NO_MEMORY:
                 raise MemoryError
             if status == AZ_BAD_INDEX:

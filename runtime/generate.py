@@ -1,8 +1,9 @@
 """Writes the C text that is derived from the op table.
 
-Run by `setup.py` before the kernels are compiled. Two files come out: `ops.h` (numbers, types and
-properties, for the analysis and the interpreter) and `bodies.h` (one line per op, naming the loop
-of `lanes.h` that fits its index notation, with the op's C expression inside).
+Run by `setup.py` before the kernels are compiled. Three files come out: `ops.h` (numbers, types and
+properties, for the analysis and the interpreter), `bodies.h` (one line per op, naming the loop of
+`lanes.h` that fits its index notation, with the op's C expression inside) and `native_bodies.h` (the
+sums and the ops that emitted code calls; `native.h` says what becomes of them).
 """
 
 from __future__ import annotations
@@ -171,11 +172,71 @@ def bodies_header() -> str:
     return "\n".join([head, *map(body, OPS), *pairs]) + "\n"
 
 
+# ---- emitted code -------------------------------------------------------------------------------
+
+_PLAIN = re.compile(r"[abnt0-9c.+\-*/() ]+")
+_CHOICE = re.compile(r"(.+?) \? (.+?) : (.+)")
+_CALL = re.compile(r"\b(sqrt|fabs)\(")
+
+
+def total_name(expression: str) -> str:
+    """What emitted code calls the sum of a C expression: ``total_ab`` for ``a * b``."""
+    return "total_" + re.sub(r"\W", "", expression)
+
+
+def is_plain(op: Op) -> bool:
+    """Whether the op's expression is made of + - * / alone, so that emitted code holds it as it
+    is; the others are functions there, or kernels where they draw numbers or call azmath.h."""
+    return _PLAIN.fullmatch(op.c) is not None
+
+
+def is_function(op: Op) -> bool:
+    """Whether emitted code calls the op as a function of `native_bodies.h`."""
+    return bool(op.index) and not (is_plain(op) or op.random or "az_" in op.c)
+
+
+def is_product(op: Op) -> bool:
+    """Whether emitted code has a routine for the op that takes several rows at once."""
+    return body(op).startswith("AZ_PRODUCT")
+
+
+def arguments(op: Op) -> tuple[str, ...]:
+    """What the op's expression is made from, in the order of the function's arguments."""
+    return tuple(name for name in ("a", "b", "t0", "t1", "n") if re.search(rf"\b{name}\b", op.c))
+
+
+def on_vectors(expression: str) -> str:
+    """A C expression over doubles as one over vectors of them."""
+    if choice := _CHOICE.fullmatch(expression):
+        condition, yes, no = map(on_vectors, choice.groups())
+        return f"az_pick({condition}, AZ_WIDE({yes}), AZ_WIDE({no}))"
+    return _CALL.sub(r"az_vec_\1(", expression)
+
+
+def native_header() -> str:
+    """The text of `native_bodies.h`."""
+    head = "/* Generated from azc/ops/table.py by runtime/generate.py; native.h takes it in. */"
+    sums = dict.fromkeys(expression for op in OPS for expression in op.sums)
+    lines = [head, *(f"AZ_NATIVE_TOTAL({total_name(e)}, {e})" for e in sums)]
+    lines += [f"AZ_NATIVE_PRODUCT({op.name}, {op.sums[0]})" for op in filter(is_product, OPS)]
+    for op in filter(is_function, OPS):
+        names = arguments(op)
+        fields = ", ".join((op.name, *names, op.c, on_vectors(op.c)))
+        lines.append(f"AZ_NATIVE_OP{len(names)}({fields})")
+        lines.append(f"#define az_{op.name}(...) AZ_OP({op.name}, __VA_ARGS__)")
+    return "\n".join(lines) + "\n"
+
+
 def write(directory: Path) -> list[Path]:
-    """Write both files into `directory`, touching only what changed; returns their paths."""
+    """Write the files into `directory`, touching only what changed; returns their paths."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, text in (("ops.h", ops_header()), ("bodies.h", bodies_header())):
+    texts = {
+        "ops.h": ops_header(),
+        "bodies.h": bodies_header(),
+        "native_bodies.h": native_header(),
+    }
+    for name, text in texts.items():
         path = directory / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

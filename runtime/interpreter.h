@@ -1,4 +1,5 @@
-/* Runs one program on one block of lanes: tasks of the same shape, in lockstep.
+/* Runs one program, interpreted or compiled, on one block of lanes: tasks of the same shape, in
+ * lockstep.
  *
  *     az_machine_prepare   slices the program, lays out memory, resolves kernels
  *     az_machine_run       trains and validates, at most so many examples a call
@@ -10,6 +11,7 @@
 #define AZ_INTERPRETER_H
 
 #include "kernels.h"
+#include "native.h"
 #include "plan.h"
 #include "program.h"
 
@@ -31,6 +33,23 @@ typedef struct {
     int keep_dead;  /* run all instructions one by one: only to show that it changes nothing */
 } az_settings;
 
+/* What is to be run, and on what. All of it must outlive the run. */
+typedef struct {
+    const az_program *program;
+    const az_batch *batch;
+    const az_settings *settings;
+    /* [lane][valid example] doubles (with classes > 2: [lane][valid example][class]) or NULL, which
+     * receive the raw predictions of the last validation, NaN where there was none */
+    double *predictions;
+    /* the same program compiled, or NULL to interpret it */
+    const az_native *native;
+    /* [constant][lane], in the order of the program's live instructions, indices of entries left
+     * out; NULL: the program's own, which only the interpreter has */
+    const double *constants;
+    /* entries that a compiled program's instructions set */
+    const int64_t *places;
+} az_work;
+
 typedef struct az_machine az_machine;
 
 az_machine *az_machine_new(void);
@@ -38,22 +57,9 @@ void az_machine_free(az_machine *machine);
 
 /* Bytes of memory that a program's cells need at this shape, without allocating them; -1 where
  * az_plan_make fails. */
-int64_t az_machine_bytes(
-    az_machine *machine,
-    const az_program *program,
-    const az_batch *batch,
-    const az_settings *settings);
+int64_t az_machine_bytes(az_machine *machine, const az_work *work);
 
-/* `program`, `batch` and what they point to must outlive the run. `predictions`, if given, has
- * [lane][valid example] doubles (with classes > 2: [lane][valid example][class]), which receive
- * the raw predictions of the last validation, NaN where there was none. */
-int az_machine_prepare(
-    az_machine *machine,
-    const az_kernel_set *kernels,
-    const az_program *program,
-    const az_batch *batch,
-    const az_settings *settings,
-    double *predictions);
+int az_machine_prepare(az_machine *machine, const az_kernel_set *kernels, const az_work *work);
 
 /* Serves at least one and about `examples` examples; returns 1 once the evaluation is complete. */
 int az_machine_run(az_machine *machine, int64_t examples);

@@ -1,0 +1,1 @@
+"""Programs to native code, and the compiled code kept on disk."""

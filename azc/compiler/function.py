@@ -1,0 +1,648 @@
+"""Emits one structure as one function.
+
+    cdef void program_0(const az_call *c) noexcept nogil:
+        variables and pointers
+        state of former calls is loaded
+        if c.mode == 0:   Setup
+        else:             for each example: Predict, the error, Learn
+        state is stored
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from azc.analysis import interface_addresses
+from azc.compiler.flow import Flow, flow_of
+from azc.compiler.fusion import (
+    Group,
+    Kind,
+    Statement,
+    Use,
+    fuse,
+    fuse_columns,
+    recompute,
+    statements,
+    uses,
+)
+from azc.compiler.structure import LANES, Structure
+from azc.ops import Op, Type
+from azc.program import Address
+from azc.runtime import generate
+
+__all__ = ["Function"]
+
+#: A matrix larger than this leaves the L1 cache before it is read again, so that sharing a loop
+#: saves a pass over memory; one that is smaller is better served by a routine of its own.
+_SMALL_MATRIX = 32 * 1024
+#: Vectors of up to so many registers are variables, which C compilers may keep in registers.
+_LOCAL_CHUNKS, _MOST_LOCALS = 16, 64
+
+_NUMBER = re.compile(r"\b\d+\.\d*\b")
+_OPERAND = re.compile(r"\b(a|b|t0|t1|n|c0)\b")
+_INDENT = "    "
+
+Names = dict[str, str]
+
+
+@dataclass(slots=True, eq=False)
+class _Body:
+    """One of the three bodies while it is emitted: who reads each statement's value."""
+
+    statements: list[Statement]
+    uses: list[Use]
+    places: dict[int, int]  # of each statement, by its id
+
+    def stays_within(self, statement: Statement, members: Sequence[Statement]) -> bool:
+        """Whether only `members` read what the statement writes."""
+        use = self.uses[self.places[id(statement)]]
+        inside = {self.places[id(member)] for member in members}
+        return not use.leaves and inside.issuperset(use.places)
+
+
+def _sorted(addresses: Iterable[Address]) -> list[Address]:
+    return sorted(addresses, key=lambda address: (address.type.rank, address.number))
+
+
+class Function:
+    """Emits `structure` as function `number` of its module; `vector` doubles fill a register."""
+
+    def __init__(self, structure: Structure, number: int, vector: int) -> None:
+        self.structure, self.number, self.vector = structure, number, vector
+        self.F = structure.features
+        self.lanes = structure.layout == LANES
+        self.features, self.label, self.prediction = interface_addresses(
+            3 if structure.many_classes else 0
+        )
+        self.bodies = statements(body for _, body in structure.program.functions())
+        self.flow: Flow = flow_of(self.bodies, (self.features, self.label), self.prediction)
+        #: Matrices are so large that one pass over them is worth more than all else.
+        self.deep = not self.lanes and self.F % 8 == 0 and 8 * self.F**2 > _SMALL_MATRIX
+        if self.deep:
+            self.bodies = [
+                recompute(body, after)
+                for body, after in zip(self.bodies, self.flow.after, strict=True)
+            ]
+        everything = [s for body in self.bodies for s in body]
+        self.used = {a for s in everything for a in (*s.reads, s.writes)} | {self.prediction}
+        self.written = {s.writes for s in everything}
+        vectors = _sorted(a for a in self.used if a.type is Type.VECTOR)
+        self.points = self._points_to_features()
+        self.local = self.chunks <= _LOCAL_CHUNKS and len(vectors) <= _MOST_LOCALS
+        self.state = _sorted(self.flow.between)
+        in_memory = [a for a in vectors if not (self.points and a == self.features)]
+        if self.local:
+            in_memory = [a for a in in_memory if a in self.flow.between]
+        #: Memory of the call: the place of each address among those of its type.
+        self.cells: dict[Address, int] = {}
+        for addresses in ([a for a in self.state if a.type is Type.SCALAR], in_memory):
+            self.cells |= {address: place for place, address in enumerate(addresses)}
+        #: What must be declared, by type.
+        self.variables: dict[str, set[str]] = {}
+        self.scratch: set[Type] = set()
+        self.text = self._emit()
+
+    # ---- facts -----------------------------------------------------------------------------------
+
+    @property
+    def scalar_type(self) -> str:
+        return "vec" if self.lanes else "double"
+
+    @property
+    def lane_count(self) -> int:
+        return self.vector if self.lanes else 1
+
+    @property
+    def chunks(self) -> int:
+        """`vec`s of one vector; the last may run over its end, which memory allows for."""
+        return self.F if self.lanes else -(-self.F // self.vector)
+
+    @property
+    def row(self) -> int:
+        """Doubles of one vector, or of one row of a matrix."""
+        return self.F * self.lane_count
+
+    def _points_to_features(self) -> bool:
+        """Whether v0 is a pointer into the examples rather than memory of its own."""
+        setup = self.bodies[0]
+        whole = self.lanes or self.F % self.vector == 0
+        return (
+            whole
+            and self.features not in self.written
+            and not any(self.features in s.reads for s in setup)
+        )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """What the module's table says of it (`az_native`)."""
+        counts = [sum(a.type is kind for a in self.cells) for kind in Type]
+        # One cell more for what must not be written over its operand.
+        counts = [n + (kind in self.scratch) for n, kind in zip(counts, Type, strict=True)]
+        instructions = list(self.structure.program.instructions())
+        constants = sum(k.label != "index" for i in instructions for k in i.op.constants)
+        places = sum(i.op.entry for i in instructions)
+        many = int(self.structure.many_classes)
+        return (self.F, self.lane_count, *counts, constants, places, many)
+
+    # ---- names -----------------------------------------------------------------------------------
+
+    def variable(self, kind: str, name: str) -> str:
+        self.variables.setdefault(kind, set()).add(name)
+        return name
+
+    def whole(self, address: Address) -> str:
+        """A vector or matrix as a pointer to `vec`s; a scalar's name."""
+        if address.type is Type.SCALAR:
+            return self.variable(self.scalar_type, str(address))
+        if address.type is Type.MATRIX:
+            self.cells.setdefault(address, sum(a.type is Type.MATRIX for a in self.cells))
+        return str(address)
+
+    def entry(self, address: Address, index: str) -> str:
+        """One entry of a vector or matrix."""
+        name = self.whole(address)
+        return f"{name}[{index}]" if self.lanes else f"(<double *>{name})[{index}]"
+
+    def spare(self, kind: Type) -> str:
+        """A vector or matrix that nothing else uses."""
+        self.scratch.add(kind)
+        return f"spare_{kind.value}"
+
+    # ---- expressions -----------------------------------------------------------------------------
+
+    def expression(self, op: Op, values: Names, *, vec: bool = False, spread: bool = False) -> str:
+        """The op's expression with `values` for its operands; `vec`: on `vec`s, as always with
+        lanes; `spread`: none of the operands is one, but the result is to be."""
+        vec = vec or self.lanes
+        if generate.is_function(op):
+            return f"{op.name}({', '.join(values[name] for name in generate.arguments(op))})"
+        if vec:
+            values = values | {"n": f"spread({values['n']})"} if "n" in values else values
+            text = _NUMBER.sub(r"spread(\g<0>)", op.c)
+        else:
+            text = op.c
+        text = _OPERAND.sub(lambda match: values[match[0]], text)
+        return f"spread({text})" if spread and not self.lanes else text
+
+    def totals(self, op: Op, operands: Sequence[str], count: int) -> Names:
+        """What stands for t0, t1 and n in an op that sums `count` entries of its operands."""
+        a, b = (*operands, operands[0])[:2]
+        values = {
+            f"t{place}": f"{generate.total_name(sum_)}({a}, {b}, {count})"
+            for place, sum_ in enumerate(op.sums)
+        }
+        return values | {"n": f"{count}.0"}
+
+    def operands(self, statement: Statement) -> list[tuple[str, str, Address]]:
+        """(name in expressions, index letters, address) of each operand."""
+        instruction = statement.instruction
+        op = instruction.op
+        addresses = map(Address, op.inputs, instruction.inputs)
+        return list(zip("ab", op.operand_indices, addresses, strict=False))
+
+    # ---- single statements -----------------------------------------------------------------------
+
+    def line(self, statement: Statement) -> list[str]:
+        """A statement that is in no loop."""
+        op, out = statement.instruction.op, self.whole(statement.writes)
+        operands = [self.whole(address) for _, _, address in self.operands(statement)]
+        match statement.kind:
+            case Kind.SCALAR:
+                values = dict(zip("ab", operands, strict=False))
+                values["c0"] = f"k[{statement.constants}]"
+                return [f"{out} = {self.expression(op, values)}"]
+            case Kind.ENTRY:
+                target = self.entry(statement.writes, f"c.places[{statement.places}]")
+                return [f"{target} = k[{statement.constants}]"]
+            case Kind.TOTAL:
+                count = self.F ** op.inputs[0].rank
+                return [f"{out} = {self.expression(op, self.totals(op, operands, count))}"]
+            case Kind.ROWS if not generate.is_product(op):
+                row = self.variable("vec *", f"{operands[0]}_i")
+                values = self.totals(op, [row], self.F)
+                return [
+                    f"for i in range({self.F}):",
+                    f"{_INDENT}{row} = {self._row_of(operands[0])}",
+                    f"{_INDENT}{self.entry(statement.writes, 'i')} = {self.expression(op, values)}",
+                ]
+        return self._routine(statement, out, operands)
+
+    def _routine(self, statement: Statement, out: str, operands: list[str]) -> list[str]:
+        """A statement that a routine of its own does."""
+        op = statement.instruction.op
+        head = f"c, {op.number}, {self.F}"
+        if op.random:
+            first, second = f"k[{statement.constants}]", f"k[{statement.constants + 1}]"
+            arguments = f"{first}, {second}, {statement.draw}, t"
+            if op.output is Type.SCALAR:
+                return [f"{out} = scalar_kernel({head}, {arguments})"]
+            return [f"draw({head}, {out}, {arguments})"]
+        a, b = (*operands, operands[0])[:2]
+        if op.output is Type.SCALAR:
+            return [f"{out} = scalar_kernel({head}, {a}, {b}, 0, t)"]
+        assert op.output is not None
+        # No routine may write over what it reads.
+        to = self.spare(op.output) if out in operands else out
+        if generate.is_product(op):
+            lines = [f"{op.name}({to}, {a}, {b}, {self.F})"]
+        else:
+            lines = [f"kernel({head}, {to}, {a}, {b}, 0, t)"]
+        if to != out:
+            lines.append(f"copy({out}, {to}, {self.row * self.F ** (op.output.rank - 1)})")
+        return lines
+
+    def _row_of(self, matrix: str) -> str:
+        """Row i of a matrix, as a pointer to `vec`s."""
+        if self.lanes:
+            return f"{matrix} + i * {self.F}"
+        return f"<vec *>(<double *>{matrix} + i * {self.F})"
+
+    # ---- loops -----------------------------------------------------------------------------------
+
+    def vector_loop(self, group: Group, body: _Body) -> list[str]:
+        """Elementwise ops on vectors."""
+        lines = [f"for i in range({self.chunks}):"]
+        known: Names = {}
+        for statement in group.members:
+            values, is_vec = {}, False
+            for name, letters, address in self.operands(statement):
+                is_vec |= letters == "i"
+                whole = self.whole(address)
+                values[name] = known.get(whole, f"{whole}[i]") if letters else whole
+            op = statement.instruction.op
+            text = self.expression(op, values, vec=True, spread=not is_vec)
+            out = self.whole(statement.writes)
+            lines += self._assign(statement, group, body, text, f"{out}_i", "vec", f"{out}[i]")
+            known[out] = f"{out}_i"
+        return self._loop(lines)
+
+    def _assign(
+        self,
+        statement: Statement,
+        group: Group,
+        body: _Body,
+        text: str,
+        variable: str,
+        kind: str,
+        memory: str,
+    ) -> list[str]:
+        """`variable` := `text`, and the same in `memory` where others than the group read it."""
+        place = body.places[id(statement)]
+        inside = {body.places[id(member)] for member in group.members}
+        if inside.isdisjoint(body.uses[place].places):
+            return [f"{memory} = {text}"]
+        self.variable(kind, variable)
+        lines = [f"{variable} = {text}"]
+        stays = body.stays_within(statement, group.members)
+        return lines if stays else [*lines, f"{memory} = {variable}"]
+
+    @staticmethod
+    def _loop(lines: list[str]) -> list[str]:
+        return [lines[0], *(_INDENT + line for line in lines[1:])]
+
+    def nest(self, group: Group, body: _Body) -> list[str]:
+        """Ops on matrices and sums along rows, in one loop over rows."""
+        row = _Row(self, group, body)
+        lines = row.emit()
+        return [*row.before, f"for i in range({self.F}):", *lines, *row.after]
+
+    # ---- bodies ----------------------------------------------------------------------------------
+
+    def body(self, which: int) -> list[str]:
+        """The lines of Setup, Predict or Learn."""
+        found = self.bodies[which]
+        body = _Body(
+            found,
+            uses(found, self.flow.after[which]),
+            {id(statement): place for place, statement in enumerate(found)},
+        )
+        lines: list[str] = []
+        for group in self._groups(found):
+            lines += [f"# {self._comment(statement)}" for statement in group.members]
+            if group.nest:
+                lines += self.nest(group, body)
+            elif group.kind is Kind.VECTOR:
+                lines += self.vector_loop(group, body)
+            else:
+                lines += self.line(group.members[0])
+        return lines
+
+    def _groups(self, found: Sequence[Statement]) -> list[Group]:
+        groups = []
+        for group in fuse(found, rows=self.lanes or self.deep, totals=self.deep):
+            # Without a matrix to share, several rows at once are better than one by one.
+            if self.deep and all(m.kind in (Kind.ROWS, Kind.VECTOR) for m in group.members):
+                groups += fuse(group.members, rows=False, totals=False)
+            else:
+                groups.append(group)
+        return groups
+
+    @staticmethod
+    def _comment(statement: Statement) -> str:
+        instruction = statement.instruction
+        operands = [str(Address(t, n)) for t, n in zip(
+            instruction.op.inputs, instruction.inputs, strict=True)]  # fmt: skip
+        return instruction.op.spelled(str(statement.writes), operands)
+
+    # ---- the whole -------------------------------------------------------------------------------
+
+    def _emit(self) -> str:
+        setup, predict, learn = (self.body(which) for which in range(3))
+        lines = ["t = 0"] if setup else []
+        if setup:
+            setup = [*self._unset(), *setup]
+            lines += self._loop(["if c.mode == 0:", *setup, ""])[:-1]
+        lines += self._loop(["for t in range(c.first, c.first + c.count):",
+                             *self._example(predict, learn)])  # fmt: skip
+        lines = [*self._load(), *lines, *self._store()]
+        head = f"\n\ncdef void program_{self.number}(const az_call *c) noexcept nogil:"
+        return "\n".join([head, *(_INDENT + line for line in (*self._declare(), *lines))]) + "\n"
+
+    def _unset(self) -> list[str]:
+        """Zeros that Setup reads before anything writes them; memory has them already."""
+        lines = []
+        for address in _sorted({*self.flow.unset, self.label} & self.used):
+            if address.type is Type.SCALAR:
+                lines.append(f"{self.whole(address)} = {self._zero()}")
+            elif address.type is Type.VECTOR and self.local and address != self.label:
+                lines.append(f"zero({address}, {self.chunks * self.vector})")
+        return lines
+
+    def _zero(self) -> str:
+        return "spread(0.0)" if self.lanes else "0.0"
+
+    def _example(self, predict: list[str], learn: list[str]) -> list[str]:
+        many = self.structure.many_classes
+        label, prediction = self.whole(self.label), self.whole(self.prediction)
+        reads = [{a for s in body for a in s.reads} for body in self.bodies]
+        writes = [{s.writes for s in body} for body in self.bodies]
+        lines = ["row = az_row(c, t)", *self._features()]
+        if many and (self.label in reads[1] or self.label in writes[2]):
+            lines.append(f"zero({label}, {self.row})")
+        elif not many and self.label in reads[1]:
+            lines.append(f"{label} = {self._zero()}")
+        lines += predict
+        if many:
+            lines += ["if c.mode == 2:", f"{_INDENT}keep_classes(c, t, {prediction})",
+                      f"{_INDENT}continue", f"judge_classes(c, row, {prediction})"]  # fmt: skip
+        else:
+            kept = "(<vec *>c.predictions)" if self.lanes else "c.predictions"
+            lines += ["if c.mode == 2:", f"{_INDENT}{kept}[t - c.first] = {prediction}",
+                      f"{_INDENT}continue",
+                      f"{prediction} = judge(c, row, {prediction}, &errors)"]  # fmt: skip
+            self.variable(self.scalar_type, "errors")
+        if self.features in writes[1] | writes[2] and self.features in reads[2]:
+            lines += self._features()
+        if self.label in reads[2]:
+            if many:
+                lines.append(f"set_classes(c, row, {label}, {self.F})")
+            else:
+                labels = "(<const vec *>c.y)" if self.lanes else "c.y"
+                lines.append(f"{label} = {labels}[row]")
+        return lines + learn
+
+    def _features(self) -> list[str]:
+        if self.features not in self.used:
+            return []
+        name, at = self.whole(self.features), f"<const vec *>(c.x + row * {self.row})"
+        return [f"{name} = {at}"] if self.points else [f"copy({name}, {at}, {self.row})"]
+
+    def _memory(self, address: Address) -> str:
+        """Where an address's cell lies in the call's memory."""
+        place = self.cells[address]
+        if address.type is Type.SCALAR:
+            return f"(<vec *>c.scalars)[{place}]" if self.lanes else f"c.scalars[{place}]"
+        kind = "vectors" if address.type is Type.VECTOR else "matrices"
+        return f"c.{kind} + {place * self._span(address.type)}"
+
+    def _span(self, kind: Type) -> int:
+        doubles = self.row * self.F ** (kind.rank - 1)
+        return (doubles + 7) // 8 * 8
+
+    def _moved(self) -> list[Address]:
+        """State that is kept in variables while the function runs."""
+        return [a for a in self.state if a.type is Type.SCALAR or
+                (a.type is Type.VECTOR and self.local)]  # fmt: skip
+
+    def _load(self) -> list[str]:
+        lines = []
+        for address in self._moved():
+            memory = self._memory(address)
+            if address.type is Type.SCALAR:
+                lines.append(f"{self.whole(address)} = {memory}")
+            else:
+                lines.append(f"load({address}, {memory}, {self.chunks})")
+        if self.local:
+            # Set by evaluation, and zero until then.
+            own = [] if self.points else [self.features]
+            own += [self.label] if self.label.type is Type.VECTOR else []
+            lines += [f"zero({a}, {self.chunks * self.vector})" for a in own if a in self.used]
+        if not self.structure.many_classes:
+            lines.append("errors = (<vec *>c.bad)[0]" if self.lanes else "errors = c.bad[0]")
+        return lines
+
+    def _store(self) -> list[str]:
+        lines = []
+        for address in self._moved():
+            memory = self._memory(address)
+            changes = address in self.written or address == self.prediction
+            if changes and address.type is Type.SCALAR:
+                lines.append(f"{memory} = {address}")
+            elif changes:
+                lines.append(f"store({memory}, {address}, {self.chunks})")
+        if not self.structure.many_classes:
+            lines.append("(<vec *>c.bad)[0] = errors" if self.lanes else "c.bad[0] = errors")
+        return lines
+
+    def _declare(self) -> list[str]:
+        """Declarations; made last, when all that is used is known."""
+        lines = ["cdef int64_t t, row, i, j"]
+        for kind, names in sorted(self.variables.items()):
+            listed = sorted(names, key=lambda n: [int(x) if x.isdigit() else x
+                                                  for x in re.split(r"(\d+)", n)])  # fmt: skip
+            if kind.endswith("*"):
+                lines += [f"cdef {kind}{name}" for name in listed]
+                continue
+            for start in range(0, len(listed), 12):
+                lines.append(f"cdef {kind} {', '.join(listed[start : start + 12])}")
+        constants = self.sizes[5]
+        if constants:
+            kind = f"const {self.scalar_type} *"
+            lines.append(f"cdef {kind}k = <{kind}>c.constants")
+        for address in _sorted(a for a in self.used if a.type is Type.VECTOR):
+            if self.points and address == self.features:
+                lines.append(f"cdef const vec *{address}")
+            elif self.local:
+                lines.append(f"cdef vec {address}[{self.chunks}]")
+            else:
+                lines.append(f"cdef vec *{address} = <vec *>({self._memory(address)})")
+        for address in _sorted(a for a in self.cells if a.type is Type.MATRIX):
+            lines.append(f"cdef vec *{address} = <vec *>({self._memory(address)})")
+        for kind in sorted(self.scratch, key=lambda kind: kind.rank):
+            place = sum(a.type is kind for a in self.cells)
+            where = "vectors" if kind is Type.VECTOR else "matrices"
+            at = f"c.{where} + {place * self._span(kind)}"
+            lines.append(f"cdef vec *spare_{kind.value} = <vec *>({at})")
+        return lines
+
+
+@dataclass(slots=True, eq=False)
+class _Row:
+    """Emits one row of a nest: numbers of the row, and loops over its columns."""
+
+    function: Function
+    group: Group
+    body: _Body
+    before: list[str] = field(default_factory=list)  # the loop over rows, and after it
+    after: list[str] = field(default_factory=list)
+    pointers: dict[str, str] = field(default_factory=dict)  # rows of matrices
+    known: Names = field(default_factory=dict)  # entries of vectors in this row
+
+    def emit(self) -> list[str]:
+        lines: list[str] = []
+        for group in fuse_columns(self.group.members, sums=self.function.deep):
+            if group.nest:
+                lines += self._columns(group)
+            elif group.kind is Kind.ROWS:
+                lines += self._sum(group.members[0])
+            else:
+                lines += self._number(group.members[0])
+        rows = [f"{name} = {text}" for name, text in sorted(self.pointers.items())]
+        return [_INDENT + line for line in (*rows, *lines)]
+
+    def _pointer(self, address: Address) -> str:
+        """Row i of a matrix in memory."""
+        function = self.function
+        name = function.variable("vec *", f"{address}_i")
+        self.pointers[name] = function._row_of(function.whole(address))
+        return name
+
+    def _entry(self, address: Address, lines: list[str]) -> str:
+        """Entry i of a vector, loaded once a row."""
+        name = str(address)
+        if name not in self.known:
+            variable = self.function.variable(self.function.scalar_type, f"{name}_r")
+            lines.append(f"{variable} = {self.function.entry(address, 'i')}")
+            self.known[name] = variable
+        return self.known[name]
+
+    def _set_entry(self, statement: Statement, text: str) -> list[str]:
+        function, address = self.function, statement.writes
+        variable = f"{address}_r"
+        memory = function.entry(address, "i")
+        self.known[str(address)] = variable
+        kind = function.scalar_type
+        return function._assign(statement, self.group, self.body, text, variable, kind, memory)
+
+    def _number(self, statement: Statement) -> list[str]:
+        """An elementwise op on vectors, one entry of it."""
+        lines: list[str] = []
+        values = {
+            name: self._entry(address, lines) if letters else self.function.whole(address)
+            for name, letters, address in self.function.operands(statement)
+        }
+        text = self.function.expression(statement.instruction.op, values)
+        return lines + self._set_entry(statement, text)
+
+    def _sum(self, statement: Statement) -> list[str]:
+        """A sum along the row, of matrices in memory."""
+        function, op = self.function, statement.instruction.op
+        operands = [
+            self._pointer(address) if letters == "ij" else function.whole(address)
+            for _, letters, address in function.operands(statement)
+        ]
+        values = function.totals(op, operands, function.F)
+        return self._set_entry(statement, function.expression(op, values))
+
+    # ---- loops over columns ----------------------------------------------------------------------
+
+    def _columns(self, group: Group) -> list[str]:
+        function = self.function
+        lines: list[str] = []
+        for statement in group.members:
+            for _, letters, address in function.operands(statement):
+                if letters == "i":
+                    self._entry(address, lines)
+        lines += self._gather(group)
+        whole = function.F if function.lanes else function.F // function.vector
+        if whole:
+            lines += function._loop([f"for j in range({whole}):", *self._column(group, tail=False)])
+        if not function.lanes and function.F % function.vector:
+            head = f"for j in range({whole * function.vector}, {function.F}):"
+            lines += function._loop([head, *self._column(group, tail=True)])
+        for statement in group.members:
+            if statement.kind is Kind.ROWS:
+                lines += self._set_entry(statement, self._gathered(statement))
+        return lines
+
+    def _gather(self, group: Group) -> list[str]:
+        """Clears the partial sums that the loop gathers."""
+        lines = []
+        for statement in group.members:
+            cleared = [f"clear(&{name})" for name in self._partials(statement)]
+            if statement.kind is Kind.ROWS:
+                lines += cleared
+            elif statement.kind is Kind.TOTAL:
+                self.before += cleared
+                out = self.function.whole(statement.writes)
+                self.after.append(f"{out} = {self._gathered(statement)}")
+        return lines
+
+    def _partials(self, statement: Statement) -> list[str]:
+        place = self.body.places[id(statement)]
+        return [
+            self.function.variable("az_partial", f"sum{place}_{number}")
+            for number in range(len(statement.instruction.op.sums))
+        ]
+
+    def _gathered(self, statement: Statement) -> str:
+        function, op = self.function, statement.instruction.op
+        count = function.F ** (1 if statement.kind is Kind.ROWS else 2)
+        values = {
+            f"t{number}": f"partial_total(&{name})"
+            for number, name in enumerate(self._partials(statement))
+        }
+        return function.expression(op, values | {"n": f"{count}.0"})
+
+    def _column(self, group: Group, *, tail: bool) -> list[str]:
+        """What a loop over columns does; `tail`: one entry at a time, behind the last whole `vec`."""
+        function = self.function
+        suffix, kind = ("e", "double") if tail else ("ij", "vec")
+        known: Names = {}
+        lines: list[str] = []
+
+        def at(pointer: str) -> str:
+            return f"(<double *>{pointer})[j]" if tail else f"{pointer}[j]"
+
+        for statement in group.members:
+            op, values, is_vec = statement.instruction.op, {}, False
+            for name, letters, address in function.operands(statement):
+                is_vec |= "j" in letters
+                if letters == "ij":
+                    own = known.get(str(address))
+                    values[name] = own or at(self._pointer(address))
+                elif letters == "j":
+                    values[name] = at(function.whole(address))
+                elif letters == "i":
+                    values[name] = self.known[str(address)]
+                else:
+                    values[name] = function.whole(address)
+            if statement.kind is not Kind.MATRIX:
+                for partial, addend in zip(self._partials(statement), op.sums, strict=True):
+                    text = _OPERAND.sub(lambda match, names=values: names[match[0]], addend)
+                    lines.append(f"add(&{partial}, j, {text})")
+                continue
+            text = function.expression(op, values, vec=not tail, spread=not (is_vec or tail))
+            variable = f"{statement.writes}_{suffix}"
+            known[str(statement.writes)] = variable
+            if self.body.stays_within(statement, group.members):
+                function.variable(kind, variable)
+                lines.append(f"{variable} = {text}")
+            else:
+                memory = at(self._pointer(statement.writes))
+                lines += function._assign(
+                    statement, group, self.body, text, variable, kind, memory
+                )
+        return lines

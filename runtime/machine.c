@@ -1,0 +1,292 @@
+/* The course of an evaluation: Setup, then epoch by epoch training and validation, which lanes are
+ * still alive, and what fitness comes of it. How a program is run is its engine's business. */
+#include "machine.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "azmath.h"
+#include "random.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
+az_machine *az_machine_new(void)
+{
+    return calloc(1, sizeof(az_machine));
+}
+
+void az_machine_free(az_machine *m)
+{
+    if (!m)
+        return;
+    az_plan_free(&m->plan);
+    free(m->buffer);
+    free(m);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+/* Bytes of the engine's arrays, the memory and its copy, and the order of examples. */
+typedef struct {
+    int64_t arrays, memory, order;
+} sizes;
+
+/* Plans the program and adds up what it needs; AZ_READY or why not. */
+static int measure(az_machine *m, const az_work *work, sizes *to)
+{
+    const az_batch *batch = work->batch;
+    const az_shape shape = {
+        batch->features, batch->classes, batch->lanes, work->settings->keep_dead};
+    m->batch = *batch;
+    m->settings = *work->settings;
+    m->native = work->native;
+    m->constants = work->constants;
+    m->places = work->places;
+    m->engine = m->native ? &az_native_engine : &az_interpreter;
+    const int status = az_plan_make(&m->plan, work->program, &shape);
+    if (status != AZ_READY)
+        return status;
+    to->arrays = m->engine->measure(m);
+    to->memory = m->memory_doubles * (int64_t)sizeof(double);
+    to->order = m->settings.epochs > 1 ? az_lines_of(batch->train, sizeof *m->order) : 0;
+    return AZ_READY;
+}
+
+static int64_t total(const az_machine *m, const sizes *size)
+{
+    return size->arrays + size->memory * (az_needs_saving(m) ? 2 : 1) + size->order;
+}
+
+int64_t az_machine_bytes(az_machine *m, const az_work *work)
+{
+    sizes size;
+    return measure(m, work, &size) == AZ_READY ? total(m, &size) : -1;
+}
+
+int az_machine_prepare(az_machine *m, const az_kernel_set *kernels, const az_work *work)
+{
+    sizes size;
+    const int status = measure(m, work, &size);
+    const az_batch *batch = work->batch;
+    if (status != AZ_READY)
+        return status;
+#ifdef __SANITIZE_ADDRESS__
+    if (m->buffer)
+        ASAN_UNPOISON_MEMORY_REGION(m->buffer, m->bytes);
+#endif
+    if (!az_reserve(&m->buffer, &m->bytes, (size_t)total(m, &size)))
+        return AZ_NO_MEMORY;
+    m->kernels = kernels;
+    m->memory = (double *)((char *)m->buffer + size.arrays);
+    m->saved = m->memory + m->memory_doubles;
+    m->order = (int64_t *)(m->saved + (az_needs_saving(m) ? m->memory_doubles : 0));
+    memset(m->memory, 0, (size_t)size.memory);
+    for (int64_t l = 0; l < batch->lanes; ++l) {
+        m->keys[l] = az_key(m->settings.seed, batch->keys[l]);
+        m->bad[l] = m->fitness[l] = 0.0;
+        m->value[l] = batch->classes ? 0.0 : INFINITY;
+    }
+    m->engine->prepare(m, m->buffer);
+    m->predictions = work->predictions;
+    m->phase = PHASE_SETUP;
+    m->epoch = m->position = m->done = 0;
+    m->alive = batch->active;
+    return AZ_READY;
+}
+
+/* ---- training ------------------------------------------------------------------------------ */
+
+void az_judge(az_machine *m, const double *y, double *prediction)
+{
+    const int64_t C = m->batch.classes;
+    const double limit = m->settings.max_abs_error;
+    if (C > 2) {
+        m->kernels->softmax(prediction, C);
+        m->kernels->judge_classes(m->bad, y, prediction, C, limit);
+        return;
+    }
+    if (C)
+        m->kernels->sigmoid(prediction);
+    m->kernels->judge(m->bad, y, prediction, limit);
+}
+
+static void bury(az_machine *m)
+{
+    for (int64_t l = 0; l < m->batch.lanes; ++l)
+        if (m->bad[l] > 0.0)
+            m->alive &= ~(UINT32_C(1) << l);
+}
+
+/* Trains up to example `end` of the epoch, or until every lane is dead. */
+static void train_some(az_machine *m, int64_t end, uint64_t first_step)
+{
+    while (m->position < end && m->alive) {
+        const int64_t served = m->engine->train(m, end, first_step);
+        m->position += served;
+        m->done += served;
+        bury(m);
+    }
+}
+
+/* A new order of the training examples (Fisher and Yates), a function of seed and epoch. */
+static void shuffle(az_machine *m)
+{
+    const uint64_t key = az_key(m->settings.seed, UINT64_C(0x6f72646572)); /* "order" */
+    const int64_t n = m->batch.train;
+    for (int64_t i = 0; i < n; ++i)
+        m->order[i] = i;
+    for (int64_t i = n - 1; i > 0; --i) {
+        const uint64_t word = az_philox(key, (uint32_t)i, 0, (uint64_t)m->epoch).first;
+        const int64_t j = (int64_t)(((word >> 32) * (uint64_t)(i + 1)) >> 32);
+        const int64_t swapped = m->order[i];
+        m->order[i] = m->order[j];
+        m->order[j] = swapped;
+    }
+}
+
+/* ---- validation ---------------------------------------------------------------------------- */
+
+static void keep_predictions(az_machine *m, int64_t example, const double *prediction)
+{
+    const int64_t L = m->batch.lanes, width = az_width(m);
+    for (int64_t l = 0; l < L; ++l)
+        if (m->validated >> l & 1)
+            for (int64_t c = 0; c < width; ++c)
+                m->predictions[(l * m->batch.valid + example) * width + c] = prediction[c * L + l];
+}
+
+static void score(az_machine *m, int64_t example, const double *prediction)
+{
+    const double *y = m->batch.y_valid + example * m->batch.lanes;
+    if (m->predictions)
+        keep_predictions(m, example, prediction);
+    if (m->batch.classes > 2) {
+        m->kernels->score_classes(m->total, y, prediction, m->batch.classes);
+    } else if (m->batch.classes) {
+        m->kernels->score_binary(m->total, y, prediction);
+    } else {
+        const uint32_t stopped =
+            m->kernels->score_squares(m->total, y, prediction, m->settings.max_abs_error) &
+            m->validated;
+        if (!stopped)
+            return;
+        m->validated &= ~stopped;
+        if (az_needs_saving(m))
+            for (int64_t l = 0; l < m->batch.lanes; ++l)
+                if (stopped >> l & 1)
+                    m->engine->copy_lane(m, m->saved, m->memory, l);
+    }
+}
+
+static void validate_some(az_machine *m, int64_t end, uint64_t first_step)
+{
+    const int64_t row = m->batch.features * m->batch.lanes;
+    while (m->position < end && m->validated) {
+        const int64_t left = end - m->position, block = left < m->block ? left : m->block;
+        int64_t stride;
+        const double *prediction = m->engine->predict(
+            m, m->batch.x_valid + m->position * row, block, first_step + (uint64_t)m->position,
+            &stride);
+        for (int64_t k = 0; k < block; ++k)
+            score(m, m->position + k, prediction + k * stride);
+        m->position += block;
+        m->done += block;
+    }
+}
+
+static void begin_validation(az_machine *m)
+{
+    const int64_t L = m->batch.lanes, width = az_width(m);
+    m->phase = PHASE_VALIDATE;
+    m->position = 0;
+    m->validated = m->alive;
+    for (int64_t l = 0; l < L; ++l) {
+        m->total[l] = 0.0;
+        for (int64_t i = 0; m->predictions && m->alive >> l & 1 && i < m->batch.valid * width; ++i)
+            m->predictions[l * m->batch.valid * width + i] = NAN;
+    }
+}
+
+/* 1 - (2 / pi) atan(RMSE), or the accuracy; the best epoch counts. */
+static void end_validation(az_machine *m)
+{
+    const double n = (double)m->batch.valid;
+    for (int64_t l = 0; l < m->batch.lanes; ++l) {
+        if (!(m->alive >> l & 1))
+            continue;
+        double value = m->total[l] / n, fitness = value;
+        if (!m->batch.classes) {
+            value = m->validated >> l & 1 ? sqrt(value) : INFINITY;
+            fitness = value < INFINITY ? 1.0 - 0.63661977236758134308 * az_atan(value) : 0.0;
+        }
+        if (fitness > m->fitness[l]) {
+            m->fitness[l] = fitness;
+            m->value[l] = value;
+        }
+        if (!(m->validated >> l & 1) && az_needs_saving(m))
+            m->engine->copy_lane(m, m->memory, m->saved, l);
+    }
+    ++m->epoch;
+    /* Without learning, state and randomness every epoch is like the first. */
+    const az_facts *facts = &m->plan.facts;
+    const int settled = !facts->learns && facts->stateless_training && !facts->random;
+    m->phase = m->epoch < m->settings.epochs && !settled ? PHASE_TRAIN : PHASE_DONE;
+    m->position = 0;
+    if (m->phase == PHASE_TRAIN)
+        shuffle(m);
+}
+
+/* ---- run ----------------------------------------------------------------------------------- */
+
+static int64_t sooner(int64_t end, int64_t position, int64_t examples)
+{
+    return examples < end - position ? position + examples : end;
+}
+
+/* Step numbers, for random draws: 0 is Setup, then epoch by epoch training and validation. */
+static uint64_t step_of(const az_machine *m, int validating)
+{
+    const int64_t per_epoch = m->batch.train + m->batch.valid;
+    return (uint64_t)(1 + m->epoch * per_epoch + (validating ? m->batch.train : 0));
+}
+
+int az_machine_run(az_machine *m, int64_t examples)
+{
+    const int64_t until = m->done + (examples > 0 ? examples : 1);
+    if (m->phase == PHASE_SETUP) {
+        m->engine->setup(m);
+        m->phase = PHASE_TRAIN;
+    }
+    while (m->phase != PHASE_DONE && m->done < until) {
+        if (m->phase == PHASE_TRAIN) {
+            train_some(m, sooner(m->batch.train, m->position, until - m->done), step_of(m, 0));
+            if (!m->alive)
+                m->phase = PHASE_DONE;
+            else if (m->position == m->batch.train)
+                begin_validation(m);
+        } else {
+            validate_some(m, sooner(m->batch.valid, m->position, until - m->done), step_of(m, 1));
+            if (m->position == m->batch.valid || !m->validated)
+                end_validation(m);
+        }
+    }
+    return m->phase == PHASE_DONE;
+}
+
+int64_t az_machine_done(const az_machine *m)
+{
+    return m->done;
+}
+
+const double *az_machine_fitness(const az_machine *m)
+{
+    return m->fitness;
+}
+
+const double *az_machine_value(const az_machine *m)
+{
+    return m->value;
+}

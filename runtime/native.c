@@ -1,0 +1,96 @@
+/* Compiled programs: calls of their functions, and their memory, all of it in one allocation:
+ *
+ *     | scalars | vectors | matrices |        each cell of the last two on a whole cache line
+ */
+#include "machine.h"
+
+/* Examples of one call: few enough that stopping late costs little. */
+#define AZ_CALL_MOST 64
+
+/* From one cell of that many entries to the next, in doubles; the last read of vectors side by side
+ * may run over its cell, but not over this. */
+static int64_t cell_span(const az_machine *m, int64_t entries)
+{
+    return az_line(entries * m->batch.lanes);
+}
+
+static int64_t vectors_at(const az_machine *m)
+{
+    return az_line(m->native->scalars * m->batch.lanes);
+}
+
+static int64_t matrices_at(const az_machine *m)
+{
+    return vectors_at(m) + m->native->vectors * cell_span(m, m->batch.features);
+}
+
+static int64_t native_measure(az_machine *m)
+{
+    const int64_t F = m->batch.features;
+    m->block = az_needs_saving(m) ? 1 : AZ_CALL_MOST;
+    m->memory_doubles = matrices_at(m) + m->native->matrices * cell_span(m, F * F);
+    return az_lines_of(m->block * az_width(m) * m->batch.lanes, sizeof *m->raw);
+}
+
+static void native_prepare(az_machine *m, char *arrays)
+{
+    m->raw = (double *)arrays;
+}
+
+static az_call call_of(az_machine *m, int mode, uint64_t step)
+{
+    return (az_call){
+        .mode = mode,
+        .step = step,
+        .scalars = m->memory,
+        .vectors = m->memory + vectors_at(m),
+        .matrices = m->memory + matrices_at(m),
+        .constants = m->constants,
+        .places = m->places,
+        .keys = m->keys,
+        .kernels = m->kernels,
+        .classes = m->batch.classes,
+        .limit = m->settings.max_abs_error,
+        .bad = m->bad,
+        .predictions = m->raw,
+    };
+}
+
+static void native_setup(az_machine *m)
+{
+    const az_call call = call_of(m, AZ_CALL_SETUP, 0);
+    m->native->run(&call);
+}
+
+static int64_t native_train(az_machine *m, int64_t end, uint64_t first_step)
+{
+    const int64_t left = end - m->position;
+    az_call call = call_of(m, AZ_CALL_TRAIN, first_step + (uint64_t)m->position);
+    call.first = m->position;
+    call.count = left < AZ_CALL_MOST ? left : AZ_CALL_MOST;
+    call.order = m->epoch ? m->order : NULL;
+    call.x = m->batch.x_train;
+    call.y = m->batch.y_train;
+    m->native->run(&call);
+    return call.count;
+}
+
+static const double *native_predict(
+    az_machine *m, const double *x, int64_t block, uint64_t step, int64_t *stride)
+{
+    az_call call = call_of(m, AZ_CALL_PREDICT, step);
+    call.count = block;
+    call.x = x;
+    m->native->run(&call);
+    *stride = az_width(m) * m->batch.lanes;
+    return m->raw;
+}
+
+static void native_copy_lane(const az_machine *m, double *to, const double *from, int64_t l)
+{
+    for (int64_t e = l; e < m->memory_doubles; e += m->batch.lanes)
+        to[e] = from[e];
+}
+
+const az_engine az_native_engine = {native_measure, native_prepare,   native_setup,
+                                    native_train,   native_predict, native_copy_lane};

@@ -1,0 +1,22 @@
+/* Undoes sums_one.h or sums_many.h, so that the next number of lanes can take in its own. */
+#undef AZ_V
+#undef AZ_PARTS
+#undef AZ_EACH_PART
+#undef AZ_EACH_ROW
+#undef AZ_PART_TERM
+#undef AZ_TOTAL
+#undef AZ_ROW_TERM
+#undef AZ_ROWS_TERM
+#undef AZ_PRODUCT
+#undef AZ_GRID3
+#undef AZ_DOWN
+#undef AZ_COLUMNS
+#undef AZ_NO_LOAD
+#undef AZ_ROW_LOAD
+#undef AZ_COLUMNS1
+#undef AZ_COLUMNS2
+#undef AZ_EACH_CHUNK
+#undef AZ_TERM
+#undef AZ_TWO_TERMS
+#undef AZ_CHUNK_OF_A
+#undef AZ_CHUNK_OF_ROW
