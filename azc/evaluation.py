@@ -223,16 +223,20 @@ def _packed_bytes(task: Task, lanes: int) -> int:
     return 0 if lanes == 1 else 8 * lanes * examples * (task.features + 1)
 
 
-def _pack(tasks: list[Task], lanes: int) -> _core.Batch:
-    """Lays tasks side by side; lanes without a task repeat the first."""
+def _pack(tasks: list[Task], lanes: int, chunk: int | None = None) -> _core.Batch:
+    """Lays tasks side by side; lanes without a task repeat the first. For compiled programs each
+    example's entries lie `chunk` lanes at a time, as `runtime/native.h` says."""
     padded = tasks + tasks[:1] * (lanes - len(tasks))
+    chunk = chunk or lanes
 
     def side_by_side(arrays: list[Array]) -> Array:
         if lanes == 1:
             return arrays[0][..., None]
-        packed = _aligned((*arrays[0].shape, lanes))
-        np.stack(arrays, axis=-1, out=packed)
-        return packed
+        examples, *entries = arrays[0].shape
+        packed = _aligned((examples, lanes // chunk, *entries, chunk))
+        for start in range(0, lanes, chunk):
+            np.stack(arrays[start : start + chunk], axis=-1, out=packed[:, start // chunk])
+        return packed.reshape(examples, *entries, lanes)
 
     return _core.Batch(
         side_by_side([task.X_train for task in padded]),

@@ -87,6 +87,7 @@ cdef extern from "interpreter.h" nogil:
         const az_settings *settings
         double *predictions
         const az_native *native
+        const az_kernel_set *native_kernels
         const double *constants
         const int64_t *places
     ctypedef struct az_machine:
@@ -336,14 +337,18 @@ cdef int check_native(
     const int64_t[::1] places,
 ) except -1:
     """Compiled code reads memory by these numbers, so they are checked here."""
-    if native.features != batch.batch.features or native.lanes != batch.batch.lanes:
+    cdef int64_t chunks = batch.batch.lanes // native.lanes
+    if (
+        native.features != batch.batch.features or batch.batch.lanes % native.lanes
+        or (native.lanes == 1 or native.many_classes) and chunks != 1
+    ):
         raise ValueError(
             f"expected a batch of {native.features} features and {native.lanes} lanes, "
             f"got {batch.batch.features} and {batch.batch.lanes}")
     if native.many_classes != (batch.batch.classes > 2):
         raise ValueError("expected a batch whose classes fit the compiled program")
-    if (0 if constants is None else constants.shape[0]) != native.constants:
-        raise ValueError(f"expected {native.constants} constants")
+    if (0 if constants is None else constants.shape[0]) != native.constants * chunks:
+        raise ValueError(f"expected {native.constants} constants for each of {chunks} chunks")
     if native.constants and constants.shape[1] != native.lanes:
         raise ValueError("expected a constant per lane")
     if (0 if places is None else places.shape[0]) != native.places:
@@ -380,7 +385,7 @@ cdef class Machine:
             epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
         cdef az_work work = az_work(
             program=&code.program, batch=&batch.batch, settings=&settings, predictions=NULL,
-            native=NULL, constants=NULL, places=NULL)
+            native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         if native is not None:
             work.native = native.program
         return az_machine_bytes(self.machine, &work)
@@ -406,8 +411,8 @@ cdef class Machine:
         """Train and validate; returns how many examples were served.
 
         Fills `fitness` (L,) and `value` (L,), and `predictions` (L, m, 1 or classes) if given.
-        `native` runs `code` compiled; it needs `constants` (n, L) and `places` (k,), which
-        `azc.compiler.structure` makes. `progress(done)` is called several times a second. The GIL is released in between.
+        `native` runs `code` compiled; it needs a batch, `constants` and `places` (k,) laid
+        out as `native.h` says. `progress(done)` is called several times a second. The GIL is released in between.
         MemoryError if memory cannot be had; IndexError as `bytes_needed` has -1.
         """
         cdef az_settings settings = az_settings(
@@ -417,7 +422,7 @@ cdef class Machine:
         cdef int status, finished = 0
         cdef az_work work = az_work(
             program=&code.program, batch=&batch.batch, settings=&settings, predictions=NULL,
-            native=NULL, constants=NULL, places=NULL)
+            native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         if self.busy:
             raise RuntimeError("expected a machine that is idle; give each thread its own")
         if fitness.shape[0] != lanes or value.shape[0] != lanes or epochs < 1:
@@ -437,6 +442,7 @@ cdef class Machine:
         if native is not None:
             check_native(native.program, batch, constants, places)
             work.native = native.program
+            work.native_kernels = az_level_kernels(chosen_level, native.program.lanes)
         if constants is not None and constants.shape[0]:
             work.constants = &constants[0, 0]
         if places is not None and places.shape[0]:

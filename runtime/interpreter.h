@@ -41,10 +41,12 @@ typedef struct {
     /* [lane][valid example] doubles (with classes > 2: [lane][valid example][class]) or NULL, which
      * receive the raw predictions of the last validation, NaN where there was none */
     double *predictions;
-    /* the same program compiled, or NULL to interpret it */
+    /* the same program compiled, or NULL to interpret it; a batch for it has its examples as
+     * native.h says */
     const az_native *native;
-    /* [constant][lane], in the order of the program's live instructions, indices of entries left
-     * out; NULL: the program's own, which only the interpreter has */
+    const az_kernel_set *native_kernels;
+    /* as native.h says, in the order of the program's live instructions, indices of entries left
+     * out; for the interpreter [constant][lane], or NULL for the program's own */
     const double *constants;
     /* entries that a compiled program's instructions set */
     const int64_t *places;

@@ -43,6 +43,7 @@ static int measure(az_machine *m, const az_work *work, sizes *to)
     m->batch = *batch;
     m->settings = *work->settings;
     m->native = work->native;
+    m->native_kernels = work->native_kernels;
     m->constants = work->constants;
     m->places = work->places;
     m->engine = m->native ? &az_native_engine : &az_interpreter;

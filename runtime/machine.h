@@ -51,6 +51,7 @@ struct az_machine {
     double **cell;   /* [cells] */
     int64_t *stride; /* [cells] doubles from one example's copy to the next */
     /* the compiled program's */
+    const az_kernel_set *native_kernels; /* of one chunk's lanes */
     double *raw; /* [block][width][lane] predictions */
     /* course of the run */
     int phase;

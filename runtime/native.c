@@ -1,34 +1,19 @@
-/* Compiled programs: calls of their functions, and their memory, all of it in one allocation:
- *
- *     | scalars | vectors | matrices |        each cell of the last two on a whole cache line
- */
+/* Compiled programs: calls of their functions. Memory is the emitter's business but for its size, and
+ * that each chunk of lanes has its own. */
 #include "machine.h"
 
 /* Examples of one call: few enough that stopping late costs little. */
 #define AZ_CALL_MOST 64
 
-/* From one cell of that many entries to the next, in doubles; the last read of vectors side by side
- * may run over its cell, but not over this. */
-static int64_t cell_span(const az_machine *m, int64_t entries)
+static int64_t chunks(const az_machine *m)
 {
-    return az_line(entries * m->batch.lanes);
-}
-
-static int64_t vectors_at(const az_machine *m)
-{
-    return az_line(m->native->scalars * m->batch.lanes);
-}
-
-static int64_t matrices_at(const az_machine *m)
-{
-    return vectors_at(m) + m->native->vectors * cell_span(m, m->batch.features);
+    return m->batch.lanes / m->native->lanes;
 }
 
 static int64_t native_measure(az_machine *m)
 {
-    const int64_t F = m->batch.features;
     m->block = az_needs_saving(m) ? 1 : AZ_CALL_MOST;
-    m->memory_doubles = matrices_at(m) + m->native->matrices * cell_span(m, F * F);
+    m->memory_doubles = chunks(m) * m->native->memory;
     return az_lines_of(m->block * az_width(m) * m->batch.lanes, sizeof *m->raw);
 }
 
@@ -42,13 +27,13 @@ static az_call call_of(az_machine *m, int mode, uint64_t step)
     return (az_call){
         .mode = mode,
         .step = step,
-        .scalars = m->memory,
-        .vectors = m->memory + vectors_at(m),
-        .matrices = m->memory + matrices_at(m),
+        .chunks = chunks(m),
+        .span = m->native->memory,
+        .memory = m->memory,
         .constants = m->constants,
         .places = m->places,
         .keys = m->keys,
-        .kernels = m->kernels,
+        .kernels = m->native_kernels,
         .classes = m->batch.classes,
         .limit = m->settings.max_abs_error,
         .bad = m->bad,
@@ -88,7 +73,8 @@ static const double *native_predict(
 
 static void native_copy_lane(const az_machine *m, double *to, const double *from, int64_t l)
 {
-    for (int64_t e = l; e < m->memory_doubles; e += m->batch.lanes)
+    const int64_t lanes = m->native->lanes, start = l / lanes * m->native->memory;
+    for (int64_t e = start + l % lanes; e < start + m->native->memory; e += lanes)
         to[e] = from[e];
 }
 

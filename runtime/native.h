@@ -24,34 +24,42 @@
 enum { AZ_CALL_SETUP, AZ_CALL_TRAIN, AZ_CALL_PREDICT };
 
 /* One call of a program's function: Setup; or Predict, error and Learn for `count` examples; or
- * Predict alone, keeping the predictions. Memory and constants are in the layouts above; vectors
- * and matrices come one after the other, each on a whole cache line. */
+ * Predict alone, keeping the predictions. With lanes, several chunks of AZ_VECTOR tasks are served
+ * at every example:
+ *
+ *     x            [example][chunk][entry][lane]        y, predictions  [example][chunk][lane]
+ *     constants    [chunk][constant][lane]              bad             [chunk][lane]
+ *     memory       [chunk] `span` doubles, laid out by the emitter
+ *
+ * With the entries layout, and where vectors are predicted, there is one chunk; then predictions
+ * are [example][entry][lane]. */
 typedef struct {
     int mode;
-    int64_t first, count;  /* examples, by their place in the order */
-    const int64_t *order;  /* NULL: as they lie */
+    int64_t first, count; /* examples, by their place in the order */
+    const int64_t *order; /* NULL: as they lie */
     const double *x, *y;
-    uint64_t step;         /* number of the first example's step */
-    double *scalars, *vectors, *matrices;
-    const double *constants; /* [constant][lane] */
-    const int64_t *places;   /* entries that instructions set */
-    const uint64_t *keys;
-    const az_kernel_set *kernels;
+    uint64_t step; /* number of the first example's step */
+    int64_t chunks, span;
+    double *memory;
+    const double *constants;
+    const int64_t *places; /* entries that instructions set */
+    const uint64_t *keys;  /* [chunk][lane] */
+    const az_kernel_set *kernels; /* of one chunk's lanes */
     int64_t classes;
     double limit;
-    double *bad;             /* [lane], as az_kernel_set.judge counts */
-    double *predictions;     /* [example - first][entry][lane] */
+    double *bad; /* as az_kernel_set.judge counts */
+    double *predictions;
 } az_call;
 
 typedef void (*az_function)(const az_call *);
 
-/* One program of a module, and the memory it wants. */
+/* One program of a module. */
 typedef struct {
     az_function run;
-    int64_t features, lanes;
-    int64_t scalars, vectors, matrices; /* cells of each type */
+    int64_t features, lanes; /* of one chunk */
+    int64_t memory;          /* doubles */
     int64_t constants, places;
-    int64_t many_classes; /* predicts a vector */
+    int64_t many_classes; /* it predicts a vector */
 } az_native;
 
 typedef struct {
@@ -231,10 +239,10 @@ static void az_stop(const az_step *in, const az_frame *frame)
 }
 
 AZ_INLINE void az_kernel_of(
-    const az_call *c, int kernel, int64_t F, double *o, const double *a, const double *b,
-    int64_t place, uint64_t step)
+    const az_call *c, const uint64_t *keys, int kernel, int64_t F, double *o, const double *a,
+    const double *b, int64_t place, uint64_t step)
 {
-    const az_frame frame = {c->keys, F, 1, step};
+    const az_frame frame = {keys, F, 1, step};
     const az_step steps[2] = {
         {.kernel = c->kernels->one[kernel], .out = o, .a = a, .b = b, .c = a,
          .place = (uint32_t)place},
@@ -248,31 +256,33 @@ AZ_INLINE uint64_t az_step_of(const az_call *c, int64_t t)
     return c->mode == AZ_CALL_SETUP ? c->step : c->step + (uint64_t)(t - c->first);
 }
 
-#define AZ_KERNELS(layout, number)                                                                 \
+/* On scalars, on addresses of vectors and matrices, and with drawn numbers; of chunk `q`. */
+#define AZ_KERNELS(layout, number, lanes)                                                          \
     AZ_INLINE number az_##layout##_scalar(                                                         \
-        const az_call *c, int kernel, int64_t F, number a, number b, int64_t place, int64_t t)     \
+        const az_call *c, int64_t q, int kernel, int64_t F, number a, number b, int64_t place,     \
+        int64_t t)                                                                                 \
     {                                                                                              \
         number o;                                                                                  \
-        az_kernel_of(c, kernel, F, (double *)&o, (const double *)&a, (const double *)&b, place,    \
-                     az_step_of(c, t));                                                            \
+        az_kernel_of(c, c->keys + q * lanes, kernel, F, (double *)&o, (const double *)&a,          \
+                     (const double *)&b, place, az_step_of(c, t));                                 \
         return o;                                                                                  \
     }                                                                                              \
     AZ_INLINE void az_##layout##_kernel(                                                           \
-        const az_call *c, int kernel, int64_t F, vec *o, const vec *a, const vec *b,               \
+        const az_call *c, int64_t q, int kernel, int64_t F, vec *o, const vec *a, const vec *b,    \
         int64_t place, int64_t t)                                                                  \
     {                                                                                              \
-        az_kernel_of(c, kernel, F, (double *)o, (const double *)a, (const double *)b, place,       \
-                     az_step_of(c, t));                                                            \
+        az_kernel_of(c, c->keys + q * lanes, kernel, F, (double *)o, (const double *)a,            \
+                     (const double *)b, place, az_step_of(c, t));                                  \
     }                                                                                              \
     AZ_INLINE void az_##layout##_draw(                                                             \
-        const az_call *c, int kernel, int64_t F, vec *o, number a, number b, int64_t place,        \
-        int64_t t)                                                                                 \
+        const az_call *c, int64_t q, int kernel, int64_t F, vec *o, number a, number b,            \
+        int64_t place, int64_t t)                                                                  \
     {                                                                                              \
-        az_kernel_of(c, kernel, F, (double *)o, (const double *)&a, (const double *)&b, place,     \
-                     az_step_of(c, t));                                                            \
+        az_kernel_of(c, c->keys + q * lanes, kernel, F, (double *)o, (const double *)&a,           \
+                     (const double *)&b, place, az_step_of(c, t));                                 \
     }
-AZ_KERNELS(lanes, vec)
-AZ_KERNELS(entries, double)
+AZ_KERNELS(lanes, vec, AZ_VECTOR)
+AZ_KERNELS(entries, double, 1)
 
 /* ---- examples -------------------------------------------------------------------------------- */
 
@@ -282,10 +292,11 @@ AZ_INLINE int64_t az_row(const az_call *c, int64_t t)
     return c->order ? c->order[t] : t;
 }
 
-/* Notes whether the error is beyond the limit, and returns the prediction as Learn sees it. */
-AZ_INLINE vec az_lanes_judge(const az_call *c, int64_t row, vec prediction, vec *bad)
+/* Notes whether the error is beyond the limit, and returns the prediction as Learn sees it. `at`
+ * names the example, and with lanes the chunk. */
+AZ_INLINE vec az_lanes_judge(const az_call *c, int64_t at, vec prediction, vec *bad)
 {
-    const vec label = AZ_AT(vec, c->y + row * AZ_VECTOR);
+    const vec label = AZ_AT(vec, c->y + at * AZ_VECTOR);
     if (c->classes) {
         double p[AZ_VECTOR];
         memcpy(p, &prediction, sizeof p);
@@ -297,14 +308,14 @@ AZ_INLINE vec az_lanes_judge(const az_call *c, int64_t row, vec prediction, vec 
     return prediction;
 }
 
-AZ_INLINE double az_entries_judge(const az_call *c, int64_t row, double prediction, double *bad)
+AZ_INLINE double az_entries_judge(const az_call *c, int64_t at, double prediction, double *bad)
 {
     if (c->classes) {
         double p = prediction;
         c->kernels->sigmoid(&p);
         prediction = p;
     }
-    *bad += fabs(c->y[row] - prediction) <= c->limit ? 0.0 : 1.0;
+    *bad += fabs(c->y[at] - prediction) <= c->limit ? 0.0 : 1.0;
     return prediction;
 }
 
@@ -333,11 +344,10 @@ AZ_JUDGE_CLASSES(entries, 1)
 
 /* A program's entry in its module's table. */
 AZ_INLINE az_native az_program(
-    az_function run, int64_t features, int64_t lanes, int64_t scalars, int64_t vectors,
-    int64_t matrices, int64_t constants, int64_t places, int64_t many_classes)
+    az_function run, int64_t features, int64_t lanes, int64_t memory, int64_t constants,
+    int64_t places, int64_t many_classes)
 {
-    return (az_native){run,      features,  lanes,  scalars,     vectors,
-                       matrices, constants, places, many_classes};
+    return (az_native){run, features, lanes, memory, constants, places, many_classes};
 }
 
 /* Vectors of `chunks` registers to variables and back; loops, because compilers keep what memcpy

@@ -205,7 +205,8 @@ def _worker(
         for _ in names:
             line = answers.readline()
             if not line:
-                raise _worker_error(process.wait(), _read(folder / "worker.log"))
+                log = _read(folder / "worker.log") + _disk_state(folder)
+                raise _worker_error(process.wait(), log, folder.parent)
             yield line
 
     try:
@@ -240,13 +241,20 @@ def _disk_state(folder: Path) -> str:
     return ""
 
 
-def _worker_error(status: int, log: str) -> CompileError:
+def _worker_error(status: int, log: str, directory: Path) -> CompileError:
+    if _FULL_DISK.search(log):
+        return _full_disk_error(directory)
     if status == -signal.SIGKILL or _NO_MEMORY.search(log):
         return _memory_error("Cython")
     last = "\n".join(log.strip().splitlines()[-_MOST_LINES:])
     what = f"the process that runs Cython ({sys.executable}) to finish"
     message = expected(what, _ending(status), "use another tier until it does")
     return CompileError(f"{message}\n{last}".rstrip())
+
+
+def _full_disk_error(directory: Path) -> CompileError:
+    what = f"room for compiled modules in {str(directory)!r}"
+    return CompileError(expected(what, "a full disk", "free some, or use another folder"))
 
 
 def _memory_error(what: str) -> CompileError:
@@ -262,8 +270,7 @@ def _error(failure: _FailedError, toolchain: Toolchain, directory: Path) -> Comp
     if failure.stage == "cython":
         what, do = "Cython", "use another tier"
     if _FULL_DISK.search(log):
-        what = f"room for compiled modules in {str(directory)!r}"
-        return CompileError(expected(what, "a full disk", "free some, or use another folder"))
+        return _full_disk_error(directory)
     if failure.status == -signal.SIGKILL or _NO_MEMORY.search(log):
         return _memory_error(what)
     message = expected(f"{what} to compile the module {name}", _ending(failure.status), do)

@@ -19,23 +19,31 @@ and permissions do, of every folder and file, each time.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import math
 import os
 import re
-import secrets
-import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 import xxhash
 
+from azc.compiler.folder import (
+    HEX,
+    WRITING,
+    Folder,
+    Identity,
+    RefusedError,
+    UnsoundError,
+    identity,
+    listing,
+    read,
+    sealed,
+    unsealed,
+)
 from azc.errors import ConfigError, expected
 
 __all__ = ["Cache", "Entry", "Located"]
@@ -45,15 +53,9 @@ _INDEX, _NUMBERS = "azc module 1", "azc numbers 1"
 _DEFAULT_LIMIT = 1 << 30
 _TOUCH_SECONDS = 60.0
 _KEPT_NUMBERS = 9
-#: The lock of whoever writes anything; the others are named by hashes of keys.
-_WRITING = "0" * 32
-#: What the names of files look like: keys, locks and temporary files; modules and indexes.
-_HEX = re.compile(r"[0-9a-f]{32}")
+#: What the names of modules look like, and of their files.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_PART = re.compile(rf"({_NAME.pattern}-{_HEX.pattern})\.(so|json)")
-
-#: What changes when a file does: device, inode, bytes, times of modification and of change.
-_Identity = tuple[int, int, int, int, int]
+_PART = re.compile(rf"({_NAME.pattern}-{HEX.pattern})\.(so|json)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,79 +88,14 @@ class _Index:
     positions: dict[str, int]
 
 
-class _RefusedError(OSError):
-    """The directory is not trusted, or a module not kept; the message is for the user."""
-
-
-class _UnsoundError(Exception):
-    """A file here is not what was written here. `stem`: of the module to remove, if one is."""
-
-    def __init__(self, stem: str = "") -> None:
-        super().__init__(stem)
-        self.stem = stem
-
-
 def _name(stem: str) -> str:
     return stem.rpartition("-")[0]
 
 
-def _head(body: bytes) -> bytes:
-    return b'{"check":"%b",' % xxhash.xxh3_128_hexdigest(body).encode()
-
-
-def _sealed(kind: str, fields: dict[str, Any]) -> bytes:
-    """`fields` as JSON that begins with the hash of its rest."""
-    body = json.dumps({"format": kind, **fields}, separators=(",", ":"))[1:].encode()
-    return _head(body) + body
-
-
-def _unsealed(kind: str, content: bytes) -> dict[str, Any]:
-    """What `_sealed` was given, and "check"; `_UnsoundError` if it gave anything else."""
-    body = content[len(_head(b"")) :]
-    if content != _head(body) + body or (fields := json.loads(content))["format"] != kind:
-        raise _UnsoundError
-    return fields  # type: ignore[no-any-return]
-
-
 def _decode(content: bytes) -> _Index:
-    fields = _unsealed(_INDEX, content)
+    fields = unsealed(_INDEX, content)
     positions = {key: position for position, key in enumerate(fields["keys"])}
     return _Index(f"{fields['name']}-{fields['check']}", fields["xxh3"], positions)
-
-
-def _check_folder(path: str, found: os.stat_result) -> None:
-    if not stat.S_ISDIR(found.st_mode) or not _private(found):
-        what = "a folder of yours that only you can write in, to load compiled programs from"
-        got = f"{path} ({stat.filemode(found.st_mode)}, of user {found.st_uid})"
-        raise _RefusedError(expected(what, got, "put that right, or set AZC_CACHE_DIR"))
-
-
-def _private(found: os.stat_result) -> bool:
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _identity(found: os.stat_result) -> _Identity:
-    """Of a file, by its status; `_UnsoundError` unless it is plain and only we can write it."""
-    if not stat.S_ISREG(found.st_mode) or not _private(found):
-        raise _UnsoundError
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _read(path: str) -> tuple[_Identity, bytes]:
-    # Without O_NONBLOCK, a pipe put here would hold us up for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(handle, "rb") as file:
-        return _identity(os.fstat(handle)), file.read()
-
-
-def _listing(
-    folder: str, names: re.Pattern[str]
-) -> Iterator[tuple[re.Match[str], os.DirEntry[str]]]:
-    """The files in `folder`, if there is one, that have names of ours."""
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if (match := names.fullmatch(entry.name)) and not entry.is_dir(follow_symlinks=False):
-                yield match, entry
 
 
 def _bytes(parts: Iterable[os.stat_result]) -> int:
@@ -190,7 +127,7 @@ def _checked(keys: Iterable[str]) -> list[str]:
     """`keys`, which become names of files: only such as cannot name any other file."""
     result = list(keys)
     for key in result:
-        if not _HEX.fullmatch(key):
+        if not HEX.fullmatch(key):
             raise ValueError(expected("keys of 32 hexadecimal digits", repr(key)))
     return result
 
@@ -210,14 +147,18 @@ class Cache:
         in bytes: else `AZC_CACHE_LIMIT`, else 1 GiB; 0 keeps nothing. `ConfigError` for others."""
         self.directory = _chosen_directory(directory)
         self.limit = _chosen_limit(limit)
-        self.problem: str | None = None
-        folders = (f"{self.directory}/{name}" for name in ("modules", "keys", "locks", "tmp"))
-        self._folders = self._modules, self._keys, self._locks, self._tmp = tuple(folders)
+        self._folder = Folder(self.directory, ("modules", "keys"))
+        self._modules, self._keys = f"{self.directory}/modules", f"{self.directory}/keys"
         self._measured = f"{self.directory}/measured.json"
         # What was verified, so that it is not read again: indexes by inode, modules by stem.
-        self._indexes: dict[int, tuple[_Identity, _Index]] = {}
-        self._verified: dict[str, _Identity] = {}
+        self._indexes: dict[int, tuple[Identity, _Index]] = {}
+        self._verified: dict[str, Identity] = {}
         self._touched: dict[str, float] = {}
+
+    @property
+    def problem(self) -> str | None:
+        """Why the cache could not be used, if it could not."""
+        return self._folder.problem
 
     @property
     def size(self) -> int:
@@ -234,13 +175,13 @@ class Cache:
         found: dict[str, Located] = {}
         unsound: list[str] = []
         keys = _checked(keys)
-        with self._trying():
-            for key in keys if self._check() else ():
+        with self._folder.trying():
+            for key in keys if self._folder.check() else ():
                 try:
                     index = self._locate(key)
                 except FileNotFoundError:
                     continue
-                except (OSError, _UnsoundError):
+                except (OSError, UnsoundError):
                     unsound.append(key)
                     continue
                 self._touch(index.stem)
@@ -257,25 +198,28 @@ class Cache:
         """
         if len(set(_checked(keys))) != len(keys) or not keys or not _NAME.fullmatch(name):
             raise ValueError(expected("a name and keys, each once", f"{name!r}, {len(keys)} keys"))
-        with self._trying():
+        with self._folder.trying():
             data = built.read_bytes()
             digest = xxhash.xxh3_128_hexdigest(data)
             fields = {"name": name, "bytes": len(data), "xxh3": digest, "keys": [*keys]}
-            content = _sealed(_INDEX, fields)
+            content = sealed(_INDEX, fields)
             stem = _decode(content).stem
             if (size := len(data) + len(content)) > self.limit:
                 what = f"a compiled module of at most {self.limit} bytes to keep"
-                raise _RefusedError(expected(what, f"{size} bytes", "raise AZC_CACHE_LIMIT"))
-            with self._locked(_WRITING):
-                self._sweep()
+                raise RefusedError(expected(what, f"{size} bytes", "raise AZC_CACHE_LIMIT"))
+            with self._folder.locked(WRITING):
+                self._folder.sweep()
                 # In this order, so that what a reader finds is complete.
-                self._write(f"{self._modules}/{stem}.so", data)
-                self._write(f"{self._modules}/{stem}.json", content)
+                self._folder.write(f"{self._modules}/{stem}.so", data)
+                self._folder.write(f"{self._modules}/{stem}.json", content)
                 for key in keys:
-                    self._enter(key, stem, content)
+                    try:
+                        self._folder.link(f"{self._modules}/{stem}.json", f"{self._keys}/{key}")
+                    except OSError:
+                        self._folder.write(f"{self._keys}/{key}", content)
                 self._touched[stem] = time.monotonic()
                 self._evict(stem)
-            self.problem = None
+            self._folder.problem = None
             return {key: self._located(stem, index) for index, key in enumerate(keys)}
         return {}
 
@@ -284,7 +228,7 @@ class Cache:
         result = []
         for stem, parts in self._scan().items():
             functions, sound = 0, False
-            with suppress(OSError, _UnsoundError):
+            with suppress(OSError, UnsoundError):
                 index = self._index(f"{self._modules}/{stem}.json")
                 functions = len(index.positions)
                 self._verify(index)
@@ -299,13 +243,13 @@ class Cache:
     def clear(self) -> int:
         """Remove all files of ours, and nothing else; the bytes that this freed."""
         freed = 0
-        with self._trying():
-            if not self._check():
+        with self._folder.trying():
+            if not self._folder.check():
                 return 0
-            with self._locked(_WRITING):
-                self._sweep()
+            with self._folder.locked(WRITING):
+                self._folder.sweep()
                 freed = self.size
-                for _, entry in (*_listing(self._keys, _HEX), *_listing(self._modules, _PART)):
+                for _, entry in (*listing(self._keys, HEX), *listing(self._modules, _PART)):
                     os.unlink(entry.path)
                 with suppress(FileNotFoundError):
                     freed += os.lstat(self._measured).st_size
@@ -317,9 +261,9 @@ class Cache:
         """Hold off others, threads too, that ask for the same set of `keys`: one builds, the rest
         then find. Where locks cannot be had, nobody is held off."""
         with ExitStack() as held:
-            with self._trying():
+            with self._folder.trying():
                 name = xxhash.xxh3_128_hexdigest("\n".join(sorted(set(keys))).encode())
-                held.enter_context(self._locked(name))
+                held.enter_context(self._folder.locked(name))
             yield
 
     # ---- numbers --------------------------------------------------------------------------------
@@ -328,10 +272,10 @@ class Cache:
         """Remember `value`, a finite number, under `name`, with the eight before it."""
         if not math.isfinite(value):
             raise ValueError(expected("a finite number", value))
-        with self._trying(), self._locked(_WRITING):
+        with self._folder.trying(), self._folder.locked(WRITING):
             numbers = self._numbers()
             numbers[name] = [*numbers.get(name, []), float(value)][-_KEPT_NUMBERS:]
-            self._write(self._measured, _sealed(_NUMBERS, {"numbers": numbers}))
+            self._folder.write(self._measured, sealed(_NUMBERS, {"numbers": numbers}))
 
     def recorded(self, name: str) -> list[float]:
         """What `record` remembers under `name`, oldest first."""
@@ -340,39 +284,12 @@ class Cache:
     def _numbers(self) -> dict[str, list[float]]:
         numbers: dict[str, list[float]] = {}
         # They only guide estimates: what is damaged counts as not recorded.
-        with suppress(OSError, _UnsoundError):
-            if self._check():
-                numbers = _unsealed(_NUMBERS, _read(self._measured)[1])["numbers"]
+        with suppress(OSError, UnsoundError):
+            if self._folder.check():
+                numbers = unsealed(_NUMBERS, read(self._measured)[1])["numbers"]
         return numbers
 
     # ---- reading --------------------------------------------------------------------------------
-
-    @contextmanager
-    def _trying(self) -> Iterator[None]:
-        """What goes wrong on disk becomes `problem`."""
-        try:
-            yield
-        except _RefusedError as error:
-            self.problem = str(error)
-        except OSError as error:
-            what = f"to be able to keep compiled programs in {self.directory}"
-            do = "set AZC_CACHE_DIR to a folder of yours with room in it"
-            self.problem = expected(what, error.strerror or error, do)
-
-    def _check(self) -> bool:
-        """Whether the directory is there; `OSError` unless only we can write in it."""
-        if not self.directory.is_absolute():
-            do = "set AZC_CACHE_DIR or HOME"
-            raise _RefusedError(expected("a home folder to keep compiled programs in", "none", do))
-        try:
-            # The directory itself may be reached by a link of the user's.
-            _check_folder(str(self.directory), os.stat(self.directory))
-        except FileNotFoundError:
-            return False
-        for path in self._folders:
-            with suppress(FileNotFoundError):
-                _check_folder(path, os.lstat(path))
-        return True
 
     def _located(self, stem: str, index: int) -> Located:
         return Located(Path(f"{self._modules}/{stem}.so"), _name(stem), index)
@@ -380,29 +297,29 @@ class Cache:
     def _locate(self, key: str) -> _Index:
         index = self._index(f"{self._keys}/{key}")
         if key not in index.positions:
-            raise _UnsoundError
+            raise UnsoundError
         self._verify(index)
         return index
 
     def _index(self, path: str) -> _Index:
-        identity = _identity(os.lstat(path))
-        known = self._indexes.get(identity[1])
-        if known is None or known[0] != identity:
-            identity, data = _read(path)
-            known = self._indexes[identity[1]] = identity, _decode(data)
+        now = identity(os.lstat(path))
+        known = self._indexes.get(now[1])
+        if known is None or known[0] != now:
+            now, data = read(path)
+            known = self._indexes[now[1]] = now, _decode(data)
         return known[1]
 
     def _verify(self, index: _Index) -> None:
         path = f"{self._modules}/{index.stem}.so"
         try:
-            if self._verified.get(index.stem) == _identity(os.lstat(path)):
+            if self._verified.get(index.stem) == identity(os.lstat(path)):
                 return
-            identity, data = _read(path)
-        except (FileNotFoundError, _UnsoundError):
-            raise _UnsoundError(index.stem) from None
+            now, data = read(path)
+        except (FileNotFoundError, UnsoundError):
+            raise UnsoundError(index.stem) from None
         if xxhash.xxh3_128_hexdigest(data) != index.digest:
-            raise _UnsoundError(index.stem)
-        self._verified[index.stem] = identity
+            raise UnsoundError(index.stem)
+        self._verified[index.stem] = now
 
     def _touch(self, stem: str) -> None:
         now = time.monotonic()
@@ -414,82 +331,13 @@ class Cache:
     def _scan(self) -> dict[str, list[os.stat_result]]:
         """The status of the files of each module, by stem: of two, if it is complete."""
         parts: dict[str, list[os.stat_result]] = {}
-        with self._trying():
-            for match, entry in _listing(self._modules, _PART) if self._check() else ():
+        with self._folder.trying():
+            for match, entry in listing(self._modules, _PART) if self._folder.check() else ():
                 with suppress(FileNotFoundError):
                     parts.setdefault(match[1], []).append(entry.stat(follow_symlinks=False))
         return parts
 
     # ---- writing --------------------------------------------------------------------------------
-
-    def _prepare(self) -> None:
-        if self.directory.is_absolute():
-            self.directory.mkdir(0o700, parents=True, exist_ok=True)
-        self._check()
-        for path in self._folders:
-            with suppress(FileExistsError):
-                os.mkdir(path, 0o700)
-
-    def _acquire(self, path: str, wait: bool) -> int:
-        self._prepare()
-        while True:
-            with ExitStack() as stack:
-                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-                stack.callback(os.close, handle)
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-                except OSError as error:
-                    # Without locks in the file system work is done twice, but nothing is unsound.
-                    if isinstance(error, BlockingIOError):
-                        raise
-                # The file goes with its holder: what we have now may be one that nobody else sees.
-                with suppress(FileNotFoundError):
-                    if os.path.samestat(os.fstat(handle), os.lstat(path)):
-                        stack.pop_all()
-                        return handle
-
-    @contextmanager
-    def _locked(self, name: str, wait: bool = True) -> Iterator[None]:
-        path = f"{self._locks}/{name}"
-        handle = self._acquire(path, wait)
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
-            with suppress(OSError):
-                # Closing alone would leave it to a child that was forked meanwhile.
-                fcntl.flock(handle, fcntl.LOCK_UN)
-            os.close(handle)
-
-    def _write(self, path: str, data: bytes) -> None:
-        temporary = f"{self._tmp}/{secrets.token_hex(16)}"
-        try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "wb") as file:
-                file.write(data)
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-
-    def _enter(self, key: str, stem: str, content: bytes) -> None:
-        path, temporary = f"{self._keys}/{key}", f"{self._tmp}/{secrets.token_hex(16)}"
-        try:
-            os.link(f"{self._modules}/{stem}.json", temporary)
-            os.replace(temporary, path)
-        except OSError:
-            self._write(path, content)
-
-    def _sweep(self) -> None:
-        """Remove what killed writers left: who has the lock is the only one writing."""
-        for _, entry in _listing(self._tmp, _HEX):
-            with suppress(OSError):
-                os.unlink(entry.path)
-        for _, entry in _listing(self._locks, _HEX):
-            with suppress(OSError), self._locked(entry.name, wait=False):
-                pass
 
     def _evict(self, added: str) -> None:
         """Remove what killed writers left, then what was used least recently, to keep the limit."""
@@ -503,10 +351,10 @@ class Cache:
     def _remove(self, stem: str) -> None:
         """Keys first and the index last: who is killed halfway leaves what can be removed again."""
         index = f"{self._modules}/{stem}.json"
-        with suppress(OSError, _UnsoundError):
+        with suppress(OSError, UnsoundError):
             for key in self._index(index).positions:
                 path = f"{self._keys}/{key}"
-                with suppress(OSError, _UnsoundError):
+                with suppress(OSError, UnsoundError):
                     # The key may have come to stand for another module.
                     if self._index(path).stem == stem:
                         os.unlink(path)
@@ -516,14 +364,14 @@ class Cache:
 
     def _discard(self, keys: Iterable[str]) -> None:
         """Remove what is unsound of `keys`; another time, if another process is writing."""
-        with suppress(OSError), self._locked(_WRITING, wait=False):
+        with suppress(OSError), self._folder.locked(WRITING, wait=False):
             for key in keys:
                 try:
                     # Once more: it may have been written anew since.
                     self._locate(key)
                 except OSError:
                     pass  # gone, or cannot be read just now
-                except _UnsoundError as error:
+                except UnsoundError as error:
                     self._remove(error.stem)
                     with suppress(OSError):
                         os.unlink(f"{self._keys}/{key}")

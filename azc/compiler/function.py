@@ -1,11 +1,14 @@
 """Emits one structure as one function.
 
     cdef void program_0(const az_call *c) noexcept nogil:
-        variables and pointers
-        state of former calls is loaded
-        if c.mode == 0:   Setup
-        else:             for each example: Predict, the error, Learn
-        state is stored
+        variables
+        if c.mode == 0: Setup
+        for each example: Predict, the error, Learn
+
+State, what one example leaves to the next, lives in memory between calls. With the entries layout
+it is loaded before the loop over examples and stored after it. With lanes the loop serves several
+chunks of tasks at every example, whose chains of dependent operations then overlap, so each chunk
+loads and stores its own.
 """
 
 from __future__ import annotations
@@ -62,6 +65,14 @@ class _Body:
         return not use.leaves and inside.issuperset(use.places)
 
 
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [_INDENT + line for line in lines]
+
+
+def _loop(variable: str, bounds: str, body: Iterable[str]) -> list[str]:
+    return [f"for {variable} in range({bounds}):", *_indented(body)]
+
+
 def _sorted(addresses: Iterable[Address]) -> list[Address]:
     return sorted(addresses, key=lambda address: (address.type.rank, address.number))
 
@@ -90,15 +101,18 @@ class Function:
         self.written = {s.writes for s in everything}
         vectors = _sorted(a for a in self.used if a.type is Type.VECTOR)
         self.points = self._points_to_features()
-        self.local = self.chunks <= _LOCAL_CHUNKS and len(vectors) <= _MOST_LOCALS
+        few = self.chunks <= _LOCAL_CHUNKS and len(vectors) <= _MOST_LOCALS
         self.state = _sorted(self.flow.between)
-        in_memory = [a for a in vectors if not (self.points and a == self.features)]
-        if self.local:
-            in_memory = [a for a in in_memory if a in self.flow.between]
-        #: Memory of the call: the place of each address among those of its type.
-        self.cells: dict[Address, int] = {}
-        for addresses in ([a for a in self.state if a.type is Type.SCALAR], in_memory):
-            self.cells |= {address: place for place, address in enumerate(addresses)}
+        #: Vectors that are variables rather than memory of the call.
+        self.local = {a for a in vectors if few and not (self.lanes and a in self.flow.between)}
+        if self.points:
+            self.local.discard(self.features)
+        #: Memory of the call, in this order; matrices are added as they come up.
+        self.cells: list[Address] = [a for a in self.state if a.type is Type.SCALAR]
+        for address in vectors:
+            kept = address not in self.local or address in self.flow.between
+            if kept and not (self.points and address == self.features):
+                self.cells.append(address)
         #: What must be declared, by type.
         self.variables: dict[str, set[str]] = {}
         self.scratch: set[Type] = set()
@@ -136,15 +150,25 @@ class Function:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """What the module's table says of it (`az_native`)."""
-        counts = [sum(a.type is kind for a in self.cells) for kind in Type]
-        # One cell more for what must not be written over its operand.
-        counts = [n + (kind in self.scratch) for n, kind in zip(counts, Type, strict=True)]
+        """What the module's table says of it: the fields of `az_native` but for the function."""
         instructions = list(self.structure.program.instructions())
         constants = sum(k.label != "index" for i in instructions for k in i.op.constants)
         places = sum(i.op.entry for i in instructions)
         many = int(self.structure.many_classes)
-        return (self.F, self.lane_count, *counts, constants, places, many)
+        return (self.F, self.lane_count, self._place(None), constants, places, many)
+
+    def _place(self, wanted: Address | Type | None) -> int:
+        """Where a cell lies in the call's memory, or the spare one of a type, in doubles; without
+        either, how many there are. Vectors and matrices begin on cache lines."""
+        place = 0
+        for cell in (*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)):
+            kind = cell if isinstance(cell, Type) else cell.type
+            if kind is not Type.SCALAR:
+                place = (place + 7) // 8 * 8
+            if cell == wanted:
+                return place
+            place += self.lane_count * self.F**kind.rank
+        return (place + 7) // 8 * 8
 
     # ---- names -----------------------------------------------------------------------------------
 
@@ -156,8 +180,8 @@ class Function:
         """A vector or matrix as a pointer to `vec`s; a scalar's name."""
         if address.type is Type.SCALAR:
             return self.variable(self.scalar_type, str(address))
-        if address.type is Type.MATRIX:
-            self.cells.setdefault(address, sum(a.type is Type.MATRIX for a in self.cells))
+        if address.type is Type.MATRIX and address not in self.cells:
+            self.cells.append(address)
         return str(address)
 
     def entry(self, address: Address, index: str) -> str:
@@ -222,17 +246,15 @@ class Function:
             case Kind.ROWS if not generate.is_product(op):
                 row = self.variable("vec *", f"{operands[0]}_i")
                 values = self.totals(op, [row], self.F)
-                return [
-                    f"for i in range({self.F}):",
-                    f"{_INDENT}{row} = {self._row_of(operands[0])}",
-                    f"{_INDENT}{self.entry(statement.writes, 'i')} = {self.expression(op, values)}",
-                ]
+                target = self.entry(statement.writes, "i")
+                return _loop("i", str(self.F), [f"{row} = {self._row_of(operands[0])}",
+                                                f"{target} = {self.expression(op, values)}"])  # fmt: skip
         return self._routine(statement, out, operands)
 
     def _routine(self, statement: Statement, out: str, operands: list[str]) -> list[str]:
         """A statement that a routine of its own does."""
         op = statement.instruction.op
-        head = f"c, {op.number}, {self.F}"
+        head = f"c, {self._chunk}, {op.number}, {self.F}"
         if op.random:
             first, second = f"k[{statement.constants}]", f"k[{statement.constants + 1}]"
             arguments = f"{first}, {second}, {statement.draw}, t"
@@ -263,7 +285,7 @@ class Function:
 
     def vector_loop(self, group: Group, body: _Body) -> list[str]:
         """Elementwise ops on vectors."""
-        lines = [f"for i in range({self.chunks}):"]
+        lines: list[str] = []
         known: Names = {}
         for statement in group.members:
             values, is_vec = {}, False
@@ -276,7 +298,7 @@ class Function:
             out = self.whole(statement.writes)
             lines += self._assign(statement, group, body, text, f"{out}_i", "vec", f"{out}[i]")
             known[out] = f"{out}_i"
-        return self._loop(lines)
+        return _loop("i", str(self.chunks), lines)
 
     def _assign(
         self,
@@ -298,15 +320,11 @@ class Function:
         stays = body.stays_within(statement, group.members)
         return lines if stays else [*lines, f"{memory} = {variable}"]
 
-    @staticmethod
-    def _loop(lines: list[str]) -> list[str]:
-        return [lines[0], *(_INDENT + line for line in lines[1:])]
-
     def nest(self, group: Group, body: _Body) -> list[str]:
         """Ops on matrices and sums along rows, in one loop over rows."""
         row = _Row(self, group, body)
-        lines = row.emit()
-        return [*row.before, f"for i in range({self.F}):", *lines, *row.after]
+        lines = _loop("i", str(self.F), row.emit())
+        return [*row.before, *lines, *row.after]
 
     # ---- bodies ----------------------------------------------------------------------------------
 
@@ -350,15 +368,26 @@ class Function:
 
     def _emit(self) -> str:
         setup, predict, learn = (self.body(which) for which in range(3))
-        lines = ["t = 0"] if setup else []
+        example = self._example(predict, learn)
+        written = [{s.writes for s in body} for body in self.bodies]
+        if self.lanes:
+            lines = []
+            if setup:
+                inner = [*self._enter(), *self._unset(), *setup, *self._leave(written[0])]
+                lines = ["if c.mode == 0:", *_indented(_loop("q", "c.chunks", inner))]
+            inner = [*self._enter(), *example, *self._leave(written[1] | written[2])]
+            lines += _loop("t", "c.first, c.first + c.count",
+                           ["row = az_row(c, t)", *_loop("q", "c.chunks", inner)])  # fmt: skip
+        else:
+            lines = self._enter()
+            if setup:
+                lines += ["if c.mode == 0:", *_indented([*self._unset(), *setup])]
+            lines += _loop("t", "c.first, c.first + c.count", ["row = az_row(c, t)", *example])
+            lines += self._leave(set.union(*written))
         if setup:
-            setup = [*self._unset(), *setup]
-            lines += self._loop(["if c.mode == 0:", *setup, ""])[:-1]
-        lines += self._loop(["for t in range(c.first, c.first + c.count):",
-                             *self._example(predict, learn)])  # fmt: skip
-        lines = [*self._load(), *lines, *self._store()]
+            lines = ["t = 0", *lines]
         head = f"\n\ncdef void program_{self.number}(const az_call *c) noexcept nogil:"
-        return "\n".join([head, *(_INDENT + line for line in (*self._declare(), *lines))]) + "\n"
+        return "\n".join([head, *_indented([*self._declare(), *lines])]) + "\n"
 
     def _unset(self) -> list[str]:
         """Zeros that Setup reads before anything writes them; memory has them already."""
@@ -366,99 +395,119 @@ class Function:
         for address in _sorted({*self.flow.unset, self.label} & self.used):
             if address.type is Type.SCALAR:
                 lines.append(f"{self.whole(address)} = {self._zero()}")
-            elif address.type is Type.VECTOR and self.local and address != self.label:
+            elif address in self.local and address not in (self.label, self.features):
                 lines.append(f"zero({address}, {self.chunks * self.vector})")
         return lines
 
     def _zero(self) -> str:
         return "spread(0.0)" if self.lanes else "0.0"
 
+    @property
+    def _chunk(self) -> str:
+        return "q" if self.lanes else "0"
+
+    @property
+    def _at(self) -> str:
+        """Which of the examples, or of what there is one of for each."""
+        return "(row * c.chunks + q)" if self.lanes else "row"
+
     def _example(self, predict: list[str], learn: list[str]) -> list[str]:
         many = self.structure.many_classes
         label, prediction = self.whole(self.label), self.whole(self.prediction)
         reads = [{a for s in body for a in s.reads} for body in self.bodies]
         writes = [{s.writes for s in body} for body in self.bodies]
-        lines = ["row = az_row(c, t)", *self._features()]
-        if many and (self.label in reads[1] or self.label in writes[2]):
+        lines = self._features()
+        if many and self.label in self.used:
             lines.append(f"zero({label}, {self.row})")
-        elif not many and self.label in reads[1]:
+        elif self.label in reads[1]:
             lines.append(f"{label} = {self._zero()}")
         lines += predict
         if many:
-            lines += ["if c.mode == 2:", f"{_INDENT}keep_classes(c, t, {prediction})",
-                      f"{_INDENT}continue", f"judge_classes(c, row, {prediction})"]  # fmt: skip
+            keep = f"keep_classes(c, t, {prediction})"
+            after = [f"judge_classes(c, row, {prediction})"]
         else:
             kept = "(<vec *>c.predictions)" if self.lanes else "c.predictions"
-            lines += ["if c.mode == 2:", f"{_INDENT}{kept}[t - c.first] = {prediction}",
-                      f"{_INDENT}continue",
-                      f"{prediction} = judge(c, row, {prediction}, &errors)"]  # fmt: skip
-            self.variable(self.scalar_type, "errors")
+            place = "(t - c.first) * c.chunks + q" if self.lanes else "t - c.first"
+            keep = f"{kept}[{place}] = {prediction}"
+            errors = self.variable(self.scalar_type, "errors")
+            after = [f"{prediction} = judge(c, {self._at}, {prediction}, &{errors})"]
         if self.features in writes[1] | writes[2] and self.features in reads[2]:
-            lines += self._features()
-        if self.label in reads[2]:
-            if many:
-                lines.append(f"set_classes(c, row, {label}, {self.F})")
-            else:
-                labels = "(<const vec *>c.y)" if self.lanes else "c.y"
-                lines.append(f"{label} = {labels}[row]")
-        return lines + learn
+            after += self._features()
+        if many and self.label in reads[2]:
+            after.append(f"set_classes(c, row, {label}, {self.F})")
+        elif self.label in reads[2]:
+            labels = "(<const vec *>c.y)" if self.lanes else "c.y"
+            after.append(f"{label} = {labels}[{self._at}]")
+        return [*lines, "if c.mode == 2:", f"{_INDENT}{keep}", "else:", *_indented(after + learn)]
 
     def _features(self) -> list[str]:
         if self.features not in self.used:
             return []
-        name, at = self.whole(self.features), f"<const vec *>(c.x + row * {self.row})"
+        name, at = self.whole(self.features), f"<const vec *>(c.x + {self._at} * {self.row})"
         return [f"{name} = {at}"] if self.points else [f"copy({name}, {at}, {self.row})"]
 
-    def _memory(self, address: Address) -> str:
-        """Where an address's cell lies in the call's memory."""
-        place = self.cells[address]
-        if address.type is Type.SCALAR:
-            return f"(<vec *>c.scalars)[{place}]" if self.lanes else f"c.scalars[{place}]"
-        kind = "vectors" if address.type is Type.VECTOR else "matrices"
-        return f"c.{kind} + {place * self._span(address.type)}"
+    def _moved(self) -> list[tuple[Address, str]]:
+        """State that is in variables while the function runs, and where it is otherwise."""
+        moved = []
+        for address in self.state:
+            place = self._place(address)
+            if address.type is Type.SCALAR:
+                memory = f"(<vec *>base)[{place // self.vector}]" if self.lanes else f"base[{place}]"
+                moved.append((address, memory))
+            elif address in self.local:
+                moved.append((address, f"base + {place}"))
+        return moved
 
-    def _span(self, kind: Type) -> int:
-        doubles = self.row * self.F ** (kind.rank - 1)
-        return (doubles + 7) // 8 * 8
-
-    def _moved(self) -> list[Address]:
-        """State that is kept in variables while the function runs."""
-        return [a for a in self.state if a.type is Type.SCALAR or
-                (a.type is Type.VECTOR and self.local)]  # fmt: skip
-
-    def _load(self) -> list[str]:
-        lines = []
-        for address in self._moved():
-            memory = self._memory(address)
+    def _enter(self) -> list[str]:
+        """Points at the memory of one chunk, and loads its state."""
+        lines = ["base = c.memory + q * c.span" if self.lanes else "base = c.memory"]
+        self.variable("double *", "base")
+        constants, _, _ = self.sizes[3:]
+        if constants:
+            kind = f"const {self.scalar_type} *"
+            self.variable(kind, "k")
+            offset = f" + q * {constants * self.vector}" if self.lanes else ""
+            lines.append(f"k = <{kind}>(c.constants{offset})")
+        for cell in (*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)):
+            name = f"spare_{cell.value}" if isinstance(cell, Type) else str(cell)
+            if cell not in self.local and (isinstance(cell, Type) or cell.type is not Type.SCALAR):
+                self.variable("vec *", name)
+                lines.append(f"{name} = <vec *>(base + {self._place(cell)})")
+        for address, memory in self._moved():
             if address.type is Type.SCALAR:
                 lines.append(f"{self.whole(address)} = {memory}")
             else:
                 lines.append(f"load({address}, {memory}, {self.chunks})")
-        if self.local:
-            # Set by evaluation, and zero until then.
-            own = [] if self.points else [self.features]
-            own += [self.label] if self.label.type is Type.VECTOR else []
-            lines += [f"zero({a}, {self.chunks * self.vector})" for a in own if a in self.used]
+        # Set by evaluation, and zero until then.
+        own = [] if self.points else [self.features]
+        own += [self.label] if self.label.type is Type.VECTOR else []
+        for address in own:
+            if address in self.local and address in self.used:
+                lines.append(f"zero({address}, {self.chunks * self.vector})")
         if not self.structure.many_classes:
-            lines.append("errors = (<vec *>c.bad)[0]" if self.lanes else "errors = c.bad[0]")
+            lines.append(f"errors = {self._errors()}")
         return lines
 
-    def _store(self) -> list[str]:
+    def _errors(self) -> str:
+        return "(<vec *>c.bad)[q]" if self.lanes else "c.bad[0]"
+
+    def _leave(self, written: set[Address]) -> list[str]:
+        """Stores the state that has changed."""
         lines = []
-        for address in self._moved():
-            memory = self._memory(address)
-            changes = address in self.written or address == self.prediction
-            if changes and address.type is Type.SCALAR:
+        for address, memory in self._moved():
+            if address not in written and address != self.prediction:
+                continue
+            if address.type is Type.SCALAR:
                 lines.append(f"{memory} = {address}")
-            elif changes:
+            else:
                 lines.append(f"store({memory}, {address}, {self.chunks})")
         if not self.structure.many_classes:
-            lines.append("(<vec *>c.bad)[0] = errors" if self.lanes else "c.bad[0] = errors")
+            lines.append(f"{self._errors()} = errors")
         return lines
 
     def _declare(self) -> list[str]:
         """Declarations; made last, when all that is used is known."""
-        lines = ["cdef int64_t t, row, i, j"]
+        lines = ["cdef int64_t t, row, i, j" + (", q" if self.lanes else "")]
         for kind, names in sorted(self.variables.items()):
             listed = sorted(names, key=lambda n: [int(x) if x.isdigit() else x
                                                   for x in re.split(r"(\d+)", n)])  # fmt: skip
@@ -467,24 +516,9 @@ class Function:
                 continue
             for start in range(0, len(listed), 12):
                 lines.append(f"cdef {kind} {', '.join(listed[start : start + 12])}")
-        constants = self.sizes[5]
-        if constants:
-            kind = f"const {self.scalar_type} *"
-            lines.append(f"cdef {kind}k = <{kind}>c.constants")
-        for address in _sorted(a for a in self.used if a.type is Type.VECTOR):
-            if self.points and address == self.features:
-                lines.append(f"cdef const vec *{address}")
-            elif self.local:
-                lines.append(f"cdef vec {address}[{self.chunks}]")
-            else:
-                lines.append(f"cdef vec *{address} = <vec *>({self._memory(address)})")
-        for address in _sorted(a for a in self.cells if a.type is Type.MATRIX):
-            lines.append(f"cdef vec *{address} = <vec *>({self._memory(address)})")
-        for kind in sorted(self.scratch, key=lambda kind: kind.rank):
-            place = sum(a.type is kind for a in self.cells)
-            where = "vectors" if kind is Type.VECTOR else "matrices"
-            at = f"c.{where} + {place * self._span(kind)}"
-            lines.append(f"cdef vec *spare_{kind.value} = <vec *>({at})")
+        if self.points and self.features in self.used:
+            lines.append(f"cdef const vec *{self.features}")
+        lines += [f"cdef vec {a}[{self.chunks}]" for a in _sorted(self.local)]
         return lines
 
 
@@ -510,7 +544,7 @@ class _Row:
             else:
                 lines += self._number(group.members[0])
         rows = [f"{name} = {text}" for name, text in sorted(self.pointers.items())]
-        return [_INDENT + line for line in (*rows, *lines)]
+        return rows + lines
 
     def _pointer(self, address: Address) -> str:
         """Row i of a matrix in memory."""
@@ -568,10 +602,10 @@ class _Row:
         lines += self._gather(group)
         whole = function.F if function.lanes else function.F // function.vector
         if whole:
-            lines += function._loop([f"for j in range({whole}):", *self._column(group, tail=False)])
+            lines += _loop("j", str(whole), self._column(group, tail=False))
         if not function.lanes and function.F % function.vector:
-            head = f"for j in range({whole * function.vector}, {function.F}):"
-            lines += function._loop([head, *self._column(group, tail=True)])
+            bounds = f"{whole * function.vector}, {function.F}"
+            lines += _loop("j", bounds, self._column(group, tail=True))
         for statement in group.members:
             if statement.kind is Kind.ROWS:
                 lines += self._set_entry(statement, self._gathered(statement))

@@ -60,9 +60,10 @@ class Arguments:
     constants: NDArray[np.float64]
     places: NDArray[np.int64]
 
-    def for_lanes(self, lanes: int) -> NDArray[np.float64]:
-        """The constants as (n, lanes), the same in every lane."""
-        return np.repeat(self.constants[:, None], lanes, axis=1)
+    def for_lanes(self, lanes: int, chunk: int) -> NDArray[np.float64]:
+        """The constants for that many lanes in chunks of `chunk`, the same in every lane, as
+        `runtime/native.h` lays them out: (lanes / chunk * n, chunk)."""
+        return np.tile(self.constants[:, None], (lanes // chunk, chunk))
 
 
 def structure_of(

@@ -10,9 +10,11 @@ time). For each a line goes to standard output when it has ended:
 
 STAGE is what it came to (``cython`` or ``compiler``, whose messages are in FOLDER/NAME.STAGE.log),
 STATUS its exit code, or minus the signal that ended it. The end of standard input, which comes at
-the latest with the end of whoever started this, is the order to stop: FOLDER is removed, and what
-still runs is killed. It is a file to be run, not imported: nothing of azc is needed here, and the
-imports are most of the time that one module takes.
+the latest with the end of whoever started this, is the order to stop: what still runs of this
+process's group, which it must lead, is killed, and FOLDER is removed.
+
+It is a file to be run, not imported: nothing of azc is needed here, and imports are half of
+the time that one module takes.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def main(arguments: list[str]) -> None:
     names = _read_line(0).split()
     if names:
         sys.path.append(cython_folder)
-        gc.disable()  # a third of Cython's time; a process ends with its module
+        gc.disable()  # it would find little: a process ends with its module
         _prepare_cython()
         if len(names) > 1:
             with open("warm_up.pyx", "w", encoding="ascii") as file:
@@ -81,8 +83,9 @@ def _read_line(descriptor: int) -> str:
 def _prepare_cython() -> None:
     """Imports Cython, told of ASCII alone.
 
-    Emitted text is ASCII, and building the tables of a scanner that knows all letters of Unicode
-    takes half the time of a program. A Cython whose tables have other names keeps its own.
+    Emitted text is ASCII, and tables for a scanner that knows all letters of Unicode take as long
+    to make as all else that Cython does for one program. A Cython in which they have other names
+    keeps its own.
     """
     from Cython.Compiler import Lexicon, Options
 
@@ -116,8 +119,6 @@ def _cythonize(name: str, lines: bool) -> bool:
             },
             emit_linenums=lines,
         ),
-        # Or else Cython would look for a package among the folders above.
-        name,
     )
     return bool(result.num_errors == 0)
 
@@ -192,7 +193,9 @@ def _report(name: str, status: int, seconds: float, shared: float) -> None:
     except (OSError, ValueError):
         stage, cython = "cython", seconds
     line = f"{name} {stage} {status} {cython + shared:.6f} {max(seconds - cython, 0.0):.6f}\n"
-    os.write(1, line.encode("ascii"))
+    # Who is not there to read it ended standard input as well.
+    with suppress(BrokenPipeError):
+        os.write(1, line.encode("ascii"))
 
 
 def _stop(folder: str) -> None:

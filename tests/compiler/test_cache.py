@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azc.compiler import cache as module
+from azc.compiler import folder
 from azc.compiler.cache import Cache, Located
 from azc.errors import ConfigError
 
@@ -345,8 +346,8 @@ def test_verified_once(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
         read.append(path)
         return original(path)
 
-    original = module._read
-    monkeypatch.setattr(module, "_read", counted)
+    original = module.read
+    monkeypatch.setattr(module, "read", counted)
     located = add(cache, [1, 2])[key(1)]
     for _ in range(3):
         cache.find([key(1), key(2)])
@@ -380,9 +381,9 @@ def test_another_users_directory(cache: Cache, monkeypatch: pytest.MonkeyPatch) 
 
 def test_another_users_file(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     path = add(cache, [1])[key(1)].module
-    original = module._private
+    original = folder._private
     monkeypatch.setattr(
-        module,
+        folder,
         "_private",
         lambda status: original(status) and status.st_ino != path.stat().st_ino,
     )
