@@ -19,8 +19,10 @@ from azc.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from azc import tasks
+    from azc.compiler.module import compile
     from azc.errors import (
         AzcError,
+        AzcWarning,
         CompileError,
         ConfigError,
         ParseError,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 # command line start in milliseconds.
 _HOME = {
     "AzcError": "azc.errors",
+    "AzcWarning": "azc.errors",
     "CompileError": "azc.errors",
     "ConfigError": "azc.errors",
     "Instruction": "azc.program",
@@ -45,6 +48,7 @@ _HOME = {
     "Result": "azc.evaluation",
     "Task": "azc.tasks",
     "TaskError": "azc.errors",
+    "compile": "azc.compiler.module",
     "evaluate": "azc.evaluation",
     "load": "azc.lang",
     "parse": "azc.lang",
@@ -52,6 +56,7 @@ _HOME = {
 
 __all__ = [
     "AzcError",
+    "AzcWarning",
     "CompileError",
     "ConfigError",
     "Instruction",
@@ -62,6 +67,7 @@ __all__ = [
     "Task",
     "TaskError",
     "__version__",
+    "compile",
     "evaluate",
     "load",
     "parse",

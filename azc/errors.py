@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 __all__ = [
     "AzcError",
+    "AzcWarning",
     "CompileError",
     "ConfigError",
     "Diagnostic",
@@ -33,6 +34,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 class AzcError(Exception):
     """Base of all errors that come from the user's input, options or machine."""
+
+
+class AzcWarning(UserWarning):
+    """Something is not as the user might expect, but the work goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 
 import azc
-from azc.evaluation import _blocks, _pack
+from azc.ops import Type
+from azc.packing import blocks, pack
 from azc.program import Program
 from azc.runtime import _core
 
@@ -124,20 +125,20 @@ class Interpreter:
     def __init__(self, program: Program, tasks: list[azc.Task]) -> None:
         self.code, self.machine = _core.Code(program.packed()), _core.Machine()
         self.fitness, self.value = np.zeros(len(tasks)), np.zeros(16)
+        matrices = any(address.type is Type.MATRIX for address in program.addresses())
         self.blocks = [
             (
-                positions[0],
-                len(positions),
-                _pack([tasks[p] for p in positions], lanes),
-                np.zeros(lanes),
+                block.positions,
+                pack([tasks[p] for p in block.positions], block.lanes),
+                np.zeros(block.lanes),
             )
-            for positions, lanes in _blocks(program, tasks)
+            for block in blocks(tasks, matrices)
         ]
 
     def __call__(self) -> np.ndarray:
-        for first, count, batch, fitness in self.blocks:
+        for positions, batch, fitness in self.blocks:
             self.machine.run(self.code, batch, fitness, self.value[: len(fitness)])
-            self.fitness[first : first + count] = fitness[:count]
+            self.fitness[positions] = fitness[: len(positions)]
         return self.fitness
 
 

@@ -418,7 +418,7 @@ cdef class Machine:
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=max_abs_error, seed=seed, block=block,
             keep_dead=keep_dead)
-        cdef int64_t lanes = batch.batch.lanes, width, chunk = 64
+        cdef int64_t lanes = batch.batch.lanes, width, chunk = 1
         cdef int status, finished = 0
         cdef az_work work = az_work(
             program=&code.program, batch=&batch.batch, settings=&settings, predictions=NULL,

@@ -150,7 +150,7 @@ def interpret(
     program: Program, tasks: list[Any], *, lanes: int, machine: Any = None, **settings: Any
 ) -> Outcome:
     """Run on the interpreter, `lanes` side by side, whatever the values."""
-    from azc.evaluation import _pack
+    from azc.packing import pack
 
     machine = machine or _core.Machine()
     code = _core.Code(program.packed())
@@ -160,7 +160,7 @@ def interpret(
         wide = members[0].classes if members[0].classes > 2 else 1
         fitness, value = np.zeros(lanes), np.zeros(lanes)
         raw = np.zeros((lanes, len(members[0].y_valid), wide))
-        machine.run(code, _pack(members, lanes), fitness, value, raw, **settings)
+        machine.run(code, pack(members, lanes), fitness, value, raw, **settings)
         outcome.fitness = np.append(outcome.fitness, fitness[: len(members)])
         outcome.value = np.append(outcome.value, value[: len(members)])
         for lane in range(len(members)):

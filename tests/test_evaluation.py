@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import azc
-from azc.evaluation import lane_count
+from azc.packing import lane_count
 
 CONSTANT = "def Predict():\n    s1 = {value}\n"
 LINEAR = """

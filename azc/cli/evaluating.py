@@ -27,7 +27,7 @@ def _metrics() -> Sequence[str]:
 
 
 def _tiers() -> Sequence[str]:
-    from azc.evaluation import TIERS
+    from azc.tiers import TIERS
 
     return TIERS
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from azc.compiler.toolchain import Toolchain, cython_folder, environment
 from azc.errors import CompileError, ConfigError, expected
 
-__all__ = ["Built", "Source", "build"]
+__all__ = ["Built", "Source", "build", "usable_cores"]
 
 _WORKER = Path(__file__).with_name("worker.py")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
@@ -80,7 +80,7 @@ def build(
     _check(sources, workers)
     directory = Path(os.path.abspath(directory))
     try:
-        return _build(sources, toolchain, directory, workers or _usable_cores(), progress)
+        return _build(sources, toolchain, directory, workers or usable_cores(), progress)
     except _FailedError as failure:
         raise _error(_with_lines(failure, toolchain, directory), toolchain, directory) from None
 
@@ -96,7 +96,8 @@ def _check(sources: Sequence[Source], workers: int | None) -> None:
         raise ValueError(expected("modules of different names", names))
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -49,7 +49,9 @@ cdef extern from "native.h" nogil:
         int64_t version, count
         const az_native *program
     int64_t AZ_NATIVE_VERSION
-    az_native az_program(void (*)(const az_call *) noexcept nogil, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t) noexcept
+    ctypedef void (*az_function)(const az_call *) noexcept nogil
+    az_native az_program(
+        az_function, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t) noexcept
     int64_t az_row(const az_call *, int64_t) noexcept
     vec spread "az_spread"(double) noexcept
     void copy "az_copy"(vec *, const vec *, int64_t) noexcept
@@ -63,9 +65,14 @@ cdef extern from "native.h" nogil:
     void judge_classes "az_{layout}_judge_classes"(const az_call *, int64_t, vec *) noexcept
     void set_classes "az_{layout}_set_classes"(const az_call *, int64_t, vec *, int64_t) noexcept
     void keep_classes "az_{layout}_keep_classes"(const az_call *, int64_t, const vec *) noexcept
-    {number} scalar_kernel "az_{layout}_scalar"(const az_call *, int64_t, int, int64_t, {number}, {number}, int64_t, int64_t) noexcept
-    void kernel "az_{layout}_kernel"(const az_call *, int64_t, int, int64_t, vec *, const vec *, const vec *, int64_t, int64_t) noexcept
-    void draw "az_{layout}_draw"(const az_call *, int64_t, int, int64_t, vec *, {number}, {number}, int64_t, int64_t) noexcept
+    {number} scalar_kernel "az_{layout}_scalar"(
+        const az_call *, int64_t, int, int64_t, {number}, {number}, int64_t, int64_t) noexcept
+    void kernel "az_{layout}_kernel"(
+        const az_call *, int64_t, int, int64_t, vec *, const vec *, const vec *, int64_t,
+        int64_t) noexcept
+    void draw "az_{layout}_draw"(
+        const az_call *, int64_t, int, int64_t, vec *, {number}, {number}, int64_t,
+        int64_t) noexcept
 """
 
 

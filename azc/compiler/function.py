@@ -247,8 +247,9 @@ class Function:
                 row = self.variable("vec *", f"{operands[0]}_i")
                 values = self.totals(op, [row], self.F)
                 target = self.entry(statement.writes, "i")
-                return _loop("i", str(self.F), [f"{row} = {self._row_of(operands[0])}",
-                                                f"{target} = {self.expression(op, values)}"])  # fmt: skip
+                text = self.expression(op, values)
+                body = [f"{row} = {self._row_of(operands[0])}", f"{target} = {text}"]
+                return _loop("i", str(self.F), body)
         return self._routine(statement, out, operands)
 
     def _routine(self, statement: Statement, out: str, operands: list[str]) -> list[str]:
@@ -452,7 +453,9 @@ class Function:
         for address in self.state:
             place = self._place(address)
             if address.type is Type.SCALAR:
-                memory = f"(<vec *>base)[{place // self.vector}]" if self.lanes else f"base[{place}]"
+                memory = (
+                    f"(<vec *>base)[{place // self.vector}]" if self.lanes else f"base[{place}]"
+                )
                 moved.append((address, memory))
             elif address in self.local:
                 moved.append((address, f"base + {place}"))
@@ -641,7 +644,7 @@ class _Row:
         return function.expression(op, values | {"n": f"{count}.0"})
 
     def _column(self, group: Group, *, tail: bool) -> list[str]:
-        """What a loop over columns does; `tail`: one entry at a time, behind the last whole `vec`."""
+        """What a loop over columns does; `tail`: entry by entry, behind the last whole `vec`."""
         function = self.function
         suffix, kind = ("e", "double") if tail else ("ij", "vec")
         known: Names = {}
@@ -676,7 +679,5 @@ class _Row:
                 lines.append(f"{variable} = {text}")
             else:
                 memory = at(self._pointer(statement.writes))
-                lines += function._assign(
-                    statement, group, self.body, text, variable, kind, memory
-                )
+                lines += function._assign(statement, group, self.body, text, variable, kind, memory)
         return lines

@@ -216,9 +216,7 @@ def _units(body: Sequence[Statement]) -> list[list[Statement]]:
     return units
 
 
-def _home(
-    unit: list[Statement], groups: list[Group], *, rows: bool, totals: bool
-) -> Group | None:
+def _home(unit: list[Statement], groups: list[Group], *, rows: bool, totals: bool) -> Group | None:
     """The nearest earlier group whose loop all of the unit may join."""
     kinds = {Kind.VECTOR, Kind.MATRIX}
     if rows:

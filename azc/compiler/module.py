@@ -1,0 +1,153 @@
+"""`azc.compile`: programs as native code, evaluated like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
+
+from azc.analysis import predicts_vector
+from azc.compiler.natives import Found, obtain
+from azc.compiler.structure import ENTRIES, LANES, Structure, structure_of
+from azc.compiler.toolchain import find_toolchain
+from azc.errors import AzcError, ConfigError, TaskError, expected
+from azc.evaluation import Result, check, check_coordinates, run
+from azc.packing import native_shares
+from azc.program import Program, verify
+from azc.tasks import Task
+from azc.tiers import has_matrices
+
+__all__ = ["CompiledProgram", "Module", "check_options", "compile", "structures_for"]
+
+#: As many as the runtime takes.
+_MOST_FEATURES = 4096
+
+
+class CompiledProgram:
+    """One program of a `Module`; call it with tasks to train and score it."""
+
+    def __init__(self, program: Program, features: int, cpu: str) -> None:
+        self.program, self.features, self._cpu = program, features, cpu
+
+    def __call__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        epochs: int = 1,
+        seed: int = 0,
+        max_abs_error: float = 100.0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Result:
+        """As `azc.evaluate` with tier ``"compiled"``, to the same bits.
+
+        Tasks must have the features that the module was built for. A layout or a kind of
+        prediction that was not asked for then is built on first use.
+        """
+        tasks = list(tasks)
+        settings = {"epochs": epochs, "seed": seed, "max_abs_error": max_abs_error}
+        check(self.program, tasks, "compiled", **settings)
+        for task in tasks:
+            if task.features != self.features:
+                what = f"tasks of {self.features} features, for which the module was built"
+                got = f"{task.name} with {task.features}"
+                raise TaskError(expected(what, got, f"compile with features={task.features}"))
+        return run(self.program, tasks, settings, tier="compiled", cpu=self._cpu, progress=progress)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.program.filename}, {self.features} features>"
+
+
+class Module(Sequence[CompiledProgram]):
+    """Programs that were compiled together, in the order in which they were given.
+
+    `found`: for each structure its function, where it lies, and whether it was built just now.
+    """
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        features: int,
+        cpu: str,
+        found: dict[Structure, Found],
+    ) -> None:
+        self._programs = [CompiledProgram(program, features, cpu) for program in programs]
+        self.features, self.cpu, self.found = features, cpu, found
+
+    @overload
+    def __getitem__(self, index: int) -> CompiledProgram: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[CompiledProgram]: ...
+    def __getitem__(self, index: int | slice) -> CompiledProgram | list[CompiledProgram]:
+        return self._programs[index]
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def __iter__(self) -> Iterator[CompiledProgram]:
+        return iter(self._programs)
+
+
+def compile(  # noqa: A001
+    programs: Sequence[Program],
+    *,
+    features: int,
+    tasks: int = 8,
+    classes: int | None = None,
+    cpu: str = "native",
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Module:
+    """Build native code for programs, in batches, or take it from the cache.
+
+    Parameters
+    ----------
+    programs : one or several; those that differ only in constants share a function.
+    features : F, 1 to 4096; the code is for vectors of this size.
+    tasks : how many tasks a call will have, which decides on the layout of memory: lanes for
+        several with few features, entries side by side for one.
+    classes : of the tasks (0: regression); by default what each program's prediction suggests.
+    cpu : ``"native"``, the fastest on this machine, or ``"portable"``, for every one of its kind.
+    workers : processes that build side by side, by default one for each core.
+    progress : called with (functions there, functions wanted).
+
+    Raises `CompileError` (no C compiler, or it refused the code), `ConfigError` (options) and
+    `AzcError` (a program that sets an entry which vectors of this size lack).
+    """
+    programs = list(programs)
+    check_options(programs, features, tasks, classes)
+    vector = find_toolchain(cpu).vector
+    wanted = [
+        structure
+        for program in programs
+        for structure in structures_for(program, features, tasks, classes, vector)
+    ]
+    found = obtain(wanted, cpu=cpu, workers=workers, progress=progress)
+    return Module(programs, features, cpu, found)
+
+
+def check_options(
+    programs: Sequence[Program], features: int, tasks: int, classes: int | None
+) -> None:
+    """Raise what is wrong with the arguments of `compile`."""
+    for name, value, most in (("features", features, _MOST_FEATURES), ("tasks", tasks, 2**31)):
+        if not isinstance(value, int) or not 1 <= value <= most:
+            what = f"a whole number from 1 to {most}"
+            raise ConfigError(f"{name}: {expected(what, repr(value))}")
+    if classes is not None and (not isinstance(classes, int) or classes < 0):
+        raise ConfigError("classes: " + expected("a whole number, or None", repr(classes)))
+    for program in programs:
+        if not isinstance(program, Program):
+            got = type(program).__name__
+            raise AzcError(expected("a Program", got, "make one with azc.parse(…) or azc.load(…)"))
+        verify(program)
+        check_coordinates(program, features)
+
+
+def structures_for(
+    program: Program, features: int, tasks: int, classes: int | None, vector: int
+) -> Iterator[Structure]:
+    """What `compile` builds of one program, for registers of `vector` doubles."""
+    if classes is None:
+        classes = 3 if predicts_vector(program) else 0
+    shares = native_shares(tasks, features, has_matrices(program, classes), classes > 2, vector)
+    for layout in sorted({ENTRIES if chunk == 1 else LANES for _, _, chunk in shares}):
+        yield structure_of(program, classes=classes, features=features, layout=layout)[0]

@@ -1,0 +1,228 @@
+"""From structures to functions that can be called: found in the process, in the cache, or built."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from azc.compiler.build import Source, build, usable_cores
+from azc.compiler.cache import Cache, Located
+from azc.compiler.emit import emit
+from azc.compiler.structure import Structure
+from azc.compiler.toolchain import Toolchain, find_toolchain
+from azc.errors import AzcWarning, CompileError
+from azc.runtime import _core
+
+__all__ = ["Found", "build_seconds", "find", "obtain", "record", "recorded"]
+
+#: Programs of one module: beyond this, C compilers spend more time on each.
+_MOST_IN_MODULE = 128
+#: Instructions of one module; so one of thousands is alone.
+_MOST_INSTRUCTIONS = 4096
+#: What a build is expected to take before any was measured.
+_FIRST_GUESS = 1.5
+_BUILD = "build seconds of one program"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A function that can be called, the module that holds it, and whether it had to be built."""
+
+    native: _core.Native
+    module: Path
+    index: int
+    built: bool
+
+
+# By key. Modules are never unloaded, so neither is this emptied; forked children inherit it.
+_loaded: dict[str, Found] = {}
+_lock = threading.Lock()
+
+
+def find(structures: Iterable[Structure], cpu: str = "native") -> dict[Structure, Found]:
+    """Those of `structures` that are loaded, or in the cache; nothing is built. Raises
+    `CompileError` where there is no C compiler to say what machine the cache is for."""
+    toolchain = find_toolchain(cpu)
+    keys = {structure: structure.key(toolchain.identity) for structure in structures}
+    return _find(keys, Cache())
+
+
+def obtain(
+    structures: Sequence[Structure],
+    *,
+    cpu: str = "native",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> dict[Structure, Found]:
+    """All of `structures`, building in batches those that are nowhere yet.
+
+    `workers` processes build side by side (default: one per usable core). `progress` is called
+    with (programs there, programs wanted). Raises `CompileError` where there is no compiler, or
+    it refuses what was emitted.
+    """
+    toolchain = find_toolchain(cpu)
+    keys = {structure: structure.key(toolchain.identity) for structure in structures}
+    cache = Cache()
+    found = _find(keys, cache)
+    missing = [structure for structure in keys if structure not in found]
+    if not missing:
+        return found
+    with cache.lock([keys[structure] for structure in missing]):
+        # Another process may have built them while this one waited.
+        found |= _find({structure: keys[structure] for structure in missing}, cache)
+        missing = [structure for structure in missing if structure not in found]
+        if missing:
+            report = _reporting(progress, len(found), len(keys))
+            found |= _build(missing, keys, toolchain, cache, workers, report)
+    return found
+
+
+def build_seconds(programs: int = 1) -> float:
+    """Wall seconds that building so many programs is expected to take, by what former builds of
+    this machine took."""
+    return recorded(_BUILD, _FIRST_GUESS) * (1 + (programs - 1) / 20)
+
+
+def record(name: str, value: float) -> None:
+    """Keep a number that was measured on this machine."""
+    Cache().record(name, value)
+
+
+def recorded(name: str, guess: float) -> float:
+    """The median of the last such numbers, or `guess` if there are none."""
+    measured = Cache().recorded(name)
+    return statistics.median(measured) if measured else guess
+
+
+def _find(keys: dict[Structure, str], cache: Cache) -> dict[Structure, Found]:
+    found = {structure: _loaded[key] for structure, key in keys.items() if key in _loaded}
+    wanted = {structure: key for structure, key in keys.items() if structure not in found}
+    if wanted:
+        located = cache.find(wanted.values())
+        for structure, key in wanted.items():
+            if key in located and (native := _load_located(key, located[key])):
+                found[structure] = native
+    return found
+
+
+def _load_located(key: str, located: Located) -> Found | None:
+    """None where the module cannot be loaded after all: it was evicted in between, or lies where
+    nothing may be executed."""
+    try:
+        programs = _import(located.name, located.module)
+        native = _core.Native(programs, located.index)
+    except (ImportError, OSError, ValueError):
+        return None
+    with _lock:
+        return _loaded.setdefault(key, Found(native, located.module, located.index, False))
+
+
+def _import(name: str, path: Path) -> object:
+    """The capsule that a module keeps."""
+    loader = importlib.machinery.ExtensionFileLoader(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module.programs
+
+
+def _reporting(progress: Progress | None, before: int, wanted: int) -> Callable[[int], None]:
+    def report(built: int) -> None:
+        if progress:
+            progress(before + built, wanted)
+
+    return report
+
+
+def _batches(structures: Sequence[Structure], cores: int) -> list[list[Structure]]:
+    """Structures that share a module: of one layout, in as few modules as keep the cores busy,
+    because each costs as much as some ten programs."""
+    batches = []
+    for layout in sorted({structure.layout for structure in structures}):
+        alike = [structure for structure in structures if structure.layout == layout]
+        modules = -(-len(alike) // _MOST_IN_MODULE)
+        modules = max(modules, min(cores, len(alike) // 10), 1)
+        modules = -(-modules // cores) * cores if modules > cores else modules
+        size = -(-len(alike) // modules)
+        batch: list[Structure] = []
+        instructions = 0
+        for structure in alike:
+            count = sum(1 for _ in structure.program.instructions())
+            if batch and (len(batch) == size or instructions + count > _MOST_INSTRUCTIONS):
+                batches.append(batch)
+                batch, instructions = [], 0
+            batch.append(structure)
+            instructions += count
+        batches.append(batch)
+    return batches
+
+
+def _build(
+    structures: Sequence[Structure],
+    keys: dict[Structure, str],
+    toolchain: Toolchain,
+    cache: Cache,
+    workers: int | None,
+    report: Callable[[int], None],
+) -> dict[Structure, Found]:
+    batches = _batches(structures, workers or usable_cores())
+    sources = []
+    for batch in batches:
+        joined = "".join(keys[structure] for structure in batch)
+        name = f"azc_native_{xxhash.xxh3_64_hexdigest(joined.encode())}"
+        sources.append(Source(name, emit(batch, toolchain.vector)))
+
+    def finished(done: int, wanted: int) -> None:
+        report(round(done / wanted * len(structures)))
+
+    report(0)
+    folder = Path(tempfile.mkdtemp(prefix="azc-"))
+    started = time.perf_counter()
+    try:
+        built = build(sources, toolchain, folder, workers=workers, progress=finished)
+        if len(structures) == 1:
+            cache.record(_BUILD, time.perf_counter() - started)
+        found: dict[Structure, Found] = {}
+        for module, batch in zip(built, batches, strict=True):
+            found |= _take(module.path, module.name, batch, keys, cache)
+        return found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take(
+    path: Path, name: str, batch: Sequence[Structure], keys: dict[Structure, str], cache: Cache
+) -> dict[Structure, Found]:
+    """Puts a module into the cache, and loads it from there; or where that cannot be, from where
+    it was built."""
+    located = cache.add(path, name, [keys[structure] for structure in batch])
+    if not located and cache.problem:
+        warnings.warn(f"compiled programs are not kept: {cache.problem}", AzcWarning, stacklevel=2)
+    modules = {place.module for place in located.values()} or {path}
+    for candidate in (*modules, path):
+        try:
+            programs = _import(name, candidate)
+        except (ImportError, OSError) as error:
+            problem = str(error)
+            continue
+        found = {}
+        for index, structure in enumerate(batch):
+            native = Found(_core.Native(programs, index), candidate, index, True)
+            with _lock:
+                found[structure] = _loaded.setdefault(keys[structure], native)
+        return found
+    raise CompileError(f"expected a module that can be loaded, got {problem}")

@@ -1,0 +1,160 @@
+"""Tasks side by side: which share a block of lanes, and the arrays that the runtime reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azc.runtime import _core
+from azc.tasks import Task
+
+__all__ = [
+    "Block",
+    "blocks",
+    "lane_count",
+    "native_blocks",
+    "native_shares",
+    "pack",
+    "packed_bytes",
+    "prediction_width",
+]
+
+Array = NDArray[np.float64]
+
+#: From this many features on, a matrix of one task alone keeps the vector units busy, and those of
+#: several tasks side by side no longer fit the L1 cache (benchmarks/README.md).
+_WIDE_MATRIX = 32
+#: One task alone keeps a register as busy as one lane of several tasks does, from so many features.
+_ENTRIES_ALONE = 8
+
+
+def lane_count(tasks: int, features: int, matrices: bool) -> int:
+    """How many of `tasks` tasks of one shape should run side by side: 1, 2, 4, 8 or 16.
+
+    As many as there are while what one step touches stays in the L1 cache and the examples in the
+    L2 cache: up to 16 lanes with 8 features, 8 with more, one with matrices from 32 features or
+    vectors from 257 on, whose entries then fill the vector units. The results are the same
+    whatever is chosen.
+    """
+    if features > 256 or (matrices and features >= _WIDE_MATRIX):
+        widest = 1
+    else:
+        widest = 16 if features <= 8 else 8
+    lanes = 1
+    while lanes < min(tasks, widest):
+        lanes *= 2
+    return lanes
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Tasks that run together: their `positions` among all, and the number of `lanes`, of which
+    those behind the last task idle. A compiled program takes them `chunk` at a time."""
+
+    positions: list[int]
+    lanes: int
+    chunk: int
+
+
+def blocks(tasks: Sequence[Task], matrices: bool) -> Iterator[Block]:
+    """Blocks for the interpreter; `matrices`: the program has some."""
+    for features, positions in _groups(tasks):
+        while positions:
+            lanes = lane_count(len(positions), features, matrices)
+            yield Block(positions[:lanes], lanes, lanes)
+            positions = positions[lanes:]
+
+
+def native_blocks(tasks: Sequence[Task], matrices: bool, vector: int) -> Iterator[Block]:
+    """Blocks for compiled programs on a machine whose registers hold `vector` doubles: chunks of
+    that many lanes where tasks fill them, and for the rest one lane each.
+
+    One task alone fills a register with entries of its own vectors, so that few tasks are better
+    served one by one; how few grows with the features (benchmarks/README.md).
+    """
+    for features, positions in _groups(tasks):
+        many = tasks[positions[0]].classes > 2
+        for count, lanes, chunk in native_shares(len(positions), features, matrices, many, vector):
+            yield Block(positions[:count], lanes, chunk)
+            positions = positions[count:]
+
+
+def native_shares(
+    tasks: int, features: int, matrices: bool, many_classes: bool, vector: int
+) -> Iterator[tuple[int, int, int]]:
+    """How `native_blocks` shares out so many tasks of one shape: (tasks, lanes, chunk) of each
+    block."""
+    while tasks:
+        widest = lane_count(tasks, features, matrices)
+        few = tasks < vector and tasks * _ENTRIES_ALONE <= features
+        if few or widest == 1 < tasks:
+            lanes = chunk = 1
+        else:
+            lanes, chunk = (1 if many_classes else widest), vector
+            # No chunk wholly idle, nor one with so few tasks that they had better be alone.
+            while lanes > vector and (
+                lanes - tasks >= vector or 0 < (tasks % vector) * _ENTRIES_ALONE <= features
+            ):
+                lanes //= 2
+            lanes = max(lanes, vector)
+        yield min(tasks, lanes), lanes, chunk
+        tasks -= min(tasks, lanes)
+
+
+def _groups(tasks: Sequence[Task]) -> Iterator[tuple[int, list[int]]]:
+    """The number of features, and positions of tasks, that can share a block of lanes."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for position, task in enumerate(tasks):
+        shape = (task.features, len(task.y_train), len(task.y_valid), task.classes)
+        groups.setdefault(shape, []).append(position)
+    for (features, *_), positions in groups.items():
+        yield features, positions
+
+
+def prediction_width(task: Task) -> int:
+    """Numbers in one prediction: one, or one per class of more than two."""
+    return task.classes if task.classes > 2 else 1
+
+
+def packed_bytes(task: Task, lanes: int) -> int:
+    """Bytes of the copy that packing makes; one lane needs none."""
+    examples = len(task.y_train) + len(task.y_valid)
+    return 0 if lanes == 1 else 8 * lanes * examples * (task.features + 1)
+
+
+def pack(tasks: list[Task], lanes: int, chunk: int | None = None) -> _core.Batch:
+    """Lays tasks side by side; lanes without a task repeat the first. For compiled programs each
+    example's entries lie `chunk` lanes at a time, as `runtime/native.h` says."""
+    padded = tasks + tasks[:1] * (lanes - len(tasks))
+    chunk = chunk or lanes
+
+    def side_by_side(arrays: list[Array]) -> Array:
+        if lanes == 1:
+            return arrays[0][..., None]
+        examples, *entries = arrays[0].shape
+        packed = _aligned((examples, lanes // chunk, *entries, chunk))
+        for start in range(0, lanes, chunk):
+            np.stack(arrays[start : start + chunk], axis=-1, out=packed[:, start // chunk])
+        return packed.reshape(examples, *entries, lanes)
+
+    return _core.Batch(
+        side_by_side([task.X_train for task in padded]),
+        side_by_side([task.y_train for task in padded]),
+        side_by_side([task.X_valid for task in padded]),
+        side_by_side([task.y_valid for task in padded]),
+        keys=[task.key for task in padded],
+        active=len(tasks),
+        classes=tasks[0].classes,
+    )
+
+
+def _aligned(shape: tuple[int, ...]) -> Array:
+    """An empty array that begins on a cache line, so that no vector of lanes crosses one."""
+    count = math.prod(shape)
+    room = np.empty(count + 8)
+    start = -room.ctypes.data % 64 // 8
+    return room[start : start + count].reshape(shape)
