@@ -14,10 +14,11 @@ loads and stores its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from azc.analysis import interface_addresses
+from azc.compiler.ahead import Renamed, join, name_of
 from azc.compiler.flow import Flow, flow_of
 from azc.compiler.fusion import (
     Group,
@@ -89,17 +90,21 @@ class Function:
         )
         self.bodies = statements(body for _, body in structure.program.functions())
         self.flow: Flow = flow_of(self.bodies, (self.features, self.label), self.prediction)
+        self.written = {s.writes for body in self.bodies for s in body}
         #: Matrices are so large that one pass over them is worth more than all else.
         self.deep = not self.lanes and self.F % 8 == 0 and 8 * self.F**2 > _SMALL_MATRIX
+        #: Learn with the next example's Predict, where that saves a pass over matrices.
+        self.joined: list[Statement] = []
+        self.renamed: Renamed = {}
         if self.deep:
-            self.bodies = [
-                recompute(body, after)
-                for body, after in zip(self.bodies, self.flow.after, strict=True)
-            ]
-        everything = [s for body in self.bodies for s in body]
+            _, predict, learn = self.bodies
+            both = join(learn, predict, self.features, self.label)
+            if both and self._points_to_features():
+                self.joined, self.renamed = both
+        everything = [s for body in (*self.bodies, self.joined) for s in body]
         self.used = {a for s in everything for a in (*s.reads, s.writes)} | {self.prediction}
-        self.written = {s.writes for s in everything}
-        vectors = _sorted(a for a in self.used if a.type is Type.VECTOR)
+        next_features = self.renamed.get(self.features)
+        vectors = _sorted(a for a in self.used if a.type is Type.VECTOR and a != next_features)
         self.points = self._points_to_features()
         few = self.chunks <= _LOCAL_CHUNKS and len(vectors) <= _MOST_LOCALS
         self.state = _sorted(self.flow.between)
@@ -179,10 +184,10 @@ class Function:
     def whole(self, address: Address) -> str:
         """A vector or matrix as a pointer to `vec`s; a scalar's name."""
         if address.type is Type.SCALAR:
-            return self.variable(self.scalar_type, str(address))
+            return self.variable(self.scalar_type, name_of(address))
         if address.type is Type.MATRIX and address not in self.cells:
             self.cells.append(address)
-        return str(address)
+        return name_of(address)
 
     def entry(self, address: Address, index: str) -> str:
         """One entry of a vector or matrix."""
@@ -256,22 +261,23 @@ class Function:
         """A statement that a routine of its own does."""
         op = statement.instruction.op
         head = f"c, {self._chunk}, {op.number}, {self.F}"
+        t = "t + 1" if statement.ahead else "t"
         if op.random:
             first, second = f"k[{statement.constants}]", f"k[{statement.constants + 1}]"
-            arguments = f"{first}, {second}, {statement.draw}, t"
+            arguments = f"{first}, {second}, {statement.draw}, {t}"
             if op.output is Type.SCALAR:
                 return [f"{out} = scalar_kernel({head}, {arguments})"]
             return [f"draw({head}, {out}, {arguments})"]
         a, b = (*operands, operands[0])[:2]
         if op.output is Type.SCALAR:
-            return [f"{out} = scalar_kernel({head}, {a}, {b}, 0, t)"]
+            return [f"{out} = scalar_kernel({head}, {a}, {b}, 0, {t})"]
         assert op.output is not None
         # No routine may write over what it reads.
         to = self.spare(op.output) if out in operands else out
         if generate.is_product(op):
             lines = [f"{op.name}({to}, {a}, {b}, {self.F})"]
         else:
-            lines = [f"kernel({head}, {to}, {a}, {b}, 0, t)"]
+            lines = [f"kernel({head}, {to}, {a}, {b}, 0, {t})"]
         if to != out:
             lines.append(f"copy({out}, {to}, {self.row * self.F ** (op.output.rank - 1)})")
         return lines
@@ -329,14 +335,12 @@ class Function:
 
     # ---- bodies ----------------------------------------------------------------------------------
 
-    def body(self, which: int) -> list[str]:
-        """The lines of Setup, Predict or Learn."""
-        found = self.bodies[which]
-        body = _Body(
-            found,
-            uses(found, self.flow.after[which]),
-            {id(statement): place for place, statement in enumerate(found)},
-        )
+    def body(self, found: list[Statement], after: Collection[Address]) -> list[str]:
+        """The lines of Setup, Predict or Learn; the values at the addresses `after` leave it."""
+        if self.deep:
+            found = recompute(found, after)
+        places = {id(statement): place for place, statement in enumerate(found)}
+        body = _Body(found, uses(found, after), places)
         lines: list[str] = []
         for group in self._groups(found):
             lines += [f"# {self._comment(statement)}" for statement in group.members]
@@ -361,14 +365,14 @@ class Function:
     @staticmethod
     def _comment(statement: Statement) -> str:
         instruction = statement.instruction
-        operands = [str(Address(t, n)) for t, n in zip(
+        operands = [name_of(Address(t, n)) for t, n in zip(
             instruction.op.inputs, instruction.inputs, strict=True)]  # fmt: skip
-        return instruction.op.spelled(str(statement.writes), operands)
+        return instruction.op.spelled(name_of(statement.writes), operands)
 
     # ---- the whole -------------------------------------------------------------------------------
 
     def _emit(self) -> str:
-        setup, predict, learn = (self.body(which) for which in range(3))
+        setup, predict, learn = map(self.body, self.bodies, self.flow.after)
         example = self._example(predict, learn)
         written = [{s.writes for s in body} for body in self.bodies]
         if self.lanes:
@@ -397,7 +401,7 @@ class Function:
             if address.type is Type.SCALAR:
                 lines.append(f"{self.whole(address)} = {self._zero()}")
             elif address in self.local and address not in (self.label, self.features):
-                lines.append(f"zero({address}, {self.chunks * self.vector})")
+                lines.append(f"zero({name_of(address)}, {self.chunks * self.vector})")
         return lines
 
     def _zero(self) -> str:
@@ -413,33 +417,87 @@ class Function:
         return "(row * c.chunks + q)" if self.lanes else "row"
 
     def _example(self, predict: list[str], learn: list[str]) -> list[str]:
+        """Predict, the error and Learn for one example."""
+        if self.joined:
+            return self._example_ahead(predict, learn)
+        return [
+            *self._features(),
+            *self._clear_label(),
+            *predict,
+            "if c.mode == 2:",
+            _INDENT + self._keep(),
+            "else:",
+            *_indented([*self._judged(), *learn]),
+        ]
+
+    def _clear_label(self) -> list[str]:
+        """The label is zero in Predict."""
+        if not any(self.label in s.reads for s in self.bodies[1]):
+            return []
+        label = self.whole(self.label)
         many = self.structure.many_classes
-        label, prediction = self.whole(self.label), self.whole(self.prediction)
-        reads = [{a for s in body for a in s.reads} for body in self.bodies]
-        writes = [{s.writes for s in body} for body in self.bodies]
-        lines = self._features()
-        if many and self.label in self.used:
-            lines.append(f"zero({label}, {self.row})")
-        elif self.label in reads[1]:
-            lines.append(f"{label} = {self._zero()}")
-        lines += predict
+        return [f"zero({label}, {self.row})" if many else f"{label} = {self._zero()}"]
+
+    def _keep(self) -> str:
+        """Writes a prediction where the caller wants it."""
+        prediction = self.whole(self.prediction)
+        if self.structure.many_classes:
+            return f"keep_classes(c, t, {prediction})"
+        if self.lanes:
+            place = "(t - c.first) * c.chunks + q"
+            return f"(<vec *>c.predictions)[{place}] = {prediction}"
+        return f"c.predictions[t - c.first] = {prediction}"
+
+    def _judged(self) -> list[str]:
+        """Looks at the error, and gives Learn the features and the label."""
+        prediction, label = self.whole(self.prediction), self.whole(self.label)
+        many = self.structure.many_classes
+        _, predict, learn = self.bodies
         if many:
-            keep = f"keep_classes(c, t, {prediction})"
-            after = [f"judge_classes(c, row, {prediction})"]
+            lines = [f"judge_classes(c, row, {prediction})"]
         else:
-            kept = "(<vec *>c.predictions)" if self.lanes else "c.predictions"
-            place = "(t - c.first) * c.chunks + q" if self.lanes else "t - c.first"
-            keep = f"{kept}[{place}] = {prediction}"
             errors = self.variable(self.scalar_type, "errors")
-            after = [f"{prediction} = judge(c, {self._at}, {prediction}, &{errors})"]
-        if self.features in writes[1] | writes[2] and self.features in reads[2]:
-            after += self._features()
-        if many and self.label in reads[2]:
-            after.append(f"set_classes(c, row, {label}, {self.F})")
-        elif self.label in reads[2]:
+            lines = [f"{prediction} = judge(c, {self._at}, {prediction}, &{errors})"]
+        written = any(s.writes == self.features for s in (*predict, *learn))
+        if written and any(self.features in s.reads for s in learn):
+            lines += self._features()
+        if any(self.label in s.reads for s in learn):
             labels = "(<const vec *>c.y)" if self.lanes else "c.y"
-            after.append(f"{label} = {labels}[{self._at}]")
-        return [*lines, "if c.mode == 2:", f"{_INDENT}{keep}", "else:", *_indented(after + learn)]
+            set_all = f"set_classes(c, row, {label}, {self.F})"
+            lines.append(set_all if many else f"{label} = {labels}[{self._at}]")
+        return lines
+
+    def _example_ahead(self, predict: list[str], learn: list[str]) -> list[str]:
+        """The same where Learn and the next Predict are joined: only the first example of a call
+        predicts by itself, and only the last learns so."""
+        ahead = self.variable("int64_t", "ahead")
+        after = self.flow.after[1]
+        kept = {self.renamed.get(address, address) for address in after}
+        both = self.body(self.joined, kept)
+        current, later = self.whole(self.features), name_of(self.renamed[self.features])
+        self.variable("const vec *", later)
+        moves = []
+        for address, new in self.renamed.items():
+            if address in after and address.type is Type.SCALAR:
+                moves.append(f"{self.whole(address)} = {self.whole(new)}")
+            elif address in after and address != self.features:
+                moves.append(f"copy({self.whole(address)}, {self.whole(new)}, {self.row})")
+        following = [
+            f"{later} = <const vec *>(c.x + az_row(c, t + 1) * {self.row})",
+            *both,
+            *moves,
+            f"{ahead} = 1",
+        ]
+        return [
+            f"{current} = <const vec *>(c.x + row * {self.row})",
+            f"if not {ahead}:",
+            *_indented([*self._clear_label(), *predict] or ["pass"]),
+            "if c.mode == 2:",
+            _INDENT + self._keep(),
+            "else:",
+            *_indented([*self._judged(), "if t + 1 < c.first + c.count:", *_indented(following)]),
+            *_indented(["else:", *_indented([*learn, "ahead = 0"])]),
+        ]
 
     def _features(self) -> list[str]:
         if self.features not in self.used:
@@ -472,7 +530,7 @@ class Function:
             offset = f" + q * {constants * self.vector}" if self.lanes else ""
             lines.append(f"k = <{kind}>(c.constants{offset})")
         for cell in (*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)):
-            name = f"spare_{cell.value}" if isinstance(cell, Type) else str(cell)
+            name = f"spare_{cell.value}" if isinstance(cell, Type) else name_of(cell)
             if cell not in self.local and (isinstance(cell, Type) or cell.type is not Type.SCALAR):
                 self.variable("vec *", name)
                 lines.append(f"{name} = <vec *>(base + {self._place(cell)})")
@@ -480,15 +538,17 @@ class Function:
             if address.type is Type.SCALAR:
                 lines.append(f"{self.whole(address)} = {memory}")
             else:
-                lines.append(f"load({address}, {memory}, {self.chunks})")
+                lines.append(f"load({name_of(address)}, {memory}, {self.chunks})")
         # Set by evaluation, and zero until then.
         own = [] if self.points else [self.features]
         own += [self.label] if self.label.type is Type.VECTOR else []
         for address in own:
             if address in self.local and address in self.used:
-                lines.append(f"zero({address}, {self.chunks * self.vector})")
+                lines.append(f"zero({name_of(address)}, {self.chunks * self.vector})")
         if not self.structure.many_classes:
             lines.append(f"errors = {self._errors()}")
+        if self.joined:
+            lines.append("ahead = 0")
         return lines
 
     def _errors(self) -> str:
@@ -501,9 +561,9 @@ class Function:
             if address not in written and address != self.prediction:
                 continue
             if address.type is Type.SCALAR:
-                lines.append(f"{memory} = {address}")
+                lines.append(f"{memory} = {name_of(address)}")
             else:
-                lines.append(f"store({memory}, {address}, {self.chunks})")
+                lines.append(f"store({memory}, {name_of(address)}, {self.chunks})")
         if not self.structure.many_classes:
             lines.append(f"{self._errors()} = errors")
         return lines
@@ -521,7 +581,7 @@ class Function:
                 lines.append(f"cdef {kind} {', '.join(listed[start : start + 12])}")
         if self.points and self.features in self.used:
             lines.append(f"cdef const vec *{self.features}")
-        lines += [f"cdef vec {a}[{self.chunks}]" for a in _sorted(self.local)]
+        lines += [f"cdef vec {name_of(a)}[{self.chunks}]" for a in _sorted(self.local)]
         return lines
 
 
@@ -552,13 +612,13 @@ class _Row:
     def _pointer(self, address: Address) -> str:
         """Row i of a matrix in memory."""
         function = self.function
-        name = function.variable("vec *", f"{address}_i")
+        name = function.variable("vec *", f"{name_of(address)}_i")
         self.pointers[name] = function._row_of(function.whole(address))
         return name
 
     def _entry(self, address: Address, lines: list[str]) -> str:
         """Entry i of a vector, loaded once a row."""
-        name = str(address)
+        name = name_of(address)
         if name not in self.known:
             variable = self.function.variable(self.function.scalar_type, f"{name}_r")
             lines.append(f"{variable} = {self.function.entry(address, 'i')}")
@@ -567,9 +627,9 @@ class _Row:
 
     def _set_entry(self, statement: Statement, text: str) -> list[str]:
         function, address = self.function, statement.writes
-        variable = f"{address}_r"
+        variable = f"{name_of(address)}_r"
         memory = function.entry(address, "i")
-        self.known[str(address)] = variable
+        self.known[name_of(address)] = variable
         kind = function.scalar_type
         return function._assign(statement, self.group, self.body, text, variable, kind, memory)
 
@@ -658,12 +718,12 @@ class _Row:
             for name, letters, address in function.operands(statement):
                 is_vec |= "j" in letters
                 if letters == "ij":
-                    own = known.get(str(address))
+                    own = known.get(name_of(address))
                     values[name] = own or at(self._pointer(address))
                 elif letters == "j":
                     values[name] = at(function.whole(address))
                 elif letters == "i":
-                    values[name] = self.known[str(address)]
+                    values[name] = self.known[name_of(address)]
                 else:
                     values[name] = function.whole(address)
             if statement.kind is not Kind.MATRIX:
@@ -672,8 +732,8 @@ class _Row:
                     lines.append(f"add(&{partial}, j, {text})")
                 continue
             text = function.expression(op, values, vec=not tail, spread=not (is_vec or tail))
-            variable = f"{statement.writes}_{suffix}"
-            known[str(statement.writes)] = variable
+            variable = f"{name_of(statement.writes)}_{suffix}"
+            known[name_of(statement.writes)] = variable
             if self.body.stays_within(statement, group.members):
                 function.variable(kind, variable)
                 lines.append(f"{variable} = {text}")

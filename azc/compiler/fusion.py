@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from azc.ops import Op, Type
@@ -73,13 +73,15 @@ class Statement:
     """One instruction: `kind`, the addresses it `reads` and the one it `writes`, and of the reads
     those of whole vectors while rows go by (`across`). `constants` and `places` say where its
     arguments begin, `draw` which random instruction of the program it is. `again`: it computes
-    again what an earlier one did, for the next statement, whose loop it must share."""
+    again what an earlier one did, for the next statement, whose loop it must share. `ahead`: it
+    belongs to the next example."""
 
     instruction: Instruction
     constants: int
     places: int
     draw: int
     again: bool = False
+    ahead: bool = False
     kind: Kind = field(init=False)
     reads: frozenset[Address] = field(init=False)
     writes: Address = field(init=False)
@@ -320,15 +322,9 @@ def _recompute_one(body: list[Statement]) -> list[Statement] | None:
                 continue
             last = {body[p].writes: _last_writer(body, body[p].writes, place) for p in chain}
             if set(last.values()) <= chain:
-                again = [_copy(body[p]) for p in sorted(chain)]
+                again = [replace(body[p], again=True) for p in sorted(chain)]
                 return [*body[:place], *again, *body[place:]]
     return None
-
-
-def _copy(statement: Statement) -> Statement:
-    return Statement(
-        statement.instruction, statement.constants, statement.places, statement.draw, again=True
-    )
 
 
 def _last_writer(body: Sequence[Statement], address: Address, before: int) -> int | None:

@@ -86,7 +86,7 @@ class Module(Sequence[CompiledProgram]):
         return iter(self._programs)
 
 
-def compile(  # noqa: A001
+def compile(
     programs: Sequence[Program],
     *,
     features: int,
