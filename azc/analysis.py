@@ -14,6 +14,7 @@ from azc.runtime import _core
 __all__ = [
     "canonical",
     "canonical_hash",
+    "canonical_names",
     "interface_addresses",
     "live",
     "live_mask",
@@ -74,19 +75,41 @@ def canonical(program: Program, classes: int | None = None) -> Program:
     """
     classes = _classes(program, classes)
     sliced = live(program, classes)
-    names = {address: address.number for address in interface_addresses(classes)}
+    names = _names(sliced, classes)
+
+    def rename(instruction: Instruction) -> Instruction:
+        operands = map(Address, instruction.op.inputs, instruction.inputs)
+        inputs = tuple(names[address].number for address in operands)
+        if instruction.op.commutative:
+            inputs = tuple(sorted(inputs))
+        out = names[instruction.output].number if instruction.output else 0
+        return Instruction(instruction.op, out, inputs, instruction.constants)
+
+    setup, predict, learn = (tuple(map(rename, body)) for _, body in sliced.functions())
+    return Program(setup, predict, learn, filename=program.filename)
+
+
+def canonical_names(program: Program, classes: int | None = None) -> dict[Address, Address]:
+    """What `canonical` calls each address of the live slice, and those of the interface; several
+    that are never written may have one name."""
+    classes = _classes(program, classes)
+    return _names(live(program, classes), classes)
+
+
+def _names(sliced: Program, classes: int) -> dict[Address, Address]:
+    names = {address: address for address in interface_addresses(classes)}
     taken = {kind: {a.number for a in names if a.type is kind} for kind in Type}
 
     def name(address: Address) -> None:
         if address not in names:
             number = next(n for n in range(65536) if n not in taken[address.type])
             taken[address.type].add(number)
-            names[address] = number
+            names[address] = Address(address.type, number)
 
     for instruction in sliced.instructions():
         if instruction.output:
             name(instruction.output)
-    zeros: dict[Type, int] = {}
+    zeros: dict[Type, Address] = {}
     for instruction in sliced.instructions():
         for address in instruction.reads:
             if address in names:
@@ -95,17 +118,7 @@ def canonical(program: Program, classes: int | None = None) -> Program:
                 name(address)
                 zeros[address.type] = names[address]
             names[address] = zeros[address.type]
-
-    def rename(instruction: Instruction) -> Instruction:
-        operands = map(Address, instruction.op.inputs, instruction.inputs)
-        inputs = tuple(names[address] for address in operands)
-        if instruction.op.commutative:
-            inputs = tuple(sorted(inputs))
-        out = names[instruction.output] if instruction.output else 0
-        return Instruction(instruction.op, out, inputs, instruction.constants)
-
-    setup, predict, learn = (tuple(map(rename, body)) for _, body in sliced.functions())
-    return Program(setup, predict, learn, filename=program.filename)
+    return names
 
 
 def canonical_hash(program: Program, classes: int | None = None) -> str:

@@ -92,12 +92,12 @@ def run(
     settings: dict[str, Any],
     *,
     tier: str,
-    cpu: str = "native",
     progress: Progress | None = None,
+    **compiling: Any,
 ) -> Result:
-    """`evaluate` after its checks; `cpu` is what compiled code is built for."""
+    """`evaluate` after its checks; `compiling` are the further options of `azc.tiers.run`."""
     started = time.perf_counter()
-    outcome = tiers.run(program, tasks, settings, tier=tier, cpu=cpu, progress=progress)
+    outcome = tiers.run(program, tasks, settings, tier=tier, progress=progress, **compiling)
     return Result(
         fitness=outcome.fitness,
         metric=tasks[0].metric,

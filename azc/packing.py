@@ -69,38 +69,51 @@ def blocks(tasks: Sequence[Task], matrices: bool) -> Iterator[Block]:
             positions = positions[lanes:]
 
 
-def native_blocks(tasks: Sequence[Task], matrices: bool, vector: int) -> Iterator[Block]:
+def native_blocks(
+    tasks: Sequence[Task], matrices: bool, vector: int, *, rest_alone: bool = True
+) -> Iterator[Block]:
     """Blocks for compiled programs on a machine whose registers hold `vector` doubles: chunks of
     that many lanes where tasks fill them, and for the rest one lane each.
 
     One task alone fills a register with entries of its own vectors, so that few tasks are better
-    served one by one; how few grows with the features (benchmarks/README.md).
+    served one by one; how few grows with the features (benchmarks/README.md). Not `rest_alone`: a
+    few that are left over by chunks make another chunk even so.
     """
     for features, positions in _groups(tasks):
         many = tasks[positions[0]].classes > 2
-        for count, lanes, chunk in native_shares(len(positions), features, matrices, many, vector):
+        shape = (len(positions), features, matrices, many, vector)
+        for count, lanes, chunk in native_shares(*shape, rest_alone=rest_alone):
             yield Block(positions[:count], lanes, chunk)
             positions = positions[count:]
 
 
 def native_shares(
-    tasks: int, features: int, matrices: bool, many_classes: bool, vector: int
+    tasks: int,
+    features: int,
+    matrices: bool,
+    many_classes: bool,
+    vector: int,
+    *,
+    rest_alone: bool = True,
 ) -> Iterator[tuple[int, int, int]]:
     """How `native_blocks` shares out so many tasks of one shape: (tasks, lanes, chunk) of each
     block."""
+    chunked = False
     while tasks:
         widest = lane_count(tasks, features, matrices)
         few = tasks < vector and tasks * _ENTRIES_ALONE <= features
+        few = few and (rest_alone or not chunked)
         if few or widest == 1 < tasks:
             lanes = chunk = 1
         else:
             lanes, chunk = (1 if many_classes else widest), vector
             # No chunk wholly idle, nor one with so few tasks that they had better be alone.
             while lanes > vector and (
-                lanes - tasks >= vector or 0 < (tasks % vector) * _ENTRIES_ALONE <= features
+                lanes - tasks >= vector
+                or (rest_alone and 0 < (tasks % vector) * _ENTRIES_ALONE <= features)
             ):
                 lanes //= 2
-            lanes = max(lanes, vector)
+            lanes, chunked = max(lanes, vector), True
         yield min(tasks, lanes), lanes, chunk
         tasks -= min(tasks, lanes)
 

@@ -59,14 +59,16 @@ def run(
     *,
     tier: str,
     cpu: str = "native",
+    sparing: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
     """Train and validate on one of `TIERS`; `settings` are epochs, seed and max_abs_error, checked;
-    `cpu` is what compiled code is built for."""
+    `cpu` is what compiled code is built for. `sparing`: a second layout is not built only for the
+    few tasks that another one leaves over."""
     runners: dict[str, Callable[[], Outcome]] = {
         "auto": lambda: _auto(program, tasks, settings, progress),
         "interpreter": lambda: _interpreter(program, tasks, settings, progress),
-        "compiled": lambda: _compiled(program, tasks, settings, progress, cpu),
+        "compiled": lambda: _compiled(program, tasks, settings, progress, cpu, sparing),
         "reference": lambda: _reference(program, tasks, settings, progress),
     }
     outcome = runners[tier]()
@@ -124,11 +126,15 @@ def _compiled(
     settings: dict[str, Any],
     progress: Progress | None,
     cpu: str = "native",
+    sparing: bool = False,
 ) -> Outcome:
-    from azc.compiler.natives import obtain
+    from azc.compiler.natives import find, obtain
     from azc.compiler.toolchain import find_toolchain
 
-    wanted = structures_of(program, tasks, find_toolchain(cpu).vector)
+    vector = find_toolchain(cpu).vector
+    wanted = structures_of(program, tasks, vector)
+    if sparing and len(find({s for _, s, _ in wanted}, cpu)) < len({s for _, s, _ in wanted}):
+        wanted = structures_of(program, tasks, vector, rest_alone=False)
     found = obtain([structure for _, structure, _ in wanted], cpu=cpu)
     natives: list[_Native | None] = [
         _Native(found[structure].native, arguments.for_lanes(block.lanes, block.chunk),
@@ -140,14 +146,15 @@ def _compiled(
 
 
 def structures_of(
-    program: Program, tasks: list[Task], vector: int
+    program: Program, tasks: list[Task], vector: int, *, rest_alone: bool = True
 ) -> list[tuple[Block, Structure, Arguments]]:
     """What must be compiled to run the program on the tasks: the structure of each block."""
     from azc.compiler.structure import ENTRIES, LANES, structure_of
 
     made: dict[tuple[int, int, str], tuple[Structure, Arguments]] = {}
     wanted = []
-    for block in native_blocks(tasks, has_matrices(program, tasks[0].classes), vector):
+    matrices = has_matrices(program, tasks[0].classes)
+    for block in native_blocks(tasks, matrices, vector, rest_alone=rest_alone):
         task = tasks[block.positions[0]]
         layout = ENTRIES if block.chunk == 1 else LANES
         key = (task.classes, task.features, layout)

@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* The size of large pages, and of buffers from which on they are asked for. */
+#define AZ_HUGE ((size_t)2 << 20)
 
 #define AZ_FUSED(kernel, producer, consumer, side) [producer][consumer][side] = kernel,
 
@@ -14,10 +18,15 @@ int az_reserve(void **buffer, size_t *size, size_t bytes)
         return 1;
     free(*buffer);
     *size = 0;
-    if (posix_memalign(buffer, 64, bytes)) {
+    const size_t align = bytes < AZ_HUGE ? 64 : AZ_HUGE;
+    if (posix_memalign(buffer, align, bytes)) {
         *buffer = NULL;
         return 0;
     }
+#ifdef MADV_HUGEPAGE /* a hint; without it, address translation is a good part of a pass */
+    if (align == AZ_HUGE)
+        (void)madvise(*buffer, bytes, MADV_HUGEPAGE);
+#endif
     *size = bytes;
     return 1;
 }

@@ -66,6 +66,11 @@ class _Body:
         return not use.leaves and inside.issuperset(use.places)
 
 
+def _substitute(expression: str, values: Names) -> str:
+    """An op's expression with `values` for its operands."""
+    return _OPERAND.sub(lambda match: values[match[0]], expression)
+
+
 def _indented(lines: Iterable[str]) -> list[str]:
     return [_INDENT + line for line in lines]
 
@@ -162,11 +167,15 @@ class Function:
         many = int(self.structure.many_classes)
         return (self.F, self.lane_count, self._place(None), constants, places, many)
 
+    def _all_cells(self) -> list[Address | Type]:
+        """Addresses in memory, and types of which there is a spare cell."""
+        return [*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)]
+
     def _place(self, wanted: Address | Type | None) -> int:
         """Where a cell lies in the call's memory, or the spare one of a type, in doubles; without
         either, how many there are. Vectors and matrices begin on cache lines."""
         place = 0
-        for cell in (*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)):
+        for cell in self._all_cells():
             kind = cell if isinstance(cell, Type) else cell.type
             if kind is not Type.SCALAR:
                 place = (place + 7) // 8 * 8
@@ -212,7 +221,7 @@ class Function:
             text = _NUMBER.sub(r"spread(\g<0>)", op.c)
         else:
             text = op.c
-        text = _OPERAND.sub(lambda match: values[match[0]], text)
+        text = _substitute(text, values)
         return f"spread({text})" if spread and not self.lanes else text
 
     def totals(self, op: Op, operands: Sequence[str], count: int) -> Names:
@@ -529,7 +538,7 @@ class Function:
             self.variable(kind, "k")
             offset = f" + q * {constants * self.vector}" if self.lanes else ""
             lines.append(f"k = <{kind}>(c.constants{offset})")
-        for cell in (*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)):
+        for cell in self._all_cells():
             name = f"spare_{cell.value}" if isinstance(cell, Type) else name_of(cell)
             if cell not in self.local and (isinstance(cell, Type) or cell.type is not Type.SCALAR):
                 self.variable("vec *", name)
@@ -728,7 +737,7 @@ class _Row:
                     values[name] = function.whole(address)
             if statement.kind is not Kind.MATRIX:
                 for partial, addend in zip(self._partials(statement), op.sums, strict=True):
-                    text = _OPERAND.sub(lambda match, names=values: names[match[0]], addend)
+                    text = _substitute(addend, values)
                     lines.append(f"add(&{partial}, j, {text})")
                 continue
             text = function.expression(op, values, vec=not tail, spread=not (is_vec or tail))

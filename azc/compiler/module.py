@@ -44,13 +44,14 @@ class CompiledProgram:
         """
         tasks = list(tasks)
         settings = {"epochs": epochs, "seed": seed, "max_abs_error": max_abs_error}
-        check(self.program, tasks, "compiled", **settings)
+        check(self.program, tasks, "compiled", epochs, seed, max_abs_error)
         for task in tasks:
             if task.features != self.features:
                 what = f"tasks of {self.features} features, for which the module was built"
                 got = f"{task.name} with {task.features}"
                 raise TaskError(expected(what, got, f"compile with features={task.features}"))
-        return run(self.program, tasks, settings, tier="compiled", cpu=self._cpu, progress=progress)
+        compiling = {"cpu": self._cpu, "sparing": True}
+        return run(self.program, tasks, settings, tier="compiled", progress=progress, **compiling)
 
     def __repr__(self) -> str:
         return f"<compiled {self.program.filename}, {self.features} features>"

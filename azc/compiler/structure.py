@@ -78,11 +78,8 @@ def structure_of(
         constants.extend(_values(instruction))
         if instruction.op.entry:
             places.append(_place(instruction, features))
-    bare = replace(
-        clean,
-        **{name: tuple(map(_bare, body)) for name, body in clean.functions()},
-        filename="",
-    )
+    setup, predict, learn = (tuple(map(_bare, body)) for _, body in clean.functions())
+    bare = Program(setup, predict, learn)
     arguments = Arguments(np.array(constants, dtype=np.float64), np.array(places, dtype=np.int64))
     return Structure(bare, classes > 2, features, layout), arguments
 
