@@ -43,7 +43,11 @@ azc run model.az --task split.npz --json --predictions out.npy
     "--predictions", metavar="FILE.npy", help="Write the validation predictions, a row per task."
 )
 @json_option
-@click.option("--verbose", is_flag=True, help="Show also what was run and where the time went.")
+@click.option(
+    "--verbose",
+    is_flag=True,
+    help="Show also what was run, by which tier and why, and where the time went.",
+)
 def command(
     program_name: str,
     choice: TaskChoice,
@@ -94,6 +98,7 @@ def command(
     click.echo()
     click.echo(f"{result.seconds:.3f} s with tier {result.tier}")
     if verbose:
+        click.echo(f"tier {result.tier}: {result.reason}")
         loading, making = moments[1] - moments[0], moments[2] - moments[1]
         click.echo(f"{loading:.3f} s to read the program, {making:.3f} s to make the tasks")
         sizes = ", ".join(f"{name} {len(body)}" for name, body in program.functions())

@@ -8,12 +8,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from azc.cli.base import Command, debug_option
-from azc.cli.failures import report
-from azc.errors import expected, nearest
+from azc.cli.failures import report, styled
+from azc.errors import AzcWarning, expected, nearest
 from azc.version import VERSION
 
 __all__ = ["cli", "main"]
@@ -78,8 +79,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
+            _show_own_warnings()
             code = cli.main(given, prog_name="azc", standalone_mode=False, obj=debug)
         sys.stdout.flush()
     except BaseException as error:
         return report(error, debug)
     return code if isinstance(code, int) else 0
+
+
+def _show_own_warnings() -> None:
+    """Until the caller's `catch_warnings` ends: azc's own warnings become messages, each said
+    once, wherever in the code it arises."""
+    others, said = warnings.showwarning, set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **details: Any) -> None:
+        if not issubclass(category, AzcWarning):
+            others(message, category, *place, **details)
+        elif (text := str(message)) not in said:
+            said.add(text)
+            click.echo(styled(text, "warning"), err=True)
+
+    warnings.simplefilter("always", AzcWarning)
+    warnings.showwarning = show

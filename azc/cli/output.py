@@ -51,7 +51,8 @@ def _draw_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], foot: 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
         justify: Any = "right" if column.right else "left"
-        table.add_column(column.title, justify=justify, no_wrap=not column.wraps)
+        overflow: Any = "fold" if column.wraps else "ellipsis"
+        table.add_column(column.title, justify=justify, no_wrap=not column.wraps, overflow=overflow)
     for index, row in enumerate(rows):
         last = index == len(rows) - foot - 1
         # Text, so that brackets in names are not taken for markup.

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
 from azc.cli import command_run, failures, progress
 from azc.cli.base import quoted
-from azc.errors import AzcError, CompileError, ParseError, ResourceError
+from azc.errors import AzcError, AzcWarning, CompileError, ParseError, ResourceError
 
 RUN = ["run", "linear.az", "--task"]
 AZC = [sys.executable, "-c", "import sys; from azc.cli.main import main; sys.exit(main())"]
@@ -101,7 +102,7 @@ def test_unreadable(azc, files, command):
     ("arguments", "message"),
     [
         (["rum"], "error: expected a command, got 'rum'; did you mean 'run'?\n"),
-        (["xyz"], "error: expected a command, got 'xyz'; the commands are check, "),
+        (["xyz"], "error: expected a command, got 'xyz'; the commands are cache, check, "),
         (["run"], "error: expected P.az, got none\ntry 'azc run --help'\n"),
         (["run", "linear.az"], "error: expected --task, got none\n"),
         (["run", "--taks"], "error: expected a known option, got '--taks'; did you mean --task"),
@@ -176,6 +177,38 @@ def test_parse_errors_are_marked_once():
     message = "x.az:1:1: error: no"
     assert failures.styled(message, "error") == message
     assert issubclass(ParseError, AzcError)
+
+
+# ---- warnings -----------------------------------------------------------------------------------
+
+
+def _warning_while_tasks_are_made(monkeypatch, *calls):
+    make = command_run.TaskChoice.make
+
+    def warn(choice):
+        for message, category in calls:
+            warnings.warn(message, category, stacklevel=1)
+        return make(choice)
+
+    monkeypatch.setattr(command_run.TaskChoice, "make", warn)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--debug"]], ids=" ".join)
+def test_warnings_of_azc_are_messages_said_once(azc, files, monkeypatch, options):
+    first, second = "expected x,\x1b got y", "expected a, got b"
+    calls = [(message, AzcWarning) for message in (first, second, first)]
+    _warning_while_tasks_are_made(monkeypatch, *calls)
+    before = warnings.showwarning
+    outcome = azc(*RUN, "linear", *options)
+    assert outcome.code == 0
+    assert outcome.err == "warning: expected x,\ufffd got y\nwarning: expected a, got b\n"
+    assert outcome.out.startswith("{" if "--json" in options else "task ")
+    assert warnings.showwarning is before
+
+
+def test_other_warnings_are_not_shown(azc, files, monkeypatch):
+    _warning_while_tasks_are_made(monkeypatch, ("some library's", DeprecationWarning))
+    assert azc(*RUN, "linear").err == ""
 
 
 # ---- streams and signals -----------------------------------------------------------------------

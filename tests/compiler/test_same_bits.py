@@ -197,14 +197,14 @@ def test_cases_cover_every_op_and_setting() -> None:
 
 
 def test_random_programs(full: bool) -> None:
-    count = 8000 if full else 190
+    count = 8000 if full else 152
     assert differing([random_case(number) for number in range(count)]) == []
     print(f"{count} programs: all equal to the bit")
 
 
 def test_larger_programs(full: bool) -> None:
     """Of 60 to 200 instructions a function, over more addresses."""
-    count = 300 if full else 8
+    count = 300 if full else 5
     shapes = ((4, LANES), (8, ENTRIES), (13, LANES), (16, ENTRIES), (72, ENTRIES))
     cases = [
         random_case(
@@ -220,7 +220,7 @@ def test_matrix_programs_in_one_pass(full: bool) -> None:
     ops = [op for op in OPS if Type.MATRIX in (*op.inputs, op.output) and op.name != "matmul"]
     ops += [by_name(name) for name in ("scalar_vector_mul", "vector_add", "vector_mul", "dot")]
     ops.remove(by_name("matrix_reciprocal"))
-    count = 700 if full else 24
+    count = 700 if full else 16
     cases = [
         random_case(2 * 10**6 + n, most=10, shapes=((72, ENTRIES), (80, ENTRIES)), ops=tuple(ops))
         for n in range(count)
@@ -263,9 +263,9 @@ def filled() -> list[Instruction]:
     """Numbers in s2, s3, v1, v2, m0 and m1: positive and negative, of random numbers and state."""
     make = [
         Instruction(by_name("vector_uniform"), 1, (), (-1.5, 1.5)),
-        Instruction(by_name("vector_mul"), 2, (0, 1)),
+        Instruction(by_name("vector_max"), 2, (0, 1)),
         Instruction(by_name("matrix_gaussian"), 0, (), (0.1, 1.0)),
-        Instruction(by_name("outer"), 1, (0, 1)),
+        Instruction(by_name("matrix_uniform"), 1, (), (-2.0, 2.0)),
         Instruction(by_name("vector_mean"), 2, (0,)),
         Instruction(by_name("scalar_sin"), 3, (2,)),
     ]
@@ -304,34 +304,44 @@ def cases_of(
     return [Case(name, program, tasks, layout, settings, 2) for name, program in named]
 
 
-EACH = pytest.mark.parametrize(
-    ("features", "layout"), [(3, LANES), (8, ENTRIES), (13, ENTRIES), (72, ENTRIES)]
-)
+@pytest.fixture(params=[(3, LANES), (8, ENTRIES), (13, ENTRIES), (72, ENTRIES)], ids=str)
+def shape(request: pytest.FixtureRequest, full: bool) -> tuple[int, str]:
+    found: tuple[int, str] = request.param
+    if found == (8, ENTRIES) and not full:
+        pytest.skip("as with 13 features, but for the rest of a register; in the full count")
+    return found
 
 
-@EACH
-def test_each_op(features: int, layout: str) -> None:
+def worth_it(op: Op, features: int) -> bool:
+    """Only what is done with matrices depends on their being large."""
+    return features <= 64 or Type.MATRIX in (*op.inputs, op.output)
+
+
+def test_each_op(shape: tuple[int, str]) -> None:
     """With its result apart from its operands and in place of each of them, on numbers and on
     what is not."""
-    made = [(op.name, op_program(op)) for op in OPS if op.output]
+    features, layout = shape
+    made = [(op.name, op_program(op)) for op in OPS if op.output and worth_it(op, features)]
     plain = cases_of(made, features, layout, 0.0)
     # Each shows what its op does: two programs that give the same are the same op on vectors.
     seen = {case.name: np.concatenate(case.interpreted.predictions).tobytes() for case in plain}
-    assert sum(np.isfinite(np.frombuffer(bits)).any() for bits in seen.values()) > 55
-    assert len(set(seen.values())) > 50
+    assert sum(np.isfinite(np.frombuffer(bits)).any() for bits in seen.values()) > 0.9 * len(made)
+    assert len(set(seen.values())) > 0.9 * len(made)
     assert differing(plain) == []
     assert differing(cases_of(made, features, layout, 0.1)) == []
 
 
-@EACH
-def test_each_pair_that_the_interpreter_fuses(features: int, layout: str) -> None:
+def test_each_pair_that_the_interpreter_fuses(shape: tuple[int, str]) -> None:
+    features, layout = shape
     made = []
     for name, first, second, side in programs.fused_pairs():
+        if not worth_it(second, features):
+            continue
         kind = second.output
         assert kind is not None
         addresses = {Type.SCALAR: (2, 3), Type.VECTOR: (1, 2), Type.MATRIX: (0, 1)}
         inputs = tuple(addresses[t][place] for place, t in enumerate(first.inputs))
-        other = addresses[kind][1]
+        other = addresses[kind][0]
         new = {Type.SCALAR: 4, Type.VECTOR: 3, Type.MATRIX: 2}[kind]
         pair = (new, other) if side == 0 else (other, new)
         body = (*filled(), Instruction(first, new, inputs), Instruction(second, new, pair))
@@ -413,9 +423,9 @@ def test_validation_that_stops(features: int) -> None:
             for place in range(16 if layout == LANES else 4):
                 task = programs.random_task(rng, features, train=4, valid=9)
                 if place % 4:
-                    task.y_valid[place % 9] = 1e6
+                    task.y_valid[place % 9] = 1e12
                 tasks.append(task)
-            settings = {"epochs": 3, "seed": 2, "max_abs_error": 1000.0}
+            settings = {"epochs": 3, "seed": 2, "max_abs_error": 1e9}
             program = azc.parse(text)
             cases.append(Case(f"{name} {layout}", program, tasks, layout, settings, 2))
     for case in cases:
@@ -481,6 +491,7 @@ def test_library(features: int) -> None:
     """On one task and on ten, of numbers, two classes and more."""
     rng = np.random.default_rng(features)
     found = [library.load(name) for name in library.names()]
+    trained = set()
     for count in (1, 10):
         azc.compile(found, features=features, tasks=count)
         for program in found:
@@ -491,7 +502,9 @@ def test_library(features: int) -> None:
                 interpreted = azc.evaluate(program, tasks, tier="interpreter", **options)
                 same = outcome(compiled).same_bits(outcome(interpreted))
                 assert same, f"{program.filename}, {count} tasks of {classes} classes"
-                assert np.isfinite(interpreted.predictions[0]).any()
+                if varies(outcome(interpreted)):
+                    trained.add(program.filename)
+    assert len(trained) == len(found)
 
 
 def labelled(rng: np.random.Generator, features: int, classes: int) -> azc.Task:
