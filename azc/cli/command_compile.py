@@ -142,7 +142,7 @@ def command(
         click.echo()
         click.echo(_summary(places.values(), seconds, toolchain))
     # What is nowhere now was built in vain; a warning has said why.
-    context.exit(0 if all(place.module.exists() for place in places.values()) else FAILED)
+    context.exit(0 if all(map(_module, places.values())) else FAILED)
 
 
 def _vector(cpu: str) -> int:
@@ -209,16 +209,16 @@ def _write(
     from azc.compiler.cache import Cache
 
     functions = {entry.name: entry.functions for entry in Cache().entries() if entry.sound}
-    modules: dict[Path, list[Structure]] = {}
+    modules: dict[Path | None, list[Structure]] = {}
     for structure in sorted(places, key=lambda structure: places[structure].index):
         modules.setdefault(places[structure].module, []).append(structure)
     sources: list[Source] = []
     written: Places = {}
     for module, structures in modules.items():
-        name = module.stem.rpartition("-")[0]
+        name = module.stem.rpartition("-")[0] if module else ""
         text = annotated(structures, owners, toolchain.vector)
         whole = functions.get(name) == len(structures)
-        if whole:
+        if module and whole:
             write_file(str(directory / f"{name}.so"), module.read_bytes())
         else:
             name = f"azc_native_{_digest(structures, toolchain)}"
@@ -261,7 +261,7 @@ def _document(
 
 
 def _module(place: Found) -> str | None:
-    return str(place.module) if place.module.exists() else None
+    return str(place.module) if place.module and place.module.exists() else None
 
 
 def _print_places(chosen: Chosen, places: Places) -> None:

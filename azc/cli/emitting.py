@@ -43,10 +43,10 @@ def annotated(structures: Sequence[Structure], owners: Owners, vector: int) -> s
 
 def vector_without_compiler(cpu: str) -> int:
     """Doubles in a register, where there is no compiler that could be asked what it uses."""
-    from azc.compiler.toolchain import _LEVELS
+    from azc.compiler.toolchain import vector_of
     from azc.runtime import _core
 
-    return _LEVELS[_core.level() if cpu == "native" else "baseline"][0]
+    return vector_of(_core.level() if cpu == "native" else "baseline")
 
 
 def _notes(number: int, structure: Structure, program: Program) -> Iterator[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from azc.analysis import interface_addresses
 from azc.compiler.ahead import Renamed, join, name_of
@@ -32,7 +33,7 @@ from azc.compiler.fusion import (
     uses,
 )
 from azc.compiler.structure import LANES, Structure
-from azc.ops import Op, Type
+from azc.ops import ConstantKind, Op, Type
 from azc.program import Address
 from azc.runtime import generate
 
@@ -46,6 +47,7 @@ _LOCAL_CHUNKS, _MOST_LOCALS = 16, 64
 
 _NUMBER = re.compile(r"\b\d+\.\d*\b")
 _OPERAND = re.compile(r"\b(a|b|t0|t1|n|c0)\b")
+_WORD = re.compile(r"\w+")
 _INDENT = "    "
 
 Names = dict[str, str]
@@ -373,16 +375,23 @@ class Function:
 
     @staticmethod
     def _comment(statement: Statement) -> str:
-        instruction = statement.instruction
-        operands = [name_of(Address(t, n)) for t, n in zip(
-            instruction.op.inputs, instruction.inputs, strict=True)]  # fmt: skip
-        return instruction.op.spelled(name_of(statement.writes), operands)
+        """The instruction as the program has it, with the names of its arguments here."""
+        instruction, op = statement.instruction, statement.instruction.op
+        numbers = count(statement.constants)
+        fields = {
+            f"c{which}": "place" if kind is ConstantKind.INDEX else f"k[{next(numbers)}]"
+            for which, kind in enumerate(op.constants)
+        }
+        operands = map(Address, op.inputs, instruction.inputs)
+        fields |= zip("ab", map(name_of, operands), strict=False)
+        return op.text.format(out=name_of(statement.writes), **fields)
 
     # ---- the whole -------------------------------------------------------------------------------
 
     def _emit(self) -> str:
         setup, predict, learn = map(self.body, self.bodies, self.flow.after)
         example = self._example(predict, learn)
+        self._drop_unnamed([*setup, *example])
         written = [{s.writes for s in body} for body in self.bodies]
         if self.lanes:
             lines = []
@@ -402,6 +411,14 @@ class Function:
             lines = ["t = 0", *lines]
         head = f"\n\ncdef void program_{self.number}(const az_call *c) noexcept nogil:"
         return "\n".join([head, *_indented([*self._declare(), *lines])]) + "\n"
+
+    def _drop_unnamed(self, lines: list[str]) -> None:
+        """Takes the memory of vectors away that only ever were an entry at a time."""
+        code = (line for line in lines if not line.lstrip().startswith("#"))
+        named = {word for line in code for word in _WORD.findall(line)}
+        kept = {a for a in self.used if a in self.flow.between or name_of(a) in named}
+        self.local &= kept
+        self.cells = [a for a in self.cells if a in kept]
 
     def _unset(self) -> list[str]:
         """Zeros that Setup reads before anything writes them; memory has them already."""

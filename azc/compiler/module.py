@@ -13,6 +13,7 @@ from azc.errors import AzcError, ConfigError, TaskError, expected
 from azc.evaluation import Result, check, check_coordinates, run
 from azc.packing import native_shares
 from azc.program import Program, verify
+from azc.runtime import _core
 from azc.tasks import Task
 from azc.tiers import has_matrices
 
@@ -20,6 +21,7 @@ __all__ = ["CompiledProgram", "Module", "check_options", "compile", "structures_
 
 #: As many as the runtime takes.
 _MOST_FEATURES = 4096
+_MOST_LANES = max(_core.LANES)
 
 
 class CompiledProgram:
@@ -135,6 +137,9 @@ def check_options(
             raise ConfigError(f"{name}: {expected(what, repr(value))}")
     if classes is not None and (not isinstance(classes, int) or classes < 0):
         raise ConfigError("classes: " + expected("a whole number, or None", repr(classes)))
+    if classes is not None and classes > max(features, 2):
+        what = f"at most {features} of more than two, which a vector of that size has room for"
+        raise ConfigError("classes: " + expected(what, classes, "give more features"))
     for program in programs:
         if not isinstance(program, Program):
             got = type(program).__name__
@@ -149,6 +154,8 @@ def structures_for(
     """What `compile` builds of one program, for registers of `vector` doubles."""
     if classes is None:
         classes = 3 if predicts_vector(program) else 0
-    shares = native_shares(tasks, features, has_matrices(program, classes), classes > 2, vector)
+    # What many tasks need repeats itself.
+    few = min(tasks, 2 * _MOST_LANES + tasks % _MOST_LANES)
+    shares = native_shares(few, features, has_matrices(program, classes), classes > 2, vector)
     for layout in sorted({ENTRIES if chunk == 1 else LANES for _, _, chunk in shares}):
         yield structure_of(program, classes=classes, features=features, layout=layout)[0]

@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import xxhash
@@ -39,10 +39,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A function that can be called, the module that holds it, and whether it had to be built."""
+    """A function that can be called: `module` holds it, at `index`; None where it could not be
+    kept. `built`: it was built just now."""
 
     native: _core.Native
-    module: Path
+    module: Path | None
     index: int
     built: bool
 
@@ -220,9 +221,11 @@ def _take(
             problem = str(error)
             continue
         found = {}
+        kept = candidate if candidate != path else None
         for index, structure in enumerate(batch):
-            native = Found(_core.Native(programs, index), candidate, index, True)
+            new = Found(_core.Native(programs, index), kept, index, False)
             with _lock:
-                found[structure] = _loaded.setdefault(keys[structure], native)
+                known = _loaded.setdefault(keys[structure], new)
+            found[structure] = replace(known, built=True)
         return found
     raise CompileError(f"expected a module that can be loaded, got {problem}")

@@ -22,7 +22,7 @@ import xxhash
 from azc.errors import CompileError, ConfigError, expected
 from azc.runtime import _core
 
-__all__ = ["Toolchain", "cython_folder", "environment", "find_toolchain", "missing"]
+__all__ = ["Toolchain", "cython_folder", "environment", "find_toolchain", "missing", "vector_of"]
 
 #: The rest of what is emitted is a frame of Python's, slow to compile and run once: no -O3. Loops
 #: of few rounds are unrolled whole at -O2 only with -fpeel-loops, which clang does not know.
@@ -106,6 +106,11 @@ def find_toolchain(cpu: str = "native") -> Toolchain:
         _command(),
         _includes(),
     )
+
+
+def vector_of(level: str) -> int:
+    """Doubles in a register of one of the runtime's levels."""
+    return _LEVELS[level][0]
 
 
 def missing() -> str | None:
