@@ -3,12 +3,17 @@
     python benchmarks/wide.py [--features 3072] [--examples 8] [--repeat 5]
     python benchmarks/wide.py --epoch [--data DIR]
 
-A matrix of 3072 x 3072 has 75.5 MB. At every training example a program must at least read each
-matrix that is used before it has changed, and update each that changes (read and write it). The
-limit is the time that plain loops in C take for as many passes over as many buffers of that size,
-in the same run: `read` adds all numbers up, `update` adds a constant to each in place. For
-comparison a `copy` loop (its bytes are those read and those written, so that a line which is loaded
-before it is overwritten counts twice, not three times).
+A matrix of 3072 x 3072 has 75.5 MB. At every training example a program must at least update each
+matrix that changes: read and write it, once. Two times are measured in the same run with plain
+loops in C on as many buffers of that size, eight streams side by side; `read` adds all numbers up,
+`update` adds a constant to each in place:
+
+    limit             the updates alone, as if all that is read were read in passing
+    apart             Predict's passes and Learn's one after the other
+
+A last-level cache that keeps a part of the buffers thus counts for these times too. For comparison
+a `copy` loop, whose bytes are those read and those written (a line that is loaded before it is
+overwritten counts twice, not three times).
 
 Time per example is the difference between two runs, by the difference in their training examples,
 so that Setup and validation do not count. The runs take turns; medians are printed, and quartiles.
@@ -30,7 +35,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,70 +78,86 @@ def Learn():
 """
 
 LOOPS = """
-double read_all(const double *restrict a, long n)
+typedef double v8 __attribute__((vector_size(64), aligned(8)));
+#define EIGHT _Pragma("GCC unroll 8") for (int k = 0; k < 8; ++k)
+double read_all(const double *a, long n)
 {
+    const long part = n / 8;
+    v8 s[8] = {{0.0}};
     double total = 0.0;
-#pragma omp simd reduction(+ : total)
-    for (long i = 0; i < n; ++i) total += a[i];
+    for (long i = 0; i < part; i += 8) EIGHT s[k] += *(const v8 *)(a + k * part + i);
+    EIGHT total += s[k][0] + s[k][1] + s[k][2] + s[k][3] + s[k][4] + s[k][5] + s[k][6] + s[k][7];
     return total;
 }
-void update(double *restrict a, long n)
+void update(double *a, long n)
 {
-#pragma omp simd
-    for (long i = 0; i < n; ++i) a[i] += 1.0;
+    const long part = n / 8;
+    for (long i = 0; i < part; i += 8) EIGHT *(v8 *)(a + k * part + i) += 1.0;
 }
 void copy(double *restrict to, const double *restrict from, long n)
 {
-#pragma omp simd
-    for (long i = 0; i < n; ++i) to[i] = from[i];
+    const long part = n / 8;
+    for (long i = 0; i < part; i += 8)
+        EIGHT *(v8 *)(to + k * part + i) = *(const v8 *)(from + k * part + i);
 }
 """
 
 
+#: A loop and the buffers that it runs over.
+Pass = tuple[str, tuple[int, ...]]
+READ, UPDATE_FIRST, UPDATE_SECOND = ("read_all", (0,)), ("update", (0,)), ("update", (1,))
+
+
 @dataclass(frozen=True)
 class Wide:
-    """A program, and its passes over matrices for each training example: those that only read, and
-    those that also write; `matrices` have to be kept."""
+    """A program, and the passes over matrices that Predict and Learn make at least, each for
+    itself."""
 
     label: str
     program: Program
-    reads: int
-    updates: int
-    matrices: int
+    passes: tuple[Pass, ...]
     classes: int = 0
 
-    def megabytes(self, features: int) -> float:
-        return 8e-6 * features**2 * (self.reads + 2 * self.updates)
+    @property
+    def updates(self) -> tuple[Pass, ...]:
+        return tuple(one for one in self.passes if one[0] == "update")
+
+
+def aligned(count: int) -> np.ndarray:
+    """Ones, beginning on a large page as matrices of the runtime do."""
+    room = np.ones(count + (1 << 18))
+    start = -room.ctypes.data % (1 << 21) // 8
+    return room[start : start + count]
 
 
 class Memory:
-    """The loops in C, on as many buffers as a program has matrices."""
+    """The loops in C, on buffers of the size of matrices."""
 
-    def __init__(self, folder: Path, features: int, most: int) -> None:
+    def __init__(self, folder: Path, features: int) -> None:
         (folder / "loops.c").write_text(LOOPS)
-        # Without the first flag the compiler calls memcpy.
-        flags = ("-fno-tree-loop-distribute-patterns", "-fopenmp-simd")
+        flags = ("-mprefer-vector-width=512", "-Wno-psabi")
         self.library = compile_c(folder / "loops.c", folder / "loops.so", flags)
         self.library.read_all.restype = ctypes.c_double
         self.count = features**2
-        self.buffers = [np.ones(self.count) for _ in range(max(most, 2))]
+        self.buffers = [aligned(self.count) for _ in range(2)]
 
-    def _seconds(self, name: str, *groups: tuple[int, ...]) -> float:
-        """Of one pass, when buffers take turns."""
-        size, function = ctypes.c_long(self.count), self.library[name]
+    def seconds(self, passes: Sequence[Pass], rounds: int = 8) -> float:
+        """Of all passes once. Some rounds before are not counted: what of the buffers a cache
+        keeps settles slowly."""
+        size = ctypes.c_long(self.count)
+        calls = [
+            (self.library[name], *(pointer(self.buffers[place]) for place in places), size)
+            for name, places in passes
+        ]
+
+        def run(rounds: int) -> None:
+            for function, *arguments in calls * rounds:
+                function(*arguments)
+
+        run(rounds // 2)
         started = time.perf_counter()
-        for group in groups:
-            function(*(pointer(self.buffers[place]) for place in group), size)
-        return (time.perf_counter() - started) / len(groups)
-
-    def read(self, matrices: int) -> float:
-        return self._seconds("read_all", *((k,) for k in range(matrices)))
-
-    def update(self, matrices: int) -> float:
-        return self._seconds("update", *((k,) for k in range(matrices)))
-
-    def copy(self) -> float:
-        return self._seconds("copy", (0, 1), (1, 0))
+        run(rounds)
+        return (time.perf_counter() - started) / rounds
 
 
 def task(features: int, train: int, valid: int, classes: int) -> azc.Task:
@@ -169,11 +190,12 @@ class PerExample:
 
 
 def programs() -> list[Wide]:
+    once = (READ, UPDATE_FIRST)
     return [
-        Wide("update", azc.parse(UPDATE), 1, 1, 1),
-        Wide("update, Predict", azc.parse(UPDATE_IN_PREDICT), 0, 1, 1),
-        Wide("network", azc.parse(NETWORK), 1, 1, 1),
-        Wide("bilinear", load_library("bilinear"), 1, 2, 2, 2),
+        Wide("update", azc.parse(UPDATE), once),
+        Wide("update, Predict", azc.parse(UPDATE_IN_PREDICT), (UPDATE_FIRST,)),
+        Wide("network", azc.parse(NETWORK), once),
+        Wide("bilinear", load_library("bilinear"), (*once, UPDATE_SECOND), 2),
     ]
 
 
@@ -184,38 +206,50 @@ def measure(wide: Wide, memory: Memory, features: int, examples: int, repeat: in
     np.testing.assert_array_equal(*outcomes)
     assert np.isfinite(outcomes[0]).all()  # it did not stop
     functions: list[Callable[[], float]] = [
-        lambda: memory.read(wide.matrices),
-        lambda: memory.update(wide.matrices),
+        lambda: memory.seconds(wide.updates),
+        lambda: memory.seconds(wide.passes),
         *tiers,
     ]
     rounds = [[function() for function in functions] for _ in range(repeat)]
-    limits = [wide.reads * read + wide.updates * update for read, update, _, _ in rounds]
-    low, multiple, high = quartiles(
-        [ours / limit for (_, _, ours, _), limit in zip(rounds, limits, strict=True)]
+
+    def ratio(above: int, below: int) -> str:
+        low, middle, high = quartiles([times[above] / times[below] for times in rounds])
+        return f"{middle:.2f} ({low:.2f}–{high:.2f})"
+
+    limit, apart, ours, slow = (
+        statistics.median(column) * 1e3 for column in zip(*rounds, strict=True)
     )
-    least, faster, most = quartiles([slow / ours for _, _, ours, slow in rounds])
-    _, _, ours, slow = (statistics.median(column) * 1e3 for column in zip(*rounds, strict=True))
+    megabytes = 16e-6 * features**2 * len(wide.updates)
     print(
-        f"{wide.label:16} {wide.megabytes(features):6.1f} {statistics.median(limits) * 1e3:9.1f} "
-        f"{ours:9.1f}   {multiple:.2f} ({low:.2f}–{high:.2f}) {1 / multiple:8.0%} "
-        f"{slow:12.1f}   {faster:.2f} ({least:.2f}–{most:.2f})"
+        f"{wide.label:15} {megabytes:6.1f} {limit:6.1f} {apart:6.1f} {ours:9.1f}   "
+        f"{ratio(2, 0):18} {limit / ours:6.0%}   {ratio(2, 1):18} "
+        f"{slow:10.1f}   {ratio(3, 2)}"
     )
 
 
-def print_memory(memory: Memory, most: int, repeat: int) -> None:
+def print_memory(memory: Memory, repeat: int) -> None:
+    """The bandwidth of each loop, on one buffer over and over and on two that take turns."""
     megabytes = 8e-6 * memory.count
-    for matrices in range(1, most + 1):
+    cases: list[tuple[str, list[list[Pass]]]] = [
+        ("one buffer", [[READ], [UPDATE_FIRST]]),
+        (
+            "two buffers",
+            [
+                [READ, ("read_all", (1,))],
+                [UPDATE_FIRST, UPDATE_SECOND],
+                [("copy", (0, 1)), ("copy", (1, 0))],
+            ],
+        ),
+    ]
+    for label, loops in cases:
         rates = []
-        for name, passes, function in (
-            ("read", 1, lambda m=matrices: memory.read(m)),
-            ("update", 2, lambda m=matrices: memory.update(m)),
-            *([("copy", 2, memory.copy)] if matrices == 2 else []),
-        ):
-            low, middle, high = quartiles(
-                [passes * megabytes / 1e3 / function() for _ in range(repeat)]
-            )
+        for passes in loops:
+            name = passes[0][0].removesuffix("_all")
+            each = megabytes * len(passes) * (1 if name == "read" else 2)
+            found = [each / 1e3 / memory.seconds(passes) for _ in range(repeat)]
+            low, middle, high = quartiles(found)
             rates.append(f"{name} {middle:.1f} ({low:.1f}–{high:.1f})")
-        print(f"{matrices} x {megabytes:.1f} MB, GB/s: {', '.join(rates)}")
+        print(f"{label} of {megabytes:.1f} MB, GB/s: {', '.join(rates)}")
 
 
 def epoch(features: int, memory: Memory, data: Path | None, repeat: int) -> None:
@@ -235,15 +269,20 @@ def epoch(features: int, memory: Memory, data: Path | None, repeat: int) -> None
             passed = time.perf_counter() - started
             print(f"  {done}/{most} examples, {passed:.0f} s", file=sys.stderr, flush=True)
 
-    before = [(memory.read(2), memory.update(2)) for _ in range(repeat)]
+    def limits() -> list[float]:
+        train, valid = (len(part) for part in (one.y_train, one.y_valid))
+        return [
+            train * memory.seconds(wide.updates) + valid * memory.seconds([READ])
+            for _ in range(repeat)
+        ]
+
+    before = limits()
     started = time.perf_counter()
     result = azc.evaluate(wide.program, [one], tier="compiled", progress=progress)
     wall = time.perf_counter() - started
-    after = [(memory.read(2), memory.update(2)) for _ in range(repeat)]
-    for name, values in (("before", before), ("after", after), ("both", before + after)):
-        read, update = (statistics.median(column) for column in zip(*values, strict=True))
-        train = len(one.y_train) * (wide.reads * read + wide.updates * update)
-        limit = train + len(one.y_valid) * wide.reads * read
+    after = limits()
+    for name, values in (("before", before), ("after", after), ("then and now", before + after)):
+        limit = statistics.median(values)
         print(f"limit by the bandwidth {name}: {limit:.1f} s, wall time {wall / limit:.2f} of it")
     print(f"wall time {wall:.1f} s; fitness {result.fitness[0]:.4f}; {result.examples} examples")
 
@@ -269,15 +308,15 @@ def main() -> None:
     pin()
     print(f"{cpu()}; level {_core.level()}; {features} features")
     with tempfile.TemporaryDirectory() as name:
-        memory = Memory(Path(name), features, 2)
-        print_memory(memory, 2, options.repeat)
+        memory = Memory(Path(name), features)
+        print_memory(memory, options.repeat)
         if options.epoch:
             epoch(features, memory, options.data, options.repeat)
             return
-        print("                      MB     limit  compiled   compiled /  share of   interpreter  ")
+        print("                      ms for each example    compiled, ratio (quartiles)")
         print(
-            "program          /example        ms        ms   limit (quartiles)  limit"
-            "           ms   / compiled"
+            "program             MB  limit  apart  compiled   to the limit        share   "
+            "to apart          interpreter   to compiled"
         )
         for wide in every:
             measure(wide, memory, features, options.examples, options.repeat)

@@ -1,9 +1,9 @@
 """Writes the C text that is derived from the op table.
 
-Run by `setup.py` before the kernels are compiled. Three files come out: `ops.h` (numbers, types and
-properties, for the analysis and the interpreter), `bodies.h` (one line per op, naming the loop of
-`lanes.h` that fits its index notation, with the op's C expression inside) and `native_bodies.h` (the
-sums and the ops that emitted code calls; `native.h` says what becomes of them).
+Run by `setup.py` before the kernels are compiled. Three files come out: `ops.h` (numbers, types
+and properties, for the analysis and the interpreter), `bodies.h` (one line per op, naming the loop
+of `lanes.h` that fits its index notation, with the op's C expression inside) and `native_bodies.h`
+(the sums and the ops that emitted code calls; `native.h` says what becomes of them).
 """
 
 from __future__ import annotations

@@ -244,6 +244,79 @@ def test_portable_code(full: bool) -> None:
     assert differing([random_case(4 * 10**6 + n) for n in range(count)], cpu="portable") == []
 
 
+# ---- very large programs ------------------------------------------------------------------------
+
+#: Ops whose results stay small whatever their operands, and others, after which small is made of
+#: large; sums are kept of all, so that everything is live and nothing is lost in infinity.
+CALM = (
+    *("scalar_sin", "scalar_cos", "scalar_arctan", "scalar_heaviside", "scalar_min", "scalar_max"),
+    *("scalar_abs", "scalar_const", "scalar_uniform", "vector_heaviside", "vector_broadcast"),
+    *("vector_abs", "vector_mean", "vector_min", "vector_max", "vector_const", "vector_uniform"),
+    *("matrix_heaviside", "matrix_abs", "matrix_mean", "matrix_min", "matrix_max", "matrix_const"),
+    *("row_mean", "column_broadcast", "row_broadcast", "transpose"),
+)
+WILD = (
+    *("scalar_sub", "scalar_mul", "scalar_vector_mul", "vector_sub", "vector_mul", "dot", "outer"),
+    *("matrix_sub", "matrix_mul", "matrix_vector_dot", "scalar_matrix_mul", "vector_norm"),
+    *("row_norm", "column_norm"),
+)
+COUNTS = {Type.SCALAR: 8, Type.VECTOR: 6, Type.MATRIX: 4}
+
+
+def long_body(rng: np.random.Generator, length: int) -> tuple[Instruction, ...]:
+    found: list[Instruction] = []
+    while len(found) < length:
+        wild = rng.random() < 0.3
+        op = by_name(str(rng.choice(WILD if wild else CALM)))
+        made = programs.random_instruction(rng, COUNTS, op)
+        out, kind = made.out, op.output
+        assert kind is not None
+        if kind is Type.SCALAR and out == 1:
+            continue
+        found.append(replace(made, constants=tuple(rng.random(len(op.constants)).tolist())))
+        if wild:
+            found.append(Instruction(by_name(f"{kind.label}_heaviside"), out, (out,)))
+        add = by_name(f"{kind.label}_{'add' if len(found) % 3 else 'sub'}")
+        found.append(Instruction(add, COUNTS[kind], (COUNTS[kind], out)))
+    return tuple(found[:length])
+
+
+def long_program(seed: int, lengths: tuple[int, int, int]) -> Program:
+    rng = np.random.default_rng(seed)
+    setup, predict, learn = (long_body(rng, length) for length in lengths)
+    end = (
+        Instruction(by_name("row_mean"), 7, (4,)),
+        Instruction(by_name("vector_add"), 7, (7, 6)),
+        Instruction(by_name("vector_mean"), 9, (7,)),
+        Instruction(by_name("scalar_add"), 9, (9, 8)),
+        Instruction(by_name("scalar_sin"), 1, (9,)),
+    )
+    return Program(setup, predict + end, learn)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "features", "layout"),
+    [
+        ((100, 300, 100), 8, LANES),
+        ((100, 100, 300), 72, ENTRIES),
+        pytest.param((0, 10_000, 0), 16, ENTRIES, marks=pytest.mark.slow),
+        pytest.param((3000, 3000, 3000), 4, LANES, marks=pytest.mark.slow),
+    ],
+)
+def test_thousands_of_instructions(
+    lengths: tuple[int, int, int], features: int, layout: str, full: bool
+) -> None:
+    if sum(lengths) > 1000 and not full:
+        pytest.skip("minutes of compiling; in the full count")
+    program = long_program(1, lengths)
+    assert live_count(program, 0) == sum(lengths) + 5
+    rng = np.random.default_rng(2)
+    tasks = [programs.random_task(rng, features, train=4, valid=3) for _ in range(2)]
+    case = Case("long", program, tasks, layout, {"epochs": 2, "seed": 1, "max_abs_error": 5.0})
+    assert varies(case.interpreted)
+    assert differing([case]) == []
+
+
 # ---- op by op -----------------------------------------------------------------------------------
 
 
