@@ -28,8 +28,9 @@ Array = NDArray[np.float64]
 #: From this many features on, a matrix of one task alone keeps the vector units busy, and those of
 #: several tasks side by side no longer fit the L1 cache (benchmarks/README.md).
 _WIDE_MATRIX = 32
-#: One task alone keeps a register as busy as one lane of several tasks does, from so many features.
-_ENTRIES_ALONE = 8
+#: Fewer tasks than fill a register are better off one by one where there are so many features for
+#: each, if matrices have the most of the work; and otherwise only a single one is.
+_FEATURES_ALONE = 4
 
 
 def lane_count(tasks: int, features: int, matrices: bool) -> int:
@@ -101,8 +102,7 @@ def native_shares(
     chunked = False
     while tasks:
         widest = lane_count(tasks, features, matrices)
-        few = tasks < vector and tasks * _ENTRIES_ALONE <= features
-        few = few and (rest_alone or not chunked)
+        few = _alone(tasks, features, matrices, vector) and (rest_alone or not chunked)
         if few or widest == 1 < tasks:
             lanes = chunk = 1
         else:
@@ -110,12 +110,18 @@ def native_shares(
             # No chunk wholly idle, nor one with so few tasks that they had better be alone.
             while lanes > vector and (
                 lanes - tasks >= vector
-                or (rest_alone and 0 < (tasks % vector) * _ENTRIES_ALONE <= features)
+                or (rest_alone and _alone(tasks % vector, features, matrices, vector))
             ):
                 lanes //= 2
             lanes, chunked = max(lanes, vector), True
         yield min(tasks, lanes), lanes, chunk
         tasks -= min(tasks, lanes)
+
+
+def _alone(tasks: int, features: int, matrices: bool, vector: int) -> bool:
+    """Whether so few tasks are better off one by one."""
+    most = features // _FEATURES_ALONE if matrices else 1
+    return 0 < tasks < vector and tasks <= most and features >= vector
 
 
 def _groups(tasks: Sequence[Task]) -> Iterator[tuple[int, list[int]]]:

@@ -218,6 +218,8 @@ def native_header() -> str:
     head = "/* Generated from azc/ops/table.py by runtime/generate.py; native.h takes it in. */"
     sums = dict.fromkeys(expression for op in OPS for expression in op.sums)
     lines = [head, *(f"AZ_NATIVE_TOTAL({total_name(e)}, {e})" for e in sums)]
+    each = " ".join(f"X({total_name(e)}, n, {e})" for e in sums)
+    lines.append(f"#define AZ_EACH_TOTAL(X, n) {each}")
     lines += [f"AZ_NATIVE_PRODUCT({op.name}, {op.sums[0]})" for op in filter(is_product, OPS)]
     for op in filter(is_function, OPS):
         names = arguments(op)

@@ -43,7 +43,10 @@ static az_call call_of(az_machine *m, int mode, uint64_t step)
 
 static void native_setup(az_machine *m)
 {
-    const az_call call = call_of(m, AZ_CALL_SETUP, 0);
+    az_call call = call_of(m, AZ_CALL_SETUP, 0);
+    call.count = 1;
+    call.x = m->batch.x_train;
+    call.y = m->batch.y_train;
     m->native->run(&call);
 }
 

@@ -23,7 +23,7 @@
 
 enum { AZ_CALL_SETUP, AZ_CALL_TRAIN, AZ_CALL_PREDICT };
 
-/* One call of a program's function: Setup; or Predict, error and Learn for `count` examples; or
+/* One call of a program's function: Setup, with a count of one; or Predict, error and Learn for `count` examples; or
  * Predict alone, keeping the predictions. With lanes, several chunks of AZ_VECTOR tasks are served
  * at every example:
  *
@@ -73,6 +73,8 @@ typedef struct {
 #define AZ_GLUE(x, y) AZ_GLUE2(x, y)
 #define AZ_SIMD _Pragma("omp simd")
 #define AZ_INLINE static inline __attribute__((always_inline, unused))
+/* What takes so long that a call is nothing beside it: one copy of it is less to compile. */
+#define AZ_APART static __attribute__((noinline, unused))
 
 #include "vectors.h"
 
@@ -123,7 +125,7 @@ AZ_INLINE vec az_vec_of(vec x)
 #include "sums_many.h"
 #define AZ_NATIVE_TOTAL(name, expression)                                                          \
     AZ_TOTAL(name, expression)                                                                     \
-    AZ_INLINE vec az_lanes_##name(const vec *a, const vec *b, int64_t n)                           \
+    AZ_APART vec az_lanes_##name(const vec *a, const vec *b, int64_t n)                            \
     {                                                                                              \
         vec total;                                                                                 \
         AZ_NAME(name)((double *)&total, (const double *)a, (const double *)b, n);                  \
@@ -144,6 +146,44 @@ AZ_INLINE vec az_vec_of(vec x)
 #undef AZ_L
 #include "sums_end.h"
 
+/* The same for one small number of entries: written out, so that there is less to compile
+ * each time it is used. */
+#define AZ_LANES_FIRST(k, n, expression)                                                           \
+    vec s##k = az_spread(AZ_ABSENT);                                                               \
+    if (n > k) {                                                                                   \
+        const vec a = pa[k], b = pb[k];                                                            \
+        (void)b;                                                                                   \
+        s##k = expression;                                                                         \
+    }
+#define AZ_LANES_NEXT(k, n, expression)                                                            \
+    {                                                                                              \
+        const vec a = pa[e + k], b = pb[e + k];                                                    \
+        (void)b;                                                                                   \
+        s##k += expression;                                                                        \
+    }
+#define AZ_LANES_LAST(k, n, expression)                                                            \
+    if (n > 8 && n % 8 > k)                                                                        \
+        AZ_LANES_NEXT(k, n, expression)
+#define AZ_LANES_TOTAL(name, n, expression)                                                        \
+    AZ_INLINE vec az_lanes_##name##_##n(const vec *pa, const vec *pb)                              \
+    {                                                                                              \
+        int64_t e = 8;                                                                             \
+        AZ_REPEAT_8(AZ_LANES_FIRST, n, expression)                                                 \
+        for (; e + 8 <= n; e += 8) {                                                               \
+            AZ_REPEAT_8(AZ_LANES_NEXT, n, expression)                                              \
+        }                                                                                          \
+        e = n / 8 * 8;                                                                             \
+        AZ_REPEAT_8(AZ_LANES_LAST, n, expression)                                                  \
+        return AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7);                                            \
+    }
+#define AZ_ENTRIES_TOTAL(name, n, expression)                                                      \
+    AZ_INLINE double az_entries_##name##_##n(const vec *pa, const vec *pb)                         \
+    {                                                                                              \
+        double total;                                                                              \
+        az_entries_##name##_of(&total, (const double *)pa, (const double *)pb, n);                 \
+        return total;                                                                              \
+    }
+
 /* Of the entries layout. */
 #define AZ_L 1
 #undef AZ_NAME
@@ -151,7 +191,7 @@ AZ_INLINE vec az_vec_of(vec x)
 #include "sums_one.h"
 #define AZ_NATIVE_TOTAL(name, expression)                                                          \
     AZ_TOTAL(name, expression)                                                                     \
-    AZ_INLINE double az_entries_##name(const vec *a, const vec *b, int64_t n)                      \
+    AZ_APART double az_entries_##name(const vec *a, const vec *b, int64_t n)                       \
     {                                                                                              \
         double total;                                                                              \
         AZ_NAME(name)(&total, (const double *)a, (const double *)b, n);                            \
@@ -238,7 +278,7 @@ static void az_stop(const az_step *in, const az_frame *frame)
     (void)in, (void)frame;
 }
 
-AZ_INLINE void az_kernel_of(
+AZ_APART void az_kernel_of(
     const az_call *c, const uint64_t *keys, int kernel, int64_t F, double *o, const double *a,
     const double *b, int64_t place, uint64_t step)
 {
@@ -258,7 +298,7 @@ AZ_INLINE uint64_t az_step_of(const az_call *c, int64_t t)
 
 /* On scalars, on addresses of vectors and matrices, and with drawn numbers; of chunk `q`. */
 #define AZ_KERNELS(layout, number, lanes)                                                          \
-    AZ_INLINE number az_##layout##_scalar(                                                         \
+    AZ_APART number az_##layout##_scalar(                                                         \
         const az_call *c, int64_t q, int kernel, int64_t F, number a, number b, int64_t place,     \
         int64_t t)                                                                                 \
     {                                                                                              \
@@ -267,14 +307,14 @@ AZ_INLINE uint64_t az_step_of(const az_call *c, int64_t t)
                      (const double *)&b, place, az_step_of(c, t));                                 \
         return o;                                                                                  \
     }                                                                                              \
-    AZ_INLINE void az_##layout##_kernel(                                                           \
+    AZ_APART void az_##layout##_kernel(                                                           \
         const az_call *c, int64_t q, int kernel, int64_t F, vec *o, const vec *a, const vec *b,    \
         int64_t place, int64_t t)                                                                  \
     {                                                                                              \
         az_kernel_of(c, c->keys + q * lanes, kernel, F, (double *)o, (const double *)a,            \
                      (const double *)b, place, az_step_of(c, t));                                  \
     }                                                                                              \
-    AZ_INLINE void az_##layout##_draw(                                                             \
+    AZ_APART void az_##layout##_draw(                                                             \
         const az_call *c, int64_t q, int kernel, int64_t F, vec *o, number a, number b,            \
         int64_t place, int64_t t)                                                                  \
     {                                                                                              \
@@ -285,6 +325,12 @@ AZ_KERNELS(lanes, vec, AZ_VECTOR)
 AZ_KERNELS(entries, double, 1)
 
 /* ---- examples -------------------------------------------------------------------------------- */
+
+/* Once a run; what only then happens is compiled for size. */
+AZ_INLINE int az_is_setup(const az_call *c)
+{
+    return __builtin_expect_with_probability(c->mode == AZ_CALL_SETUP, 0, 1.0);
+}
 
 /* Where example `t` of the order lies. */
 AZ_INLINE int64_t az_row(const az_call *c, int64_t t)

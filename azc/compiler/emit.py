@@ -27,6 +27,10 @@ _HEAD = """\
 # Emitted by azc {version}, {layout} layout; the functions used are in azc/runtime/native.h.
 cdef extern from "Python.h":
     object PyCapsule_New(void *, const char *, void *)
+cdef extern from *:
+    '''
+    #include "native.h"{sums}
+    '''
 cdef extern from "native.h" nogil:
     ctypedef long long int64_t
     ctypedef double vec
@@ -52,6 +56,7 @@ cdef extern from "native.h" nogil:
     ctypedef void (*az_function)(const az_call *) noexcept nogil
     az_native az_program(
         az_function, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t) noexcept
+    int is_setup "az_is_setup"(const az_call *) noexcept
     int64_t az_row(const az_call *, int64_t) noexcept
     vec spread "az_spread"(double) noexcept
     void copy "az_copy"(vec *, const vec *, int64_t) noexcept
@@ -83,17 +88,24 @@ def emit(structures: Sequence[Structure], vector: int) -> str:
     assert len(layouts) == 1, "expected structures of one layout"
     functions = [Function(s, number, vector) for number, s in enumerate(structures)]
     texts = [function.text for function in functions]
-    return "".join([_head(layouts.pop()), *texts, _table(functions)])
+    counts = {count for function in functions for count in function.counts}
+    return "".join([_head(layouts.pop(), sorted(counts)), *texts, _table(functions)])
 
 
-def _head(layout: str) -> str:
+def _head(layout: str, counts: Sequence[int]) -> str:
+    """Declarations; sums are written out for `counts` of entries."""
     from azc.version import VERSION
 
     number = "vec" if layout == LANES else "double"
-    lines = [_HEAD.format(version=VERSION, layout=layout, number=number)]
+    each = f"AZ_EACH_TOTAL(AZ_{layout.upper()}_TOTAL"
+    sums = "".join(f"\n    {each}, {count})" for count in counts)
+    lines = [_HEAD.format(version=VERSION, layout=layout, number=number, sums=sums)]
     for name in sorted({generate.total_name(e) for op in OPS for e in op.sums}):
         signature = "(const vec *, const vec *, int64_t) noexcept"
         lines.append(f'    {number} {name} "az_{layout}_{name}"{signature}\n')
+        for count in counts:
+            signature = "(const vec *, const vec *) noexcept"
+            lines.append(f'    {number} {name}_{count} "az_{layout}_{name}_{count}"{signature}\n')
     for op in OPS:
         if generate.is_product(op):
             signature = "(vec *, const vec *, const vec *, int64_t) noexcept"

@@ -2,8 +2,7 @@
 
     cdef void program_0(const az_call *c) noexcept nogil:
         variables
-        if c.mode == 0: Setup
-        for each example: Predict, the error, Learn
+        for each example: Setup, or Predict, the error and Learn
 
 State, what one example leaves to the next, lives in memory between calls. With the entries layout
 it is loaded before the loop over examples and stored after it. With lanes the loop serves several
@@ -37,7 +36,7 @@ from azc.ops import ConstantKind, Op, Type
 from azc.program import Address
 from azc.runtime import generate
 
-__all__ = ["Function"]
+__all__ = ["MOST_WRITTEN_OUT", "Function"]
 
 #: A matrix larger than this leaves the L1 cache before it is read again, so that sharing a loop
 #: saves a pass over memory; one that is smaller is better served by a routine of its own.
@@ -47,8 +46,12 @@ _LOCAL_CHUNKS, _MOST_LOCALS = 16, 64
 
 _NUMBER = re.compile(r"\b\d+\.\d*\b")
 _OPERAND = re.compile(r"\b(a|b|t0|t1|n|c0)\b")
+#: Sums of so many entries are written out where they are used; longer ones are called.
+MOST_WRITTEN_OUT = 64
+
 _WORD = re.compile(r"\w+")
 _INDENT = "    "
+_EXAMPLES = "c.first, c.first + c.count"
 
 Names = dict[str, str]
 
@@ -128,6 +131,8 @@ class Function:
         #: What must be declared, by type.
         self.variables: dict[str, set[str]] = {}
         self.scratch: set[Type] = set()
+        #: Numbers of entries for which sums are written out.
+        self.counts: set[int] = set()
         self.text = self._emit()
 
     # ---- facts -----------------------------------------------------------------------------------
@@ -154,11 +159,18 @@ class Function:
         """Whether v0 is a pointer into the examples rather than memory of its own."""
         setup = self.bodies[0]
         whole = self.lanes or self.F % self.vector == 0
+        # Read again for every row, they had better be where no store can have changed them.
+        near = not self.lanes and self.chunks <= _LOCAL_CHUNKS and self._across_rows()
         return (
             whole
+            and not near
             and self.features not in self.written
             and not any(self.features in s.reads for s in setup)
         )
+
+    def _across_rows(self) -> bool:
+        """Whether rows of matrices are made from the features."""
+        return any(self.features in s.across for body in self.bodies for s in body)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -229,8 +241,13 @@ class Function:
     def totals(self, op: Op, operands: Sequence[str], count: int) -> Names:
         """What stands for t0, t1 and n in an op that sums `count` entries of its operands."""
         a, b = (*operands, operands[0])[:2]
+        if count <= MOST_WRITTEN_OUT:
+            self.counts.add(count)
+            suffix, arguments = f"_{count}", f"({a}, {b})"
+        else:
+            suffix, arguments = "", f"({a}, {b}, {count})"
         values = {
-            f"t{place}": f"{generate.total_name(sum_)}({a}, {b}, {count})"
+            f"t{place}": f"{generate.total_name(sum_)}{suffix}{arguments}"
             for place, sum_ in enumerate(op.sums)
         }
         return values | {"n": f"{count}.0"}
@@ -392,23 +409,17 @@ class Function:
         setup, predict, learn = map(self.body, self.bodies, self.flow.after)
         example = self._example(predict, learn)
         self._drop_unnamed([*setup, *example])
-        written = [{s.writes for s in body} for body in self.bodies]
+        written = {s.writes for body in self.bodies for s in body}
+        setup = [*self._unset(), *setup] or ["pass"]
+        example = ["if is_setup(c):", *_indented(setup), "else:", *_indented(example)]
+        row = "row = az_row(c, t)"
         if self.lanes:
-            lines = []
-            if setup:
-                inner = [*self._enter(), *self._unset(), *setup, *self._leave(written[0])]
-                lines = ["if c.mode == 0:", *_indented(_loop("q", "c.chunks", inner))]
-            inner = [*self._enter(), *example, *self._leave(written[1] | written[2])]
-            lines += _loop("t", "c.first, c.first + c.count",
-                           ["row = az_row(c, t)", *_loop("q", "c.chunks", inner)])  # fmt: skip
+            at = f"{self._at} = row * c.chunks + q"
+            inner = [*self._enter(), at, *example, *self._leave(written)]
+            lines = _loop("t", _EXAMPLES, [row, *_loop("q", "c.chunks", inner)])
         else:
-            lines = self._enter()
-            if setup:
-                lines += ["if c.mode == 0:", *_indented([*self._unset(), *setup])]
-            lines += _loop("t", "c.first, c.first + c.count", ["row = az_row(c, t)", *example])
-            lines += self._leave(set.union(*written))
-        if setup:
-            lines = ["t = 0", *lines]
+            loop = _loop("t", _EXAMPLES, [row, *example])
+            lines = [*self._enter(), *loop, *self._leave(written)]
         head = f"\n\ncdef void program_{self.number}(const az_call *c) noexcept nogil:"
         return "\n".join([head, *_indented([*self._declare(), *lines])]) + "\n"
 
@@ -440,7 +451,7 @@ class Function:
     @property
     def _at(self) -> str:
         """Which of the examples, or of what there is one of for each."""
-        return "(row * c.chunks + q)" if self.lanes else "row"
+        return "at" if self.lanes else "row"
 
     def _example(self, predict: list[str], learn: list[str]) -> list[str]:
         """Predict, the error and Learn for one example."""
@@ -596,7 +607,7 @@ class Function:
 
     def _declare(self) -> list[str]:
         """Declarations; made last, when all that is used is known."""
-        lines = ["cdef int64_t t, row, i, j" + (", q" if self.lanes else "")]
+        lines = ["cdef int64_t t, row, i, j" + (", q, at" if self.lanes else "")]
         for kind, names in sorted(self.variables.items()):
             listed = sorted(names, key=lambda n: [int(x) if x.isdigit() else x
                                                   for x in re.split(r"(\d+)", n)])  # fmt: skip

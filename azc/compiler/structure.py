@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import xxhash
@@ -24,7 +25,7 @@ LAYOUTS = (LANES, ENTRIES)
 _EMITTER_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Structure:
     """A program without its constants, for one number of features and one layout.
 
@@ -38,7 +39,13 @@ class Structure:
     features: int
     layout: str
 
-    @property
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Structure) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    @cached_property
     def fingerprint(self) -> bytes:
         """16 bytes: equal for structures that share a function, under this version of azc."""
         versions = (TABLE_VERSION, _core.NATIVE_VERSION, _EMITTER_VERSION)
