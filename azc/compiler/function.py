@@ -43,6 +43,8 @@ __all__ = ["MOST_WRITTEN_OUT", "Function"]
 _SMALL_MATRIX = 32 * 1024
 #: Vectors of up to so many registers are variables, which C compilers may keep in registers.
 _LOCAL_CHUNKS, _MOST_LOCALS = 16, 64
+#: Rows of a large matrix in one pass: what they read of vectors comes from the L2 cache.
+_ROWS_AT_ONCE = 4
 
 _NUMBER = re.compile(r"\b\d+\.\d*\b")
 _OPERAND = re.compile(r"\b(a|b|t0|t1|n|c0)\b")
@@ -310,11 +312,12 @@ class Function:
             lines.append(f"copy({out}, {to}, {self.row * self.F ** (op.output.rank - 1)})")
         return lines
 
-    def _row_of(self, matrix: str) -> str:
-        """Row i of a matrix, as a pointer to `vec`s."""
+    def _row_of(self, matrix: str, index: str = "i") -> str:
+        """One row of a matrix, as a pointer to `vec`s."""
+        index = f"({index})" if " " in index else index
         if self.lanes:
-            return f"{matrix} + i * {self.F}"
-        return f"<vec *>(<double *>{matrix} + i * {self.F})"
+            return f"{matrix} + {index} * {self.F}"
+        return f"<vec *>(<double *>{matrix} + {index} * {self.F})"
 
     # ---- loops -----------------------------------------------------------------------------------
 
@@ -357,9 +360,44 @@ class Function:
 
     def nest(self, group: Group, body: _Body) -> list[str]:
         """Ops on matrices and sums along rows, in one loop over rows."""
-        row = _Row(self, group, body)
-        lines = _loop("i", str(self.F), row.emit())
-        return [*row.before, *lines, *row.after]
+        totals = any(member.kind is Kind.TOTAL for member in group.members)
+        # Several rows at once share what they read of vectors; sums over all go row by row.
+        several = self.deep and not totals
+        offsets = range(_ROWS_AT_ONCE) if several else (None,)
+        rows = [_Row(self, group, body, offset) for offset in offsets]
+        lines: list[str] = []
+        for part in fuse_columns(group.members, sums=self.deep):
+            if part.nest:
+                lines += self._columns(part, rows)
+            else:
+                lines += [line for row in rows for line in row.single(part)]
+        pointers = [line for row in rows for line in row.rows()]
+        before = [line for row in rows for line in row.before]
+        after = [line for row in rows for line in row.after]
+        bounds = f"0, {self.F}, {_ROWS_AT_ONCE}" if several else str(self.F)
+        return [*before, *_loop("i", bounds, pointers + lines), *after]
+
+    def _columns(self, part: Group, rows: Sequence[_Row]) -> list[str]:
+        """A loop over columns, for one row or several."""
+        lines = [line for row in rows for line in row.before_columns(part)]
+        whole = self.F if self.lanes else self.F // self.vector
+        if whole:
+            lines += _loop("j", str(whole), self._all_rows(part, rows, tail=False))
+        if not self.lanes and self.F % self.vector:
+            bounds = f"{whole * self.vector}, {self.F}"
+            lines += _loop("j", bounds, self._all_rows(part, rows, tail=True))
+        return lines + [line for row in rows for line in row.after_columns(part)]
+
+    def _all_rows(self, part: Group, rows: Sequence[_Row], *, tail: bool) -> list[str]:
+        suffix, kind = ("e", "double") if tail else ("j", "vec")
+        across: Names = {}
+        lines = []
+        for address in _sorted(part.across):
+            whole = self.whole(address)
+            across[whole] = self.variable(kind, f"{whole}_{suffix}")
+            entry = f"(<double *>{whole})[j]" if tail else f"{whole}[j]"
+            lines.append(f"{across[whole]} = {entry}")
+        return lines + [line for row in rows for line in row.columns(part, across, tail=tail)]
 
     # ---- bodies ----------------------------------------------------------------------------------
 
@@ -624,48 +662,58 @@ class Function:
 
 @dataclass(slots=True, eq=False)
 class _Row:
-    """Emits one row of a nest: numbers of the row, and loops over its columns."""
+    """Emits one row of a nest: numbers of the row, and loops over its columns.
+
+    Where several rows are taken at once, `offset` is how many after row i this one is.
+    """
 
     function: Function
     group: Group
     body: _Body
+    offset: int | None = None
     before: list[str] = field(default_factory=list)  # the loop over rows, and after it
     after: list[str] = field(default_factory=list)
     pointers: dict[str, str] = field(default_factory=dict)  # rows of matrices
     known: Names = field(default_factory=dict)  # entries of vectors in this row
 
-    def emit(self) -> list[str]:
-        lines: list[str] = []
-        for group in fuse_columns(self.group.members, sums=self.function.deep):
-            if group.nest:
-                lines += self._columns(group)
-            elif group.kind is Kind.ROWS:
-                lines += self._sum(group.members[0])
-            else:
-                lines += self._number(group.members[0])
-        rows = [f"{name} = {text}" for name, text in sorted(self.pointers.items())]
-        return rows + lines
+    @property
+    def suffix(self) -> str:
+        """What sets the names of this row's variables apart from those of others."""
+        return "" if self.offset is None else str(self.offset)
+
+    @property
+    def index(self) -> str:
+        return f"i + {self.offset}" if self.offset else "i"
+
+    def single(self, group: Group) -> list[str]:
+        """A statement of the row that is no loop over columns."""
+        emit = self._sum if group.kind is Kind.ROWS else self._number
+        return emit(group.members[0])
+
+    def rows(self) -> list[str]:
+        """Pointers to this row of matrices."""
+        return [f"{name} = {text}" for name, text in sorted(self.pointers.items())]
 
     def _pointer(self, address: Address) -> str:
         """Row i of a matrix in memory."""
         function = self.function
-        name = function.variable("vec *", f"{name_of(address)}_i")
-        self.pointers[name] = function._row_of(function.whole(address))
+        name = function.variable("vec *", f"{name_of(address)}_i{self.suffix}")
+        self.pointers[name] = function._row_of(function.whole(address), self.index)
         return name
 
     def _entry(self, address: Address, lines: list[str]) -> str:
         """Entry i of a vector, loaded once a row."""
         name = name_of(address)
         if name not in self.known:
-            variable = self.function.variable(self.function.scalar_type, f"{name}_r")
-            lines.append(f"{variable} = {self.function.entry(address, 'i')}")
+            variable = self.function.variable(self.function.scalar_type, f"{name}_r{self.suffix}")
+            lines.append(f"{variable} = {self.function.entry(address, self.index)}")
             self.known[name] = variable
         return self.known[name]
 
     def _set_entry(self, statement: Statement, text: str) -> list[str]:
         function, address = self.function, statement.writes
-        variable = f"{name_of(address)}_r"
-        memory = function.entry(address, "i")
+        variable = f"{name_of(address)}_r{self.suffix}"
+        memory = function.entry(address, self.index)
         self.known[name_of(address)] = variable
         kind = function.scalar_type
         return function._assign(statement, self.group, self.body, text, variable, kind, memory)
@@ -692,20 +740,18 @@ class _Row:
 
     # ---- loops over columns ----------------------------------------------------------------------
 
-    def _columns(self, group: Group) -> list[str]:
-        function = self.function
+    def before_columns(self, group: Group) -> list[str]:
+        """What a loop over columns needs of the row."""
         lines: list[str] = []
         for statement in group.members:
-            for _, letters, address in function.operands(statement):
+            for _, letters, address in self.function.operands(statement):
                 if letters == "i":
                     self._entry(address, lines)
-        lines += self._gather(group)
-        whole = function.F if function.lanes else function.F // function.vector
-        if whole:
-            lines += _loop("j", str(whole), self._column(group, tail=False))
-        if not function.lanes and function.F % function.vector:
-            bounds = f"{whole * function.vector}, {function.F}"
-            lines += _loop("j", bounds, self._column(group, tail=True))
+        return lines + self._gather(group)
+
+    def after_columns(self, group: Group) -> list[str]:
+        """What becomes of the sums that the loop gathered."""
+        lines: list[str] = []
         for statement in group.members:
             if statement.kind is Kind.ROWS:
                 lines += self._set_entry(statement, self._gathered(statement))
@@ -727,7 +773,9 @@ class _Row:
     def _partials(self, statement: Statement) -> list[str]:
         place = self.body.places[id(statement)]
         return [
-            self.function.variable("az_partial", f"sum{place}_{number}")
+            self.function.variable(
+                "az_partial", f"sum{place}_{number}{self.suffix and '_' + self.suffix}"
+            )
             for number in range(len(statement.instruction.op.sums))
         ]
 
@@ -740,8 +788,9 @@ class _Row:
         }
         return function.expression(op, values | {"n": f"{count}.0"})
 
-    def _column(self, group: Group, *, tail: bool) -> list[str]:
-        """What a loop over columns does; `tail`: entry by entry, behind the last whole `vec`."""
+    def columns(self, group: Group, across: Names, *, tail: bool) -> list[str]:
+        """What a loop over columns does; `across` are entries j of vectors, `tail`: entry by
+        entry, behind the last whole `vec`."""
         function = self.function
         suffix, kind = ("e", "double") if tail else ("ij", "vec")
         known: Names = {}
@@ -758,7 +807,7 @@ class _Row:
                     own = known.get(name_of(address))
                     values[name] = own or at(self._pointer(address))
                 elif letters == "j":
-                    values[name] = at(function.whole(address))
+                    values[name] = across[name_of(address)]
                 elif letters == "i":
                     values[name] = self.known[name_of(address)]
                 else:
