@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +20,7 @@ __all__ = [
     "TaskError",
     "expected",
     "nearest",
+    "warn",
 ]
 
 
@@ -38,6 +42,15 @@ class AzcError(Exception):
 
 class AzcWarning(UserWarning):
     """Something is not as the user might expect, but the work goes on."""
+
+
+def warn(message: str) -> None:
+    """Issue an `AzcWarning` that points at the user's line, which called into azc."""
+    package = os.path.dirname(__file__)
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, AzcWarning, stacklevel=level)
 
 
 @dataclass(frozen=True, slots=True)

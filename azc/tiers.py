@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azc.analysis import live
-from azc.errors import AzcWarning, CompileError
+from azc.errors import CompileError, warn
 from azc.memory import refuse_beyond
 from azc.ops import Type
 from azc.packing import Block, blocks, native_blocks, pack, packed_bytes, prediction_width
@@ -285,8 +284,7 @@ def _auto(
             _record_gain(tasks, whole, outcome.running)
         except CompileError as error:
             # The interpreter can do all that compiled code can.
-            warnings.warn(f"compiling failed, so that the interpreter runs the program: {error}",
-                          AzcWarning, stacklevel=5)  # fmt: skip
+            warn(f"compiling failed, so that the interpreter runs the program: {error}")
             outcome = _interpreter(program, tasks, settings, progress)
             reason = "compiling failed"
     outcome.reason = reason or f"done within {_TRIAL:g} s, which no build could better"
@@ -335,4 +333,4 @@ _warned: set[str] = set()
 def _warn_once(message: str) -> None:
     if message not in _warned:
         _warned.add(message)
-        warnings.warn(message, AzcWarning, stacklevel=6)
+        warn(message)

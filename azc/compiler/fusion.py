@@ -312,13 +312,16 @@ def _recompute_one(body: list[Statement]) -> list[Statement] | None:
     for place, statement in enumerate(body):
         if not home[id(statement)].nest:
             continue
-        for address in statement.reads:
-            if address.type is not Type.MATRIX:
-                continue
+        matrices = (address for address in statement.reads if address.type is Type.MATRIX)
+        # In an order of their own: that of sets differs from one process to the next.
+        for address in sorted(matrices, key=lambda matrix: matrix.number):
             chain = _chain(body, address, place)
             if chain is None or len(chain) > _MOST_AGAIN:
                 continue
             if all(home[id(body[p])] is home[id(statement)] for p in chain):
+                continue
+            made = Group((body[p] for p in sorted(chain)), nest=True)
+            if not _joins(statement, made, totals=True):
                 continue
             last = {body[p].writes: _last_writer(body, body[p].writes, place) for p in chain}
             if set(last.values()) <= chain:

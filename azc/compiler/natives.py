@@ -9,7 +9,6 @@ import statistics
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from azc.compiler.cache import Cache, Located
 from azc.compiler.emit import emit
 from azc.compiler.structure import Structure
 from azc.compiler.toolchain import Toolchain, find_toolchain
-from azc.errors import AzcWarning, CompileError
+from azc.errors import CompileError, warn
 from azc.runtime import _core
 
 __all__ = ["Found", "build_seconds", "find", "obtain", "record", "recorded"]
@@ -200,6 +199,8 @@ def _build(
         found: dict[Structure, Found] = {}
         for module, batch in zip(built, batches, strict=True):
             found |= _take(module.path, module.name, batch, keys, cache)
+        if cache.problem:
+            warn(f"compiled programs are not kept: {cache.problem}")
         return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -211,8 +212,6 @@ def _take(
     """Puts a module into the cache, and loads it from there; or where that cannot be, from where
     it was built."""
     located = cache.add(path, name, [keys[structure] for structure in batch])
-    if not located and cache.problem:
-        warnings.warn(f"compiled programs are not kept: {cache.problem}", AzcWarning, stacklevel=2)
     modules = {place.module for place in located.values()} or {path}
     for candidate in (*modules, path):
         try:
