@@ -300,7 +300,7 @@ def _weigh(program: Program, tasks: list[Task], whole: float, left: float) -> tu
     try:
         vector = find_toolchain().vector
         wanted = {s for _, s, _ in structures_of(program, tasks, vector)}
-        missing = len(wanted) - len(natives.find(wanted))
+        missing = wanted - natives.find(wanted).keys()
         build = natives.build_seconds(missing) if missing else 0.0
         gain = natives.recorded(_gain_name(tasks), _FIRST_GAINS[_is_deep(tasks)])
     except CompileError as error:
@@ -324,7 +324,7 @@ def _record_gain(tasks: list[Task], interpreted: float, compiled: float) -> None
     from azc.compiler import natives
 
     if compiled > 0:
-        natives.record(_gain_name(tasks), min(max(interpreted / compiled, 0.5), 50.0))
+        natives.record(_gain_name(tasks), min(max(interpreted / compiled, 1.05), 50.0))
 
 
 _warned: set[str] = set()

@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,8 @@ _MOST_IN_MODULE = 128
 _MOST_INSTRUCTIONS = 4096
 #: What a build is expected to take before any was measured.
 _FIRST_GUESS = 1.5
+#: Instructions of a program whose build is a measure for others.
+_USUAL = 100
 _BUILD = "build seconds of one program"
 
 Progress = Callable[[int, int], None]
@@ -90,10 +92,16 @@ def obtain(
     return found
 
 
-def build_seconds(programs: int = 1) -> float:
-    """Wall seconds that building so many programs is expected to take, by what former builds of
-    this machine took."""
-    return recorded(_BUILD, _FIRST_GUESS) * (1 + (programs - 1) / 20)
+def build_seconds(structures: Collection[Structure]) -> float:
+    """Wall seconds that building these is expected to take, by what former builds of this machine
+    took."""
+    extra = sum(max(0, _instructions(structure) - _USUAL) for structure in structures)
+    one = recorded(_BUILD, _FIRST_GUESS)
+    return one * (1 + (len(structures) - 1) / 20 + extra / _USUAL)
+
+
+def _instructions(structure: Structure) -> int:
+    return sum(1 for _ in structure.program.instructions())
 
 
 def record(name: str, value: float) -> None:
@@ -161,7 +169,7 @@ def _batches(structures: Sequence[Structure], cores: int) -> list[list[Structure
         batch: list[Structure] = []
         instructions = 0
         for structure in alike:
-            count = sum(1 for _ in structure.program.instructions())
+            count = _instructions(structure)
             if batch and (len(batch) == size or instructions + count > _MOST_INSTRUCTIONS):
                 batches.append(batch)
                 batch, instructions = [], 0
@@ -194,7 +202,7 @@ def _build(
     started = time.perf_counter()
     try:
         built = build(sources, toolchain, folder, workers=workers, progress=finished)
-        if len(structures) == 1:
+        if len(structures) == 1 and _instructions(structures[0]) <= _USUAL:
             cache.record(_BUILD, time.perf_counter() - started)
         found: dict[Structure, Found] = {}
         for module, batch in zip(built, batches, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -139,8 +140,8 @@ def test_asked_once(long: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter that has been let go on is not stopped again."""
     asked = []
 
-    def build_seconds(programs: int = 1) -> float:
-        asked.append(programs)
+    def build_seconds(structures: Collection[object]) -> float:
+        asked.append(len(structures))
         return 1e9 if len(asked) == 1 else -1e9
 
     monkeypatch.setattr(natives, "build_seconds", build_seconds)
