@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from azc.compiler.fusion import Kind, Statement
+from azc.compiler.fusion import Group, Kind, Statement
 from azc.ops import Type
 from azc.program import Address
 
@@ -73,19 +73,15 @@ def _passes(body: Sequence[Statement]) -> bool:
 def _matrices_late(body: list[Statement]) -> list[Statement]:
     """The same statements in another order that gives the same values: those on matrices as late
     as the others allow, so that what they need of both examples is there and they meet."""
-    left = list(range(len(body)))
+    alone = [Group([statement], nest=False) for statement in body]
+    waits = {
+        place: {p for p in range(place) if alone[p].keeps_from_moving(statement)}
+        for place, statement in enumerate(body)
+    }
     order: list[Statement] = []
-    while left:
-        ready = [p for p in left if not any(_must_wait(body[p], body[q]) for q in left if q < p)]
+    while waits:
+        ready = [place for place, before in waits.items() if not before & waits.keys()]
         chosen = next((p for p in ready if not _has_matrix(body[p])), ready[0])
         order.append(body[chosen])
-        left.remove(chosen)
+        del waits[chosen]
     return order
-
-
-def _must_wait(later: Statement, earlier: Statement) -> bool:
-    return (
-        earlier.writes in later.reads
-        or earlier.writes == later.writes
-        or later.writes in earlier.reads
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from azc.compiler.fusion import Kind, Statement
+from azc.compiler.fusion import Statement
 from azc.program import Address
 
 __all__ = ["Flow", "flow_of"]
@@ -43,7 +43,7 @@ def _before(body: Sequence[Statement], after: Iterable[Address]) -> set[Address]
     """Addresses whose values matter before the body, given those that matter after it."""
     live = set(after)
     for statement in reversed(body):
-        if statement.kind is not Kind.ENTRY:
+        if statement.replaces:
             live.discard(statement.writes)
         live |= statement.reads
     return live

@@ -30,13 +30,14 @@ from azc.compiler.fusion import (
     recompute,
     statements,
     uses,
+    value_count,
 )
 from azc.compiler.structure import LANES, Structure
 from azc.ops import ConstantKind, Op, Type
 from azc.program import Address
 from azc.runtime import generate
 
-__all__ = ["MOST_WRITTEN_OUT", "Function"]
+__all__ = ["Function"]
 
 #: A matrix larger than this leaves the L1 cache before it is read again, so that sharing a loop
 #: saves a pass over memory; one that is smaller is better served by a routine of its own.
@@ -45,12 +46,11 @@ _SMALL_MATRIX = 32 * 1024
 _LOCAL_CHUNKS, _MOST_LOCALS = 16, 64
 #: Rows of a large matrix in one pass: what they read of vectors comes from the L2 cache.
 _ROWS_AT_ONCE = 4
+#: Sums of so many entries are written out where they are used; longer ones are called.
+_MOST_WRITTEN_OUT = 64
 
 _NUMBER = re.compile(r"\b\d+\.\d*\b")
 _OPERAND = re.compile(r"\b(a|b|t0|t1|n|c0)\b")
-#: Sums of so many entries are written out where they are used; longer ones are called.
-MOST_WRITTEN_OUT = 64
-
 _WORD = re.compile(r"\w+")
 _INDENT = "    "
 _EXAMPLES = "c.first, c.first + c.count"
@@ -62,7 +62,6 @@ Names = dict[str, str]
 class _Body:
     """One of the three bodies while it is emitted: who reads each statement's value."""
 
-    statements: list[Statement]
     uses: list[Use]
     places: dict[int, int]  # of each statement, by its id
 
@@ -106,18 +105,18 @@ class Function:
         #: Matrices are so large that one pass over them is worth more than all else.
         self.deep = not self.lanes and self.F % 8 == 0 and 8 * self.F**2 > _SMALL_MATRIX
         #: Learn with the next example's Predict, where that saves a pass over matrices.
+        self.points = self._points_to_features()
         self.joined: list[Statement] = []
         self.renamed: Renamed = {}
         if self.deep:
             _, predict, learn = self.bodies
             both = join(learn, predict, self.features, self.label)
-            if both and self._points_to_features():
+            if both and self.points:
                 self.joined, self.renamed = both
         everything = [s for body in (*self.bodies, self.joined) for s in body]
         self.used = {a for s in everything for a in (*s.reads, s.writes)} | {self.prediction}
         next_features = self.renamed.get(self.features)
         vectors = _sorted(a for a in self.used if a.type is Type.VECTOR and a != next_features)
-        self.points = self._points_to_features()
         few = self.chunks <= _LOCAL_CHUNKS and len(vectors) <= _MOST_LOCALS
         self.state = _sorted(self.flow.between)
         #: Vectors that are variables rather than memory of the call.
@@ -178,27 +177,28 @@ class Function:
     def sizes(self) -> tuple[int, ...]:
         """What the module's table says of it: the fields of `az_native` but for the function."""
         instructions = list(self.structure.program.instructions())
-        constants = sum(k.label != "index" for i in instructions for k in i.op.constants)
+        constants = sum(value_count(i.op) for i in instructions)
         places = sum(i.op.entry for i in instructions)
         many = int(self.structure.many_classes)
-        return (self.F, self.lane_count, self._place(None), constants, places, many)
+        return (self.F, self.lane_count, self._places()[None], constants, places, many)
 
     def _all_cells(self) -> list[Address | Type]:
         """Addresses in memory, and types of which there is a spare cell."""
         return [*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)]
 
-    def _place(self, wanted: Address | Type | None) -> int:
-        """Where a cell lies in the call's memory, or the spare one of a type, in doubles; without
-        either, how many there are. Vectors and matrices begin on cache lines."""
+    def _places(self) -> dict[Address | Type | None, int]:
+        """Where each cell lies in the call's memory, in doubles, and the spare ones by their type;
+        under None, how many there are. Vectors and matrices begin on cache lines."""
+        places: dict[Address | Type | None, int] = {}
         place = 0
         for cell in self._all_cells():
             kind = cell if isinstance(cell, Type) else cell.type
             if kind is not Type.SCALAR:
                 place = (place + 7) // 8 * 8
-            if cell == wanted:
-                return place
+            places[cell] = place
             place += self.lane_count * self.F**kind.rank
-        return (place + 7) // 8 * 8
+        places[None] = (place + 7) // 8 * 8
+        return places
 
     # ---- names -----------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class Function:
     def totals(self, op: Op, operands: Sequence[str], count: int) -> Names:
         """What stands for t0, t1 and n in an op that sums `count` entries of its operands."""
         a, b = (*operands, operands[0])[:2]
-        if count <= MOST_WRITTEN_OUT:
+        if count <= _MOST_WRITTEN_OUT:
             self.counts.add(count)
             suffix, arguments = f"_{count}", f"({a}, {b})"
         else:
@@ -406,7 +406,7 @@ class Function:
         if self.deep:
             found = recompute(found, after)
         places = {id(statement): place for place, statement in enumerate(found)}
-        body = _Body(found, uses(found, after), places)
+        body = _Body(uses(found, after), places)
         lines: list[str] = []
         for group in self._groups(found):
             lines += [f"# {self._comment(statement)}" for statement in group.members]
@@ -447,17 +447,16 @@ class Function:
         setup, predict, learn = map(self.body, self.bodies, self.flow.after)
         example = self._example(predict, learn)
         self._drop_unnamed([*setup, *example])
-        written = {s.writes for body in self.bodies for s in body}
         setup = [*self._unset(), *setup] or ["pass"]
         example = ["if is_setup(c):", *_indented(setup), "else:", *_indented(example)]
         row = "row = az_row(c, t)"
         if self.lanes:
             at = f"{self._at} = row * c.chunks + q"
-            inner = [*self._enter(), at, *example, *self._leave(written)]
+            inner = [*self._enter(), at, *example, *self._leave()]
             lines = _loop("t", _EXAMPLES, [row, *_loop("q", "c.chunks", inner)])
         else:
             loop = _loop("t", _EXAMPLES, [row, *example])
-            lines = [*self._enter(), *loop, *self._leave(written)]
+            lines = [*self._enter(), *loop, *self._leave()]
         head = f"\n\ncdef void program_{self.number}(const az_call *c) noexcept nogil:"
         return "\n".join([head, *_indented([*self._declare(), *lines])]) + "\n"
 
@@ -583,32 +582,32 @@ class Function:
     def _moved(self) -> list[tuple[Address, str]]:
         """State that is in variables while the function runs, and where it is otherwise."""
         moved = []
+        places = self._places()
         for address in self.state:
-            place = self._place(address)
             if address.type is Type.SCALAR:
-                memory = (
-                    f"(<vec *>base)[{place // self.vector}]" if self.lanes else f"base[{place}]"
-                )
+                at = places[address]
+                memory = f"(<vec *>base)[{at // self.vector}]" if self.lanes else f"base[{at}]"
                 moved.append((address, memory))
             elif address in self.local:
-                moved.append((address, f"base + {place}"))
+                moved.append((address, f"base + {places[address]}"))
         return moved
 
     def _enter(self) -> list[str]:
         """Points at the memory of one chunk, and loads its state."""
         lines = ["base = c.memory + q * c.span" if self.lanes else "base = c.memory"]
         self.variable("double *", "base")
-        constants, _, _ = self.sizes[3:]
+        constants = self.sizes[3]
         if constants:
             kind = f"const {self.scalar_type} *"
             self.variable(kind, "k")
             offset = f" + q * {constants * self.vector}" if self.lanes else ""
             lines.append(f"k = <{kind}>(c.constants{offset})")
+        places = self._places()
         for cell in self._all_cells():
             name = f"spare_{cell.value}" if isinstance(cell, Type) else name_of(cell)
             if cell not in self.local and (isinstance(cell, Type) or cell.type is not Type.SCALAR):
                 self.variable("vec *", name)
-                lines.append(f"{name} = <vec *>(base + {self._place(cell)})")
+                lines.append(f"{name} = <vec *>(base + {places[cell]})")
         for address, memory in self._moved():
             if address.type is Type.SCALAR:
                 lines.append(f"{self.whole(address)} = {memory}")
@@ -629,11 +628,11 @@ class Function:
     def _errors(self) -> str:
         return "(<vec *>c.bad)[q]" if self.lanes else "c.bad[0]"
 
-    def _leave(self, written: set[Address]) -> list[str]:
+    def _leave(self) -> list[str]:
         """Stores the state that has changed."""
         lines = []
         for address, memory in self._moved():
-            if address not in written and address != self.prediction:
+            if address not in self.written and address != self.prediction:
                 continue
             if address.type is Type.SCALAR:
                 lines.append(f"{memory} = {name_of(address)}")

@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from azc.ops import Op, Type
+from azc.ops import ConstantKind, Op, Type
 from azc.program import Address, Instruction
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "recompute",
     "statements",
     "uses",
+    "value_count",
 ]
 
 #: How many groups back a loop to join is looked for; programs of thousands of instructions would
@@ -107,6 +108,11 @@ class Statement:
         return self.kind is not Kind.ENTRY
 
 
+def value_count(op: Op) -> int:
+    """Constants of the op that are numbers, not indices of entries."""
+    return sum(kind is not ConstantKind.INDEX for kind in op.constants)
+
+
 def statements(bodies: Iterable[Sequence[Instruction]]) -> list[list[Statement]]:
     """The bodies of a structure's program as statements; arguments are counted through all."""
     constants = places = draws = 0
@@ -116,8 +122,8 @@ def statements(bodies: Iterable[Sequence[Instruction]]) -> list[list[Statement]]
         for instruction in body:
             op = instruction.op
             made.append(Statement(instruction, constants, places, draws))
-            constants += sum(kind.label != "index" for kind in op.constants)
-            places += kind_of(op) is Kind.ENTRY
+            constants += value_count(op)
+            places += op.entry
             draws += op.random
         result.append(made)
     return result
