@@ -16,7 +16,7 @@ from azc.cli.failures import FAILED
 from azc.cli.output import Column, print_json, print_table, print_verbatim
 from azc.cli.programs import load_program
 from azc.cli.saving import write_file
-from azc.errors import CompileError, ConfigError, expected
+from azc.errors import ConfigError, expected
 
 if TYPE_CHECKING:
     from azc.cli.emitting import Owners
@@ -108,11 +108,11 @@ def command(
     programs = [load_program(name) for name in program_names]
 
     from azc.compiler.module import check_options, structures_for
-    from azc.compiler.toolchain import find_toolchain
+    from azc.compiler.toolchain import find_toolchain, vector_for
 
     check_options(programs, features, tasks, classes)
     toolchain = None if emit else find_toolchain(cpu)
-    vector = toolchain.vector if toolchain else _vector(cpu)
+    vector = vector_for(cpu)
     chosen = [
         (program, list(structures_for(program, features, tasks, classes, vector)))
         for program in programs
@@ -143,16 +143,6 @@ def command(
         click.echo(_summary(places.values(), seconds, toolchain))
     # What is nowhere now was built in vain; a warning has said why.
     context.exit(0 if all(map(_module, places.values())) else FAILED)
-
-
-def _vector(cpu: str) -> int:
-    from azc.cli.emitting import vector_without_compiler
-    from azc.compiler.toolchain import find_toolchain
-
-    try:
-        return find_toolchain(cpu).vector
-    except CompileError:
-        return vector_without_compiler(cpu)
 
 
 def _owners(chosen: Chosen) -> Owners:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from azc.compiler.structure import Structure
     from azc.program import Program
 
-__all__ = ["Owners", "annotated", "vector_without_compiler"]
+__all__ = ["Owners", "annotated"]
 
 #: The programs that a structure was made of.
 Owners = dict["Structure", list["Program"]]
@@ -39,14 +39,6 @@ def annotated(structures: Sequence[Structure], owners: Owners, vector: int) -> s
         for line in _notes(number, structure, program)
     ]
     return "".join([_HEAD, *notes, "\n", emit(structures, vector)])
-
-
-def vector_without_compiler(cpu: str) -> int:
-    """Doubles in a register, where there is no compiler that could be asked what it uses."""
-    from azc.compiler.toolchain import vector_of
-    from azc.runtime import _core
-
-    return vector_of(_core.level() if cpu == "native" else "baseline")
 
 
 def _notes(number: int, structure: Structure, program: Program) -> Iterator[str]:

@@ -22,7 +22,7 @@ import xxhash
 from azc.errors import CompileError, ConfigError, expected
 from azc.runtime import _core
 
-__all__ = ["Toolchain", "cython_folder", "environment", "find_toolchain", "missing", "vector_of"]
+__all__ = ["Toolchain", "cython_folder", "environment", "find_toolchain", "missing", "vector_for"]
 
 #: The rest of what is emitted is a frame of Python's, slow to compile and run once: no -O3. Loops
 #: of few rounds are unrolled whole at -O2 only with -fpeel-loops, which clang does not know.
@@ -96,7 +96,7 @@ def find_toolchain(cpu: str = "native") -> Toolchain:
     """
     if cpu not in ("native", "portable"):
         raise ConfigError(expected("cpu to be 'native' or 'portable'", repr(cpu)))
-    level = _core.level() if cpu == "native" else "baseline"
+    level = _level_for(cpu)
     return _find(
         cpu,
         level,
@@ -108,9 +108,13 @@ def find_toolchain(cpu: str = "native") -> Toolchain:
     )
 
 
-def vector_of(level: str) -> int:
-    """Doubles in a register of one of the runtime's levels."""
-    return _LEVELS[level][0]
+def vector_for(cpu: str) -> int:
+    """`Toolchain.vector` of code for that CPU, for which no compiler need be there."""
+    return _LEVELS[_level_for(cpu)][0]
+
+
+def _level_for(cpu: str) -> str:
+    return _core.level() if cpu == "native" else "baseline"
 
 
 def missing() -> str | None:

@@ -11,7 +11,7 @@ import pytest
 import azc as library_of_azc
 from azc import tiers
 from azc.analysis import canonical_hash
-from azc.cli.emitting import annotated, vector_without_compiler
+from azc.cli.emitting import annotated
 from azc.compiler import build, natives, toolchain
 from azc.compiler.emit import emit
 from azc.compiler.module import structures_for
@@ -187,7 +187,7 @@ def test_emit_prints_what_would_be_built(azc, files, no_builds):
     assert outcome.err == ""
     program = library_of_azc.parse(AUTHORED)
     structure, _ = structure_of(program, classes=0, features=9, layout=LANES)
-    assert _below(outcome.out) == emit([structure], vector_without_compiler("native"))
+    assert _below(outcome.out) == emit([structure], toolchain.vector_for("native"))
     assert _above(outcome.out)[3:] == [
         "# program_0 is authored.az, for 9 features in lanes:",
         "#   s2 is lr",
