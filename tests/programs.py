@@ -13,6 +13,7 @@ from azc.program import Instruction, Program
 from azc.runtime import _core, generate
 
 __all__ = [
+    "LINEAR",
     "SPECIALS",
     "TRANSCENDENTAL",
     "Instruction",
@@ -30,6 +31,19 @@ __all__ = [
     "random_task",
     "refer",
 ]
+
+#: Linear regression by stochastic gradient descent, at any rate.
+LINEAR = """
+def Setup():
+    s2 = {rate}
+def Predict():
+    s1 = dot(v0, v1)
+def Learn():
+    s3 = s0 - s1
+    s3 = s3 * s2
+    v2 = s3 * v0
+    v1 = v1 + v2
+"""
 
 TRANSCENDENTAL = {op.number for op in OPS if "az_" in op.c}
 SPECIALS = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -2.5e-310, 1e308, 1.0, -1.0])

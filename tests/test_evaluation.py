@@ -11,23 +11,14 @@ import threading
 import time
 
 import numpy as np
+import programs
 import pytest
 
 import azc
 from azc.packing import lane_count
 
 CONSTANT = "def Predict():\n    s1 = {value}\n"
-LINEAR = """
-def Setup():
-    s2 = 0.01
-def Predict():
-    s1 = dot(v0, v1)
-def Learn():
-    s3 = s0 - s1
-    s3 = s3 * s2
-    v2 = s3 * v0
-    v1 = v1 + v2
-"""
+LINEAR = programs.LINEAR.format(rate=0.01)
 
 
 def constant_task(label: float, metric: str = "rmse") -> azc.Task:

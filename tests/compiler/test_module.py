@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import Outcome
+from programs import LINEAR, Outcome
 
 import azc
 from azc.compiler.cache import Cache
@@ -18,17 +18,6 @@ from azc.errors import AzcError, CompileError, ConfigError, TaskError
 if reason := missing():
     pytest.skip(f"needs a C compiler: {reason}", allow_module_level=True)
 
-LINEAR = """
-def Setup():
-    s2 = {rate}
-def Predict():
-    s1 = dot(v0, v1)
-def Learn():
-    s3 = s0 - s1
-    s3 = s3 * s2
-    v2 = s3 * v0
-    v1 = v1 + v2
-"""
 SOFTMAX = """
 def Predict():
     v2 = dot(m0, v0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import Outcome
+from programs import LINEAR, Outcome
 
 import azc
 from azc import tiers
@@ -23,18 +23,7 @@ COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 if reason := missing():
     pytest.skip(f"needs a C compiler: {reason}", allow_module_level=True)
 
-TEXT = """
-def Setup():
-    s2 = {rate}
-def Predict():
-    s1 = dot(v0, v1)
-def Learn():
-    s3 = s0 - s1
-    s3 = s3 * s2
-    v2 = s3 * v0
-    v1 = v1 + v2
-"""
-PROGRAM = azc.parse(TEXT.format(rate=0.01))
+PROGRAM = azc.parse(LINEAR.format(rate=0.01))
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +118,7 @@ def test_what_was_compiled_before_costs_no_build(
     monkeypatch.setattr(natives, "build_seconds", lambda programs=1: 1e9)
     monkeypatch.setattr(natives, "recorded", lambda name, guess: gain)
     # Another rate: the same function.
-    other = azc.parse(TEXT.format(rate=0.02))
+    other = azc.parse(LINEAR.format(rate=0.02))
     result = azc.evaluate(other, TASKS, epochs=2)
     assert result.tier == tier
     assert "compiled code from the cache" in result.reason
