@@ -8,7 +8,7 @@ TESTS ?=
 comma := ,
 
 RUNTIME := setup.py $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch])) \
-	runtime/_core.pyx runtime/generate.py azc/ops/table.py azc/ops/model.py
+	runtime/_core.pyx runtime/_search.pxi runtime/generate.py azc/ops/table.py azc/ops/model.py
 
 # What pyproject.toml lists under a key, one a line.
 listed = $(BIN)/python -c 'import tomllib; \

@@ -52,7 +52,22 @@ X86_LEVELS = {
 OTHER_LEVELS: dict[str, tuple[str, list[str]]] = {"baseline": ("2", [])}
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = X86_LEVELS if ON_X86 else OTHER_LEVELS
-SOURCES = ["analysis.c", "interpreter.c", "levels.c", "machine.c", "native.c", "plan.c"]
+SOURCES = [
+    "analysis.c",
+    "canonical.c",
+    "heat.c",
+    "interpreter.c",
+    "island.c",
+    "levels.c",
+    "lineage.c",
+    "machine.c",
+    "native.c",
+    "plan.c",
+    "scores.c",
+    "snapshot.c",
+    "space.c",
+    "trial.c",
+]
 
 INSTALL = """
 Install {what} and try again: `apt install gcc python3-dev` (Debian, Ubuntu), `dnf install gcc
@@ -128,7 +143,7 @@ setup(
             include_dirs=["runtime"],
             define_macros=[("AZ_HAVE_X86_LEVELS", "1")] if ON_X86 else [],
             extra_compile_args=FLAGS,
-            depends=files("runtime/*.[ch]", "runtime/generate.py", "azc/ops/*.py"),
+            depends=files("runtime/*.[ch]", "runtime/*.pxi", "runtime/generate.py", "azc/ops/*.py"),
         )
     ],
     cmdclass={"build_ext": BuildRuntime},

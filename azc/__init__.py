@@ -27,11 +27,13 @@ if TYPE_CHECKING:
         ConfigError,
         ParseError,
         ResourceError,
+        StateError,
         TaskError,
     )
     from azc.evaluation import Result, evaluate
     from azc.lang import load, parse
     from azc.program import Instruction, Program
+    from azc.search import Search
     from azc.tasks import Task
 
 # Where each public name lives. They are imported on first use, so that `import azc` and the
@@ -46,6 +48,8 @@ _HOME = {
     "Program": "azc.program",
     "ResourceError": "azc.errors",
     "Result": "azc.evaluation",
+    "Search": "azc.search",
+    "StateError": "azc.errors",
     "Task": "azc.tasks",
     "TaskError": "azc.errors",
     "compile": "azc.compiler.module",
@@ -64,6 +68,8 @@ __all__ = [
     "Program",
     "ResourceError",
     "Result",
+    "Search",
+    "StateError",
     "Task",
     "TaskError",
     "__version__",

@@ -23,6 +23,10 @@ __all__ = [
 ]
 
 
+#: Bytes; see `canonical_hash`.
+_HASH_LEAST = 241
+
+
 def predicts_vector(program: Program) -> bool:
     """Whether the program is written for more than two classes: it never writes the scalar
     prediction s1, but does write the vector prediction v2."""
@@ -122,10 +126,14 @@ def _names(sliced: Program, classes: int) -> dict[Address, Address]:
 
 
 def canonical_hash(program: Program, classes: int | None = None) -> str:
-    """32 hexadecimal digits: XXH3-128 of the canonical form under this op table's version."""
+    """32 hexadecimal digits: XXH3-128 of the canonical form under this op table's version.
+
+    Filled up with zeros to 241 bytes, from which on one and the same variant of XXH3 serves; the
+    search computes the same hash below Python (`runtime/canonical.c`).
+    """
     bodies = canonical(program, classes).packed()
     head = struct.pack("=4q", TABLE_VERSION, *map(len, bodies))
-    return xxhash.xxh3_128_hexdigest(head + b"".join(bodies))
+    return xxhash.xxh3_128_hexdigest((head + b"".join(bodies)).ljust(_HASH_LEAST, b"\0"))
 
 
 def program_hash(program: Program) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "Diagnostic",
     "ParseError",
     "ResourceError",
+    "StateError",
     "TaskError",
     "expected",
     "nearest",
@@ -101,6 +102,10 @@ class ConfigError(AzcError):
 
 class CompileError(AzcError):
     """The C compiler is missing or refused the emitted code; holds the compiler's own message."""
+
+
+class StateError(AzcError):
+    """What a search left on disk cannot be read or written."""
 
 
 class ResourceError(AzcError):

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from azc.errors import AzcError, expected
-from azc.ops import ConstantKind, Op, Type
+from azc.ops import ConstantKind, Op, Type, by_number
 
 __all__ = [
     "FUNCTIONS",
     "MAX_ADDRESS",
+    "PACKED",
     "Address",
     "Instruction",
     "Param",
@@ -30,6 +31,9 @@ FUNCTIONS = ("setup", "predict", "learn")
 
 #: Addresses are 0 … MAX_ADDRESS of each type.
 MAX_ADDRESS = 65535
+
+#: Bytes of an instruction as the runtime reads it.
+PACKED = 40
 
 _NAN = float("nan")
 
@@ -81,6 +85,17 @@ class Instruction:
         ]
         padded = (*constants, 0.0, 0.0, 0.0)[:3]
         return struct.pack("=4i3d", self.op.number, self.out, *inputs, *padded)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Instruction:
+        """The instruction of which `pack` made these 40 bytes."""
+        number, out, a, b, *values = struct.unpack("=4i3d", packed)
+        op = by_number(number)
+        constants = tuple(
+            int(-value - 1.0) if kind is ConstantKind.INDEX and value < 0.0 else value
+            for kind, value in zip(op.constants, values, strict=False)
+        )
+        return cls(op, out if op.output else 0, (a, b)[: len(op.inputs)], constants)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Instruction) and self.pack() == other.pack()
@@ -167,6 +182,14 @@ class Program:
             b"".join(instruction.pack() for instruction in self.predict),
             b"".join(instruction.pack() for instruction in self.learn),
         )
+
+    @classmethod
+    def unpacked(cls, packed: tuple[bytes, bytes, bytes]) -> Program:
+        """The program of which `packed` made these."""
+        return cls(*(
+            tuple(Instruction.unpack(body[at : at + PACKED]) for at in range(0, len(body), PACKED))
+            for body in packed
+        ))  # fmt: skip
 
     @cached_property
     def hash(self) -> str:

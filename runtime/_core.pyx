@@ -85,11 +85,14 @@ cdef extern from "interpreter.h" nogil:
         const az_program *program
         const az_batch *batch
         const az_settings *settings
-        double *predictions
         const az_native *native
         const az_kernel_set *native_kernels
         const double *constants
         const int64_t *places
+    ctypedef struct az_part:
+        int64_t train, valid, epochs
+        double *predictions
+        double *training
     ctypedef struct az_machine:
         pass
     int AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX
@@ -97,6 +100,7 @@ cdef extern from "interpreter.h" nogil:
     void az_machine_free(az_machine *)
     int64_t az_machine_bytes(az_machine *, const az_work *)
     int az_machine_prepare(az_machine *, const az_kernel_set *, const az_work *)
+    void az_machine_begin(az_machine *, const az_part *)
     int az_machine_run(az_machine *, int64_t)
     int64_t az_machine_done(const az_machine *)
     const double *az_machine_fitness(const az_machine *)
@@ -384,7 +388,7 @@ cdef class Machine:
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
         cdef az_work work = az_work(
-            program=&code.program, batch=&batch.batch, settings=&settings, predictions=NULL,
+            program=&code.program, batch=&batch.batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         if native is not None:
             work.native = native.program
@@ -421,8 +425,11 @@ cdef class Machine:
         cdef int64_t lanes = batch.batch.lanes, width, chunk = 1
         cdef int status, finished = 0
         cdef az_work work = az_work(
-            program=&code.program, batch=&batch.batch, settings=&settings, predictions=NULL,
+            program=&code.program, batch=&batch.batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
+        cdef az_part part = az_part(
+            train=batch.batch.train, valid=batch.batch.valid, epochs=epochs, predictions=NULL,
+            training=NULL)
         if self.busy:
             raise RuntimeError("expected a machine that is idle; give each thread its own")
         if fitness.shape[0] != lanes or value.shape[0] != lanes or epochs < 1:
@@ -434,7 +441,7 @@ cdef class Machine:
                 or predictions.shape[2] != width
             ):
                 raise ValueError("expected predictions of shape (lanes, examples, width)")
-            work.predictions = &predictions[0, 0, 0]
+            part.predictions = &predictions[0, 0, 0]
             for lane in range(lanes):
                 for i in range(predictions.shape[1]):
                     for c in range(width):
@@ -452,6 +459,8 @@ cdef class Machine:
             with nogil:
                 status = az_machine_prepare(
                     self.machine, az_level_kernels(chosen_level, lanes), &work)
+                if status == AZ_READY:
+                    az_machine_begin(self.machine, &part)
             if status == AZ_NO_MEMORY:
                 raise MemoryError
             if status == AZ_BAD_INDEX:
@@ -474,3 +483,6 @@ cdef class Machine:
             return az_machine_done(self.machine)
         finally:
             self.busy = False
+
+
+include "_search.pxi"

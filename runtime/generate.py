@@ -162,6 +162,12 @@ def ops_header() -> str:
             int(op.commutative),
         ]
         lines.append(f"    X({', '.join(map(str, fields))}) \\")
+    lines += ["", "/* op, place of the constant, drawn from [low, high), how it mutates */"]
+    lines.append("#define AZ_EACH_CONSTANT(X) \\")
+    for op in OPS:
+        for place, kind in enumerate(op.constants):
+            mutation = "AZ_" + kind.mutation.replace("-", "_").upper()
+            lines.append(f"    X({op.number}, {place}, {kind.low}, {kind.high}, {mutation}) \\")
     return "\n".join(lines) + "\n\n"
 
 

@@ -137,9 +137,6 @@ static void resolve(az_machine *m, char *next)
         features = list_slots(m, f, p->own_features ? -1 : p->features, features);
         m->label_slots[f] = labels;
         labels = list_slots(m, f, p->own_label ? -1 : p->label, labels);
-        /* Zero in Setup; the label also in Predict. */
-        point(m->feature_slots[f], m->cell[p->zero_vector]);
-        point(m->label_slots[f], m->cell[p->zero_scalar]);
     }
 }
 
@@ -159,14 +156,33 @@ static void fence(az_machine *m)
 
 static void prepare(az_machine *m, char *arrays)
 {
-    const int64_t L = m->batch.lanes;
     resolve(m, arrays);
-    for (int32_t i = 0; i < m->plan.constants; ++i)
-        for (int64_t l = 0; l < L; ++l)
-            m->cell[m->plan.constant_cell[i]][l] =
-                m->constants ? m->constants[i * L + l] : m->plan.constant[i];
     m->frame = (az_frame){m->keys, m->batch.features, 1, 0};
     fence(m);
+}
+
+static void clear(az_machine *m)
+{
+#ifdef __SANITIZE_ADDRESS__ /* what is fenced off must not be touched */
+    for (int32_t c = 0; c < m->plan.cells; ++c)
+        for (int64_t k = 0; k < copies(m, c); ++k)
+            memset(m->cell[c] + k * span(m, c), 0, (size_t)m->plan.size[c] * sizeof(double));
+#else
+    memset(m->memory, 0, (size_t)m->memory_doubles * sizeof *m->memory);
+#endif
+}
+
+static void begin(az_machine *m)
+{
+    const int64_t L = m->batch.lanes;
+    clear(m);
+    for (int32_t i = 0; i < m->plan.constants; ++i)
+        for (int64_t l = 0; l < L; ++l)
+            m->cell[m->plan.constant_cell[i]][l] = m->plan.constant[i];
+    for (int f = 0; f < 3; ++f) { /* zero in Setup; the label also in Predict */
+        point(m->feature_slots[f], m->cell[m->plan.zero_vector]);
+        point(m->label_slots[f], m->cell[m->plan.zero_scalar]);
+    }
 }
 
 /* ---- calls --------------------------------------------------------------------------------- */
@@ -253,6 +269,11 @@ static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
         predict_some(m, x, block, step);
         for (int64_t k = 0; k < block; ++k)
             az_judge(m, y + k * L, m->cell[out] + k * m->stride[out]);
+        if (m->training) /* unshuffled: a part is one epoch */
+            for (int64_t k = 0; k < block; ++k)
+                memcpy(m->training + (position + k) * az_width(m) * L,
+                       m->cell[out] + k * m->stride[out],
+                       (size_t)(az_width(m) * L) * sizeof(double));
         if (learns) {
             set_features(m, AZ_LEARN, x, 1);
             set_label(m, y);
@@ -280,4 +301,4 @@ static void copy_lane(const az_machine *m, double *to, const double *from, int64
     }
 }
 
-const az_engine az_interpreter = {measure, prepare, setup, train, predict, copy_lane};
+const az_engine az_interpreter = {measure, prepare, begin, setup, train, predict, copy_lane};

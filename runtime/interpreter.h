@@ -2,7 +2,9 @@
  * lockstep.
  *
  *     az_machine_prepare   slices the program, lays out memory, resolves kernels
+ *     az_machine_begin     clears memory; the work may be a prefix of the examples
  *     az_machine_run       trains and validates, at most so many examples a call
+ *
  *
  * A machine keeps its buffers between programs. Nothing here calls Python or takes a lock; one
  * machine belongs to one thread at a time.
@@ -38,17 +40,13 @@ typedef struct {
     const az_program *program;
     const az_batch *batch;
     const az_settings *settings;
-    /* [lane][valid example] doubles (with classes > 2: [lane][valid example][class]) or NULL, which
-     * receive the raw predictions of the last validation, NaN where there was none */
-    double *predictions;
     /* the same program compiled, or NULL to interpret it; a batch for it has its examples as
      * native.h says */
     const az_native *native;
     const az_kernel_set *native_kernels;
-    /* as native.h says, in the order of the program's live instructions, indices of entries left
-     * out; for the interpreter [constant][lane], or NULL for the program's own */
+    /* a compiled program's, as native.h says: constants in the order of the live instructions,
+     * indices of entries left out, and the entries that instructions set */
     const double *constants;
-    /* entries that a compiled program's instructions set */
     const int64_t *places;
 } az_work;
 
@@ -63,11 +61,29 @@ int64_t az_machine_bytes(az_machine *machine, const az_work *work);
 
 int az_machine_prepare(az_machine *machine, const az_kernel_set *kernels, const az_work *work);
 
+/* How much of what a machine is prepared for is done: its first examples, and epochs. */
+typedef struct {
+    int64_t train, valid, epochs; /* none greater than in the batch and settings prepared for */
+    /* [lane][valid example] doubles (with classes > 2: [lane][valid example][class]) or NULL, which
+     * receive the raw predictions of the last validation; where there is none they are left */
+    double *predictions;
+    double *training; /* [train example][class][lane] or NULL, which receives what Learn sees of each
+                         prediction in training; interpreter only */
+} az_part;
+
+/* Begins, after az_machine_prepare, as often as wanted. */
+void az_machine_begin(az_machine *machine, const az_part *part);
+
 /* Serves at least one and about `examples` examples; returns 1 once the evaluation is complete. */
 int az_machine_run(az_machine *machine, int64_t examples);
 
 /* Examples served so far. */
 int64_t az_machine_done(const az_machine *machine);
+
+/* Training examples that lane l was served, the one that ended it included. The same in every
+ * engine. */
+int64_t az_machine_trained(const az_machine *machine, int64_t lane);
+int az_machine_died(const az_machine *machine, int64_t lane);
 
 /* Per lane, after the run: fitness, and the metric of the epoch that reached it (RMSE, inf where
  * there is none; accuracy). */

@@ -62,7 +62,8 @@ typedef struct {
     void (*sigmoid)(double *prediction);
     /* first C entries of the prediction := their softmax */
     void (*softmax)(double *prediction, int64_t classes);
-    /* adds to bad where |label - prediction| is NaN or above the limit */
+    /* adds 1 to bad where |label - prediction| is NaN or above the limit, and ever after: so bad
+     * counts the examples since a lane died */
     void (*judge)(double *bad, const double *label, const double *prediction, double limit);
     /* the same for classes: any difference to the one-hot label */
     void (*judge_classes)(

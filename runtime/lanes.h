@@ -240,18 +240,24 @@ static void AZ_NAME(judge)(
     double *bad, const double *label, const double *prediction, double limit)
 {
     AZ_SIMD for (int l = 0; l < AZ_L; ++l)
-        bad[l] += fabs(label[l] - prediction[l]) <= limit ? 0.0 : 1.0;
+    {
+        const int within = fabs(label[l] - prediction[l]) <= limit;
+        bad[l] += within & (bad[l] == 0.0) ? 0.0 : 1.0;
+    }
 }
 
 static void AZ_NAME(judge_classes)(
     double *bad, const double *label, const double *prediction, int64_t classes, double limit)
 {
+    double beyond[AZ_L];
+    memcpy(beyond, bad, sizeof beyond);
     for (int64_t c = 0; c < classes; ++c)
         AZ_SIMD for (int l = 0; l < AZ_L; ++l)
         {
             const double target = label[l] == (double)c ? 1.0 : 0.0;
-            bad[l] += fabs(target - prediction[c * AZ_L + l]) <= limit ? 0.0 : 1.0;
+            beyond[l] += fabs(target - prediction[c * AZ_L + l]) <= limit ? 0.0 : 1.0;
         }
+    AZ_SIMD for (int l = 0; l < AZ_L; ++l) bad[l] += beyond[l] > 0.0 ? 1.0 : 0.0;
 }
 
 static uint32_t AZ_NAME(score_squares)(

@@ -84,18 +84,27 @@ int az_machine_prepare(az_machine *m, const az_kernel_set *kernels, const az_wor
     m->memory = (double *)((char *)m->buffer + size.arrays);
     m->saved = m->memory + m->memory_doubles;
     m->order = (int64_t *)(m->saved + (az_needs_saving(m) ? m->memory_doubles : 0));
-    memset(m->memory, 0, (size_t)size.memory);
-    for (int64_t l = 0; l < batch->lanes; ++l) {
+    for (int64_t l = 0; l < batch->lanes; ++l)
         m->keys[l] = az_key(m->settings.seed, batch->keys[l]);
-        m->bad[l] = m->fitness[l] = 0.0;
-        m->value[l] = batch->classes ? 0.0 : INFINITY;
-    }
     m->engine->prepare(m, m->buffer);
-    m->predictions = work->predictions;
-    m->phase = PHASE_SETUP;
-    m->epoch = m->position = m->done = 0;
-    m->alive = batch->active;
     return AZ_READY;
+}
+
+void az_machine_begin(az_machine *m, const az_part *part)
+{
+    m->batch.train = part->train;
+    m->batch.valid = part->valid;
+    m->settings.epochs = part->epochs;
+    m->predictions = part->predictions;
+    m->training = part->training;
+    for (int64_t l = 0; l < m->batch.lanes; ++l) {
+        m->bad[l] = m->fitness[l] = 0.0;
+        m->value[l] = m->batch.classes ? 0.0 : INFINITY;
+    }
+    m->engine->begin(m);
+    m->phase = PHASE_SETUP;
+    m->epoch = m->position = m->done = m->trained = 0;
+    m->alive = m->batch.active;
 }
 
 /* ---- training ------------------------------------------------------------------------------ */
@@ -128,6 +137,7 @@ static void train_some(az_machine *m, int64_t end, uint64_t first_step)
         const int64_t served = m->engine->train(m, end, first_step);
         m->position += served;
         m->done += served;
+        m->trained += served;
         bury(m);
     }
 }
@@ -280,6 +290,16 @@ int az_machine_run(az_machine *m, int64_t examples)
 int64_t az_machine_done(const az_machine *m)
 {
     return m->done;
+}
+
+int az_machine_died(const az_machine *m, int64_t lane)
+{
+    return m->bad[lane] > 0.0;
+}
+
+int64_t az_machine_trained(const az_machine *m, int64_t lane)
+{
+    return az_machine_died(m, lane) ? m->trained - (int64_t)m->bad[lane] + 1 : m->trained;
 }
 
 const double *az_machine_fitness(const az_machine *m)

@@ -11,8 +11,10 @@ enum { PHASE_SETUP, PHASE_TRAIN, PHASE_VALIDATE, PHASE_DONE };
 typedef struct {
     /* Sets `block` and `memory_doubles`; returns the bytes of other arrays, a multiple of 64. */
     int64_t (*measure)(az_machine *);
-    /* Cuts up those arrays, and fills them and the memory, which is zero. */
+    /* Cuts up those arrays and fills them. */
     void (*prepare)(az_machine *, char *arrays);
+    /* Clears the memory, but for what must be there before Setup. */
+    void (*begin)(az_machine *);
     void (*setup)(az_machine *);
     /* Serves training examples from `position` to before `end`, or fewer, as many as may pass
      * between two looks at which lanes are dead; returns how many. */
@@ -37,7 +39,7 @@ struct az_machine {
     const double *constants; /* its constants: [constant][lane], */
     const int64_t *places;   /* and entries that it sets */
     uint64_t keys[AZ_MAX_LANES];
-    double *predictions;
+    double *predictions, *training;
     /* one allocation: the engine's arrays, memory, a copy of it, order of examples */
     void *buffer;
     size_t bytes;
@@ -56,6 +58,7 @@ struct az_machine {
     /* course of the run */
     int phase;
     int64_t epoch, position, done;
+    int64_t trained; /* training examples served, and asked of whoever is alive */
     uint32_t alive;     /* lanes still training */
     uint32_t validated; /* lanes still in this epoch's validation */
     double bad[AZ_MAX_LANES], total[AZ_MAX_LANES];

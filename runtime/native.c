@@ -2,6 +2,8 @@
  * that each chunk of lanes has its own. */
 #include "machine.h"
 
+#include <string.h>
+
 /* Examples of one call: few enough that stopping late costs little. */
 #define AZ_CALL_MOST 64
 
@@ -20,6 +22,11 @@ static int64_t native_measure(az_machine *m)
 static void native_prepare(az_machine *m, char *arrays)
 {
     m->raw = (double *)arrays;
+}
+
+static void native_begin(az_machine *m)
+{
+    memset(m->memory, 0, (size_t)m->memory_doubles * sizeof *m->memory);
 }
 
 static az_call call_of(az_machine *m, int mode, uint64_t step)
@@ -81,5 +88,5 @@ static void native_copy_lane(const az_machine *m, double *to, const double *from
         to[e] = from[e];
 }
 
-const az_engine az_native_engine = {native_measure, native_prepare,   native_setup,
+const az_engine az_native_engine = {native_measure, native_prepare, native_begin,    native_setup,
                                     native_train,   native_predict, native_copy_lane};

@@ -19,7 +19,7 @@
 #include "kernels.h"
 
 /* Raised whenever what follows changes its meaning: code built for another version is not called. */
-#define AZ_NATIVE_VERSION 1
+#define AZ_NATIVE_VERSION 2
 
 enum { AZ_CALL_SETUP, AZ_CALL_TRAIN, AZ_CALL_PREDICT };
 
@@ -350,7 +350,7 @@ AZ_INLINE vec az_lanes_judge(const az_call *c, int64_t at, vec prediction, vec *
         memcpy(&prediction, p, sizeof p);
     }
     const az_mask within = az_vec_fabs(label - prediction) <= c->limit;
-    *bad += az_pick(within, az_spread(0.0), az_spread(1.0));
+    *bad += az_pick(within & (*bad == 0.0), az_spread(0.0), az_spread(1.0));
     return prediction;
 }
 
@@ -361,7 +361,7 @@ AZ_INLINE double az_entries_judge(const az_call *c, int64_t at, double predictio
         c->kernels->sigmoid(&p);
         prediction = p;
     }
-    *bad += fabs(c->y[at] - prediction) <= c->limit ? 0.0 : 1.0;
+    *bad += fabs(c->y[at] - prediction) <= c->limit && *bad == 0.0 ? 0.0 : 1.0;
     return prediction;
 }
 

@@ -173,8 +173,7 @@ static int32_t new_constant(az_plan *p, double value)
     return cell;
 }
 
-/* The entry that a constant index names; -1 if it lies outside. */
-static int64_t entry_index(double index, int64_t features)
+int64_t az_entry_index(double index, int64_t features)
 {
     if (index < 0.0) {
         const double coordinate = -index - 1.0;
@@ -231,7 +230,7 @@ static int emit(
         operand[operands++] = cell_of(p, op->second, in->b);
     if (op->entry)
         for (place = 0; c + 1 < op->constants; ++c) {
-            const int64_t entry = entry_index(in->constant[c], F);
+            const int64_t entry = az_entry_index(in->constant[c], F);
             if (entry < 0)
                 return AZ_BAD_INDEX;
             place = place * F + entry;

@@ -46,6 +46,9 @@ enum { AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX };
 int az_plan_make(az_plan *plan, const az_program *program, const az_shape *shape);
 void az_plan_free(az_plan *plan);
 
+/* The entry that a constant index names; -1 if it lies outside. */
+int64_t az_entry_index(double index, int64_t features);
+
 /* At least `bytes` bytes on a cache line, contents lost; a buffer never shrinks. 0: no memory. */
 int az_reserve(void **buffer, size_t *size, size_t bytes);
 

@@ -1,0 +1,164 @@
+"""`azc evolve`: search for programs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from azc.cli.base import Command, Positive, Whole, quoted
+from azc.cli.evaluating import data_option
+from azc.cli.failures import FAILED
+from azc.errors import ConfigError, expected
+
+_EXAMPLES = """
+azc evolve search.toml
+azc evolve search.toml --seed 7 --seconds 60 --workers 2
+azc evolve search.toml --set search.population=100 --set tasks.search.features=8
+azc evolve search.toml --out runs/first --json
+azc evolve --resume --out runs/first
+"""
+_MOST = 2**31 - 1
+_MOST_SEEDS = 2**64 - 1
+_RUNS = Path("runs")
+
+
+@click.command("evolve", cls=Command, examples=_EXAMPLES)
+@click.argument("name", metavar="[S.toml]", required=False)
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Where all of the search is saved, while it runs.  [default: runs/NAME-SEED]",
+)
+@click.option(
+    "--seed",
+    type=Whole(0, _MOST_SEEDS),
+    metavar="N",
+    help="Of all that is drawn.  [default: as in S.toml]",
+)
+@click.option(
+    "--seconds",
+    type=Positive(),
+    metavar="X",
+    help="End after this time.  [default: as in S.toml]",
+)
+@click.option(
+    "--workers",
+    type=Whole(1, _MOST),
+    metavar="N",
+    help="Processes that the islands are shared out to; changes nothing but the time.  "
+    "[default: as in S.toml]",
+)
+@click.option("--resume", is_flag=True, help="Go on with the search that is saved in DIR.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting, such as search.population=100; may be given several times.",
+)
+@data_option
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON document per line on standard output: one for each report, then the result.",
+)
+@click.pass_context
+def command(
+    context: click.Context,
+    name: str | None,
+    out: str | None,
+    seed: int | None,
+    seconds: float | None,
+    workers: int | None,
+    resume: bool,
+    overrides: tuple[str, ...],
+    data: str | None,
+    as_json: bool,
+) -> None:
+    """Search for programs that solve the tasks of a search file.
+
+    S.toml is a file, or a name from 'azc presets'. The exit code is 0 if a program reached the
+    fitness asked for, and 1 if the budget ended first or Ctrl-C did; all is saved even then. With
+    --resume and --out, S.toml may be left out: the settings are those saved in DIR.
+    """
+    if name is None and not (resume and out is not None):
+        do = "with --resume, give S.toml or --out DIR" if resume else "'azc presets' lists presets"
+        what = "S.toml, a search file or the name of a preset"
+        raise click.UsageError(expected(what, "none", do), context)
+    _check(out, overrides)
+
+    from azc.cli.evolving import view_for
+    from azc.search import Search
+
+    settings = list(overrides)
+    if name is None or (resume and out is not None):
+        assert out is not None
+        folder = Path(out)
+        if name is not None:
+            message = f"the settings are those saved in {quoted(out)}, not those of {quoted(name)}"
+            click.echo(f"{message}; change them with --set", err=True)
+        search = Search.resume(folder, settings)
+    else:
+        search = Search.from_toml(name, settings)
+        if out is not None:
+            folder = Path(out)
+        else:
+            # The file's name without its ending; a preset's may well have a point in it.
+            stem = Path(name).stem if os.path.exists(name) else Path(name).name
+            series = f"{stem}-{search.seed if seed is None else seed}"
+            folder = _saved(series) if resume else _free(series)
+        if resume:
+            search = Search.resume(folder, settings)
+
+    used = search.seed if seed is None else seed
+    with view_for(as_json, str(folder), used, search.classes) as view:
+        outcome = search.run(
+            seed=seed,
+            out=folder,
+            seconds=seconds,
+            workers=workers,
+            resume=resume,
+            data=data,
+            report=view,
+            messages=view.message,
+        )
+        view.finish(outcome)
+    context.exit(0 if outcome.solved else FAILED)
+
+
+def _check(out: str | None, overrides: tuple[str, ...]) -> None:
+    if out is not None and (not out or "\0" in out):
+        what = expected("a folder, or the name of a new one", quoted(out))
+        raise ConfigError(f"--out: {what}")
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not key.strip() or not equals:
+            do = "write it as in --set search.population=100"
+            raise ConfigError(f"--set: {expected('KEY=VALUE', quoted(override), do)}")
+
+
+def _series(name: str) -> tuple[list[Path], Path]:
+    """The folders there are of runs/NAME, runs/NAME-2, …, and the first that there is not."""
+    found: list[Path] = []
+    folder = _RUNS / name
+    while os.path.lexists(folder):
+        found.append(folder)
+        folder = _RUNS / f"{name}-{len(found) + 1}"
+    return found, folder
+
+
+def _free(name: str) -> Path:
+    return _series(name)[1]
+
+
+def _saved(name: str) -> Path:
+    """The one folder that `--resume` can mean; raises `ConfigError` if there is none or several."""
+    found, free = _series(name)
+    if len(found) == 1:
+        return found[0]
+    got = f"{len(found)} of them, {found[0]} to {found[-1]}" if found else f"no folder {free}"
+    do = "say which with --out DIR" if found else "name its folder with --out DIR"
+    raise ConfigError(f"--resume: {expected('one saved search', got, do)}")

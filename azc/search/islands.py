@@ -1,0 +1,346 @@
+"""Islands: what one population draws from, is evaluated on and is limited by; several in a process.
+
+What an island does depends on the settings, the tasks, the seed and its number, never on how its
+work is cut into slices or on the process that it lives in.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from azc.compiler import natives
+from azc.compiler.structure import ENTRIES, LANES, Arguments, structure_of
+from azc.ops import OPS
+from azc.packing import Block, blocks, native_blocks, pack
+from azc.program import FUNCTIONS, Program
+from azc.runtime import _core
+from azc.search.report import Counts
+from azc.search.settings import MUTATIONS, Settings
+from azc.tasks import Task
+
+__all__ = ["ORIGINS", "Found", "Host", "Packed", "Slice", "static_cost"]
+
+Packed = tuple[bytes, bytes, bytes]
+
+#: Where a program came from, in the order of `runtime/space.h`.
+ORIGINS = (*MUTATIONS, "start", "random", "seed", "migrant")
+_METHODS = ("random", "regularized-evolution", "mgg")
+
+# Why a slice ended, in the order of `runtime/island.h`.
+_AT_COUNT, _AT_TIME, _AT_TARGET, _AT_END = range(4)
+
+#: No fitness reaches it.
+_NEVER = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A program that an island offers: the best of its population `run`."""
+
+    island: int
+    run: int
+    birth: int
+    fitness: float
+    packed: Packed
+
+    @property
+    def program(self) -> Program:
+        return Program.unpacked(self.packed)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What came of running an island for a while. `done`: it was run as far as was asked, or up to
+    a program that reached the target. `offers`: the best of populations that ended, and programs
+    that reached the target. `steps_run`: training steps executed in this process and the part of
+    them that ran natively."""
+
+    island: int
+    counts: Counts
+    done: bool
+    offers: tuple[Found, ...]
+    best: Found | None
+    steps_run: tuple[int, int]
+
+
+@dataclass
+class Host:
+    """The islands `numbers` of a search, in this process."""
+
+    settings: Settings
+    tasks: list[Task]
+    seed: int
+    numbers: tuple[int, ...]
+    vector: int | None  # doubles in a register of compiled code; None: nothing is compiled
+    islands: dict[int, _core.Island] = field(init=False)
+    compiled: list[tuple[Block, _core.Batch]] = field(init=False)
+    interpreted: list[tuple[Block, _core.Batch]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        matrices = self.settings.space.matrices > 0
+        self.interpreted = self._packed(list(blocks(self.tasks, matrices)))
+        self.compiled = []
+        if self.vector is not None:
+            found = native_blocks(self.tasks, matrices, self.vector, rest_alone=False)
+            placed = list(found)
+            # One layout, so that a structure is built once for each number of features.
+            if len({block.chunk for block in placed}) == 1:
+                self.compiled = self._packed(placed)
+        space = space_of(self.settings)
+        common = settings_of(self.settings, self.tasks, self.seed, hot=bool(self.compiled))
+        seeds = [program.packed() for program in self.settings.space.start_programs()]
+        self.islands = {
+            number: _core.Island(
+                space,
+                {**common, "island": number},
+                [(batch, block.chunk, block.positions) for block, batch in self.interpreted],
+                [(batch, block.chunk, block.positions) for block, batch in self.compiled],
+                seeds,
+            )
+            for number in self.numbers
+        }
+
+    def _packed(self, placed: Sequence[Block]) -> list[tuple[Block, _core.Batch]]:
+        return [
+            (block, pack([self.tasks[p] for p in block.positions], block.lanes, block.chunk))
+            for block in placed
+        ]
+
+    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
+        """Runs each of `islands` until it has drawn `until` programs, or an equal share of about
+        `seconds` is over, or it has a program that reaches the target."""
+        each = seconds / max(1, len(islands))
+        return [self._run(number, until, each) for number in islands]
+
+    def _run(self, number: int, until: int, seconds: float) -> Slice:
+        island = self.islands[number]
+        deadline = time.monotonic() + seconds
+        offers: list[Found] = []
+        while True:
+            why = island.run(until, max(0.0, deadline - time.monotonic()))
+            best = self.best(number)
+            if why == _AT_END:
+                if best:
+                    offers.append(best)
+                island.restart()
+                continue
+            if why == _AT_TARGET and best:
+                offers.append(best)
+            done = why in (_AT_COUNT, _AT_TARGET)
+            counts = self.counts(number)
+            return Slice(number, counts, done, tuple(offers), best, island.steps_run())
+
+    def counts(self, number: int) -> Counts:
+        return Counts(island=number, **self.islands[number].counts())
+
+    def best(self, number: int) -> Found | None:
+        """The best of the island's present population."""
+        island = self.islands[number]
+        best = island.best()
+        if best is None:
+            return None
+        packed, fitness, birth = best
+        return Found(number, island.counts()["run"], birth, fitness, packed)
+
+    def ancestors(self, number: int) -> list[tuple[int, int, float, Packed]]:
+        """Of the best of the island's present population; see `_core.Island.ancestors`."""
+        return self.islands[number].ancestors()
+
+    def emigrants(self, number: int, places: Sequence[int]) -> list[tuple[Packed, float, int]]:
+        """The members at places that are taken modulo how many there are."""
+        island = self.islands[number]
+        return [island.member(place % island.members) for place in places if island.members]
+
+    def receive(self, number: int, members: Mapping[int, tuple[Packed, float, int]]) -> None:
+        """Programs of other islands, by the places that they take; only those there are."""
+        island = self.islands[number]
+        for place, (packed, fitness, birth) in members.items():
+            if place < island.members:
+                island.receive(place, packed, fitness, birth)
+
+    # ---- hot structures ----
+
+    def layouts(self) -> list[tuple[int, int, str]]:
+        """(features, classes, layout) of each compiled block."""
+        found = []
+        for block, _ in self.compiled:
+            task = self.tasks[block.positions[0]]
+            layout = ENTRIES if block.chunk == 1 else LANES
+            found.append((task.features, task.classes, layout))
+        return found
+
+    def hottest(self, count: int) -> list[tuple[int, int, int, Packed]]:
+        """The structures that took most training steps, over the islands here: (key, steps,
+        evaluations, a program that has it)."""
+        found: dict[int, tuple[int, int, Packed]] = {}
+        for island in self.islands.values():
+            for key, steps, runs, packed in island.hottest(count):
+                before = found.get(key, (0, 0, packed))
+                found[key] = (before[0] + steps, before[1] + runs, before[2])
+        return [(key, *rest) for key, rest in found.items()]
+
+    def use_native(self, key: int, packed: Packed, least: float) -> float | None:
+        """Tries the compiled functions of the structure that `packed` has, which are in the cache,
+        and uses them if they are at least so many times faster than the interpreter. Returns how
+        many times; None where they are not used."""
+        program = Program.unpacked(packed)
+        made = [
+            structure_of(program, classes=classes, features=features, layout=layout)
+            for features, classes, layout in self.layouts()
+        ]
+        found = natives.find({structure for structure, _ in made})
+        if any(structure not in found for structure, _ in made):
+            return None
+        functions = [found[structure].native for structure, _ in made]
+        arguments = [argument for _, argument in made]
+        gain = self._gain(program, functions, arguments)
+        if gain < least:
+            return None
+        used = [island.use_native(key, functions) for island in self.islands.values()]
+        return gain if any(used) else None
+
+    def _gain(
+        self, program: Program, functions: list[_core.Native], arguments: list[Arguments]
+    ) -> float:
+        """How many times faster compiled code is; the better of two tries each, in turn."""
+        code, machine = _core.Code(program.packed()), _core.Machine()
+        settings = {
+            "epochs": self.settings.evaluation.epochs,
+            "seed": self.settings.evaluation.seed,
+            "max_abs_error": self.settings.evaluation.max_abs_error,
+        }
+
+        def interpret() -> None:
+            for block, batch in self.interpreted:
+                machine.run(code, batch, np.empty(block.lanes), np.empty(block.lanes), **settings)
+
+        def run_compiled() -> None:
+            for (block, batch), native, given in zip(
+                self.compiled, functions, arguments, strict=True
+            ):
+                machine.run(
+                    code,
+                    batch,
+                    np.empty(block.lanes),
+                    np.empty(block.lanes),
+                    native=native,
+                    constants=given.for_lanes(block.lanes, block.chunk),
+                    places=given.places,
+                    **settings,
+                )
+
+        best = {interpret: math.inf, run_compiled: math.inf}
+        for run in (interpret, run_compiled) * 2:
+            started = time.perf_counter()
+            run()
+            best[run] = min(best[run], time.perf_counter() - started)
+        return best[interpret] / max(best[run_compiled], 1e-9)
+
+    # ---- state ----
+
+    def save(self) -> dict[int, bytes]:
+        return {number: island.save() for number, island in self.islands.items()}
+
+    def load(self, snapshots: Mapping[int, bytes]) -> None:
+        for number, island in self.islands.items():
+            island.load(snapshots[number])
+
+    def restart(self, number: int) -> None:
+        self.islands[number].restart()
+
+
+# ---- settings in the runtime's terms --------------------------------------------------------------
+
+
+def space_of(settings: Settings) -> _core.Space:
+    """What the search draws from."""
+    space = settings.space
+    functions = [space.function(name) for name in FUNCTIONS]
+    return _core.Space(
+        (space.scalars, space.vectors, space.matrices),
+        [[op.number for op in space.ops_of(name)] if space.searched(name) else []
+         for name in FUNCTIONS],
+        [function.min for function in functions],
+        [function.max for function in functions],
+        [function.init for function in functions],
+        [MUTATIONS.index(kind) for kind in settings.search.mutations],
+    )  # fmt: skip
+
+
+def settings_of(
+    settings: Settings, tasks: Sequence[Task], seed: int, *, hot: bool
+) -> dict[str, Any]:
+    """The fields of `az_method` and `az_trial` (`runtime/island.h`, `trial.h`)."""
+    search, fec, hurdles = settings.search, settings.fec, settings.hurdles
+    restart, evaluation = settings.restart, settings.evaluation
+    first = tasks[0]
+    features = max(task.features for task in tasks)
+    return {
+        "method": _METHODS.index(search.method),
+        "population": 1 if search.method == "random" else search.population,
+        "tournament": search.tournament,
+        "children": search.children if search.method == "mgg" else 0,
+        "filter": search.filter,
+        "mutate_prob": search.mutate_prob,
+        "empty": settings.space.start == "empty",
+        "seed": seed,
+        "target": search.stop.fitness or _NEVER,
+        "most_steps": (restart and restart.steps) or 0,
+        "most_programs": (restart and restart.programs) or 0,
+        "patience": (restart and restart.patience) or 0,
+        "by": (restart and restart.by) or 0,
+        "by_fitness": (restart and restart.fitness) or 0.0,
+        "classes": first.classes,
+        "tasks": len(tasks),
+        "train": len(first.y_train),
+        "valid": len(first.y_valid),
+        "epochs": evaluation.epochs,
+        "max_abs_error": evaluation.max_abs_error,
+        "evaluation_seed": evaluation.seed,
+        "median": search.aggregate == "median",
+        "level1": fec.level1,
+        "level2": fec.level2,
+        "hot": hot,
+        "fec_train": fec.train,
+        "fec_valid": fec.valid,
+        "forget": fec.forget,
+        "cache_size": fec.size,
+        "rounding": _ignored_bits(fec.digits),
+        "hurdle_train": hurdles.train if hurdles else 0,
+        "hurdle_valid": (hurdles.valid or len(first.y_valid)) if hurdles else 0,
+        "quantile": hurdles.quantile if hurdles else 0.5,
+        "window": hurdles.window if hurdles else 0,
+        "op_cost": [op.cost(features) for op in OPS],
+        "most_cost": _most_cost(settings, tasks, features),
+    }
+
+
+def _ignored_bits(digits: int | None) -> int:
+    """The lowest bits of a float64 that its first `digits` decimal digits say nothing about."""
+    if digits is None:
+        return 0
+    kept = math.ceil(digits * math.log2(10))
+    return int((1 << max(0, 52 - kept)) - 1)
+
+
+def static_cost(program: Program, features: int, train: int) -> float:
+    """Setup + examples times (Predict + Learn), each op at its `Op.cost` (reference, train
+    budget)."""
+    setup, predict, learn = (
+        sum(instruction.op.cost(features) for instruction in body)
+        for _, body in program.functions()
+    )
+    return setup + train * (predict + learn)
+
+
+def _most_cost(settings: Settings, tasks: Sequence[Task], features: int) -> float:
+    budget = settings.budget
+    if budget is None:
+        return 0.0
+    return budget.factor * static_cost(budget.program(), features, len(tasks[0].y_train))

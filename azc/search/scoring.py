@@ -1,0 +1,41 @@
+"""Model selection: programs scored on tasks that the search has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import azc.evaluation
+from azc.program import Program
+from azc.search.settings import Settings
+from azc.tasks import Task
+
+__all__ = ["Scorer"]
+
+
+@dataclass
+class Scorer:
+    """Scores programs on one set of tasks, as the search itself does on its own. The tier is chosen
+    as everywhere; without hot compiling it is the interpreter."""
+
+    settings: Settings
+    tasks: list[Task]
+    _known: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, program: Program) -> float:
+        if program.hash not in self._known:
+            self._known[program.hash] = self._score(program)
+        return self._known[program.hash]
+
+    def _score(self, program: Program) -> float:
+        evaluation = self.settings.evaluation
+        result = azc.evaluation.run(
+            program,
+            self.tasks,
+            {
+                "epochs": evaluation.epochs,
+                "seed": evaluation.seed,
+                "max_abs_error": evaluation.max_abs_error,
+            },
+            tier="interpreter" if self.settings.compile.hot is False else "auto",
+        )
+        return result.median if self.settings.search.aggregate == "median" else result.mean

@@ -1,0 +1,80 @@
+"""What the tables of a search file have in common: strictness, and errors that name the key."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from azc.errors import ConfigError, expected, nearest
+from azc.tasks.options import config_error
+
+__all__ = ["MisfitError", "Table", "error_of", "fill"]
+
+
+class Table(BaseModel):
+    """A table: types are strict (no texts for numbers), unknown keys are refused, and what has been
+    read cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class MisfitError(ValueError):
+    """A value that does not fit the others; `key` is its path below the table that is checked."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def fill(table: Table, **values: Any) -> None:
+    """Set what `table` was not given, once the rest is known. Only for its own validators."""
+    for key, value in values.items():
+        object.__setattr__(table, key, value)
+
+
+def error_of(error: ValidationError, model: type[BaseModel]) -> ConfigError:
+    """The `ConfigError` with a line for each problem, which begins with the path of its key."""
+    lines = [_line(problem, model) for problem in error.errors(include_url=False)]
+    return ConfigError("\n".join(dict.fromkeys(lines)))
+
+
+def _line(problem: Any, model: type[BaseModel]) -> str:
+    path, place = [], list(problem["loc"])
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, MisfitError):
+        place += cause.key.split(".")
+    # A key that lacks or that nobody knows is told of the table in which it is one.
+    last = 1 if problem["type"] in ("missing", "extra_forbidden") else 0
+    while len(place) > last and (inner := _table_at(model, place[0])):
+        path.append(place.pop(0))
+        model = inner
+    details: Any = {**_reworded(problem), "loc": tuple(place)}
+    alone = ValidationError.from_exception_data(model.__name__, [details])
+    return str(config_error(alone, ".".join(path), model)).removeprefix(": ")
+
+
+def _table_at(model: type[BaseModel], key: object) -> type[BaseModel] | None:
+    """The model of the table at `key` of `model`, if there is a table."""
+    field = model.model_fields.get(str(key))
+    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    tables = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return next(tables, None)
+
+
+def _reworded(problem: Any) -> dict[str, Any]:
+    """The problem in the words of TOML rather than Python's, with the nearest of the choices."""
+    kind, given = problem["type"], problem["input"]
+    if kind in ("model_type", "dict_type"):
+        message = expected("a table", repr(given))
+    elif kind in ("tuple_type", "list_type"):
+        message = expected("a list", repr(given))
+    elif kind == "literal_error":
+        what = problem["ctx"]["expected"]
+        near = nearest(given, re.findall(r"'([^']*)'", what)) if isinstance(given, str) else ""
+        message = expected(what, repr(given), near)
+    else:
+        kept = ("type", "input", "ctx")
+        return {key: problem[key] for key in kept if key in problem}
+    return {"type": "value_error", "input": given, "ctx": {"error": ValueError(message)}}

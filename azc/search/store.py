@@ -1,0 +1,366 @@
+"""The folder that a search leaves.
+
+    DIR/run.sqlite             all of it: settings, course, islands, history, best programs
+    DIR/search.toml            the settings, as run
+    DIR/best.az                the best program
+    DIR/hall_of_fame/NN.az     the best programs, the first of them 01
+    DIR/lock                   held by the process that writes here; its number is in it
+
+The other files are made from run.sqlite, which a save changes in one transaction of SQLite's
+write-ahead log: who is killed leaves the last save whole, and who reads meanwhile never sees half
+of one. Programs are kept as core text, which reads back to the same bits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import fields
+from itertools import groupby
+from operator import index, itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from azc.ops import TABLE_VERSION
+from azc.program import Program
+from azc.search import database
+from azc.search.database import DATABASE, Row, error, explaining, insert, made, select, values
+from azc.search.report import Ancestor, Best, Counts
+
+__all__ = ["Store", "read_hall", "read_history", "read_lineage"]
+
+_LOCK, _SETTINGS, _BEST, _HALL = "lock", "search.toml", "best.az", "hall_of_fame"
+_HALL_FILE = re.compile(r"[0-9]{2,}\.az")
+#: SQLite opens no file whose path is longer than 512, with what it adds to the name.
+_MOST_PATH_BYTES = 480
+#: What may be left of the write-ahead log when it is begun anew.
+_MOST_LOG_BYTES = 16 << 20
+
+#: The locks of this process, by descriptor.
+_locks: set[int] = set()
+
+
+def _leave_locks() -> None:
+    # A forked worker that outlives its killed search would keep the folder locked.
+    for handle in _locks:
+        os.close(handle)
+    _locks.clear()
+
+
+os.register_at_fork(after_in_child=_leave_locks)
+
+
+class Store:
+    """The folder of one search, which nobody else writes in meanwhile; for use in one thread.
+
+    A process that was forked while it was open cannot use it, but may `close` it to no effect.
+
+    Attributes: `folder`; `settings`, the text of search.toml; `seed`.
+    """
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        """Use `create` or `open`. `lock`: the descriptor of the lock of `folder`, a run's."""
+        self.folder = folder
+        self._lock = lock
+        # Most of a long lineage is as it was, and printing programs is what takes time.
+        self._texts: dict[int, tuple[Program, str]] = {}
+        with ExitStack() as stack:
+            self._connection = stack.enter_context(closing(database.connect(folder, "rw")))
+            self._identity = _identity(folder)
+            about = database.about(self._connection)
+            self.settings, self.seed = about["settings"], int(about["seed"])
+            if about["ops"] != str(TABLE_VERSION):
+                what = f"a run with version {TABLE_VERSION} of the op table"
+                do = f"go on with azc {about['azc']}, which began it"
+                raise error(folder, what, f"one with version {about['ops']}", do)
+            self._begin()
+            # A killed search may not have come to writing them.
+            self._export(select(self._connection, "hall"))
+            if not os.path.lexists(folder / _SETTINGS):
+                _put(folder / _SETTINGS, self.settings)
+            stack.pop_all()
+
+    @classmethod
+    def create(cls, folder: Path, settings: str, *, seed: int) -> Store:
+        """The store of a new run. `StateError` if `folder`, which is made if need be, holds a run
+        or files that would be lost, or cannot be written in."""
+        folder = folder.absolute()
+        with explaining(folder), ExitStack() as stack:
+            _check_path(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            # Before the lock too: nothing is to be left in a folder that is refused.
+            _check_unused(folder, settings)
+            lock = _acquire(folder)
+            stack.callback(_release, lock)
+            _check_unused(folder, settings)
+            database.create(folder, {"settings": settings, "seed": str(index(seed))})
+            store = cls(folder, lock)
+            stack.pop_all()
+            return store
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """The store of a run that is to go on. `StateError` if `folder` holds none, or one that is
+        damaged, in use, or of another version."""
+        folder = folder.absolute()
+        with explaining(folder), ExitStack() as stack:
+            _check_run(folder)
+            lock = _acquire(folder)
+            stack.callback(_release, lock)
+            store = cls(folder, lock)
+            stack.pop_all()
+            return store
+
+    def save(
+        self,
+        *,
+        rows: Sequence[Counts],
+        course: dict[str, Any],
+        islands: Mapping[int, bytes],
+        hall: Sequence[Best],
+        lineage: Sequence[Ancestor],
+    ) -> None:
+        """Add a report of `rows`, one per island, if there are any; the rest replaces what there
+        was. `course` is what JSON can hold; `hall` has the best program first.
+
+        `StateError` if that fails: what was saved before is whole, and a later call may succeed.
+        """
+        known, self._texts = self._texts, {}
+        for program in [*(one.program for one in hall), *(one.program for one in lineage)]:
+            name = id(program)
+            self._texts[name] = known.get(name) or (program, str(program))
+        best = self._numbered(hall)
+        with explaining(self.folder):
+            self._check_same()
+            with self._transaction() as connection:
+                last = connection.execute("SELECT coalesce(max(report), 0) FROM history")
+                report = last.fetchone()[0] + 1
+                for table in ("islands", "hall", "lineage"):
+                    connection.execute(f"DELETE FROM {table}")
+                insert(connection, "history", ((report, *values(row, str)) for row in rows))
+                insert(connection, "islands", ((index(n), bytes(islands[n])) for n in islands))
+                insert(connection, "hall", best)
+                insert(connection, "lineage", self._numbered(lineage))
+                insert(connection, "about", [("course", json.dumps(course))])
+            self._export(best)
+
+    def restore(self) -> tuple[dict[str, Any], dict[int, bytes]] | None:
+        """Course and islands of the last save, None before the first; `StateError` if they are not
+        what was saved."""
+        with explaining(self.folder):
+            course = database.about(self._connection).get("course")
+            islands: dict[int, bytes] = dict(select(self._connection, "islands"))
+        return None if course is None else (json.loads(course), islands)
+
+    def close(self) -> None:
+        """Let go of the folder. Again does nothing."""
+        if self._lock not in _locks:
+            return
+        # What a search leaves is then one file, which can be copied, and read from any disk.
+        with suppress(sqlite3.Error):
+            if _identity(self.folder) == self._identity:
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        self._connection.close()
+        _release(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        """Make sure that the database is sound and can be written."""
+        connection = self._connection
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise database.DamagedError(found)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")
+        with self._transaction():
+            pass
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            # After some errors SQLite has done so itself.
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+
+    def _check_same(self) -> None:
+        # SQLite itself goes on writing to a file that is no longer there, without an error.
+        if _identity(self.folder) != self._identity:
+            what, do = f"{DATABASE} where this search made it", "start anew with another --out"
+            raise error(self.folder, what, "none, or another", do)
+
+    def _numbered(self, programs: Sequence[Best | Ancestor]) -> list[Row]:
+        """Rows of the table of `programs`."""
+
+        def text(program: Program) -> str:
+            return self._texts[id(program)][1]
+
+        return [(place, *values(one, text)) for place, one in enumerate(programs, 1)]
+
+    def _export(self, hall: Sequence[Row]) -> None:
+        """Write the programs in `hall`, rows of that table, to files of their own."""
+        files = {f"{place:02d}.az": _file_text(row) for place, *row in hall}
+        best, others = self.folder / _BEST, self.folder / _HALL
+        if files:
+            _put(best, next(iter(files.values())))
+        else:
+            best.unlink(missing_ok=True)
+        others.mkdir(exist_ok=True)
+        for name, text in files.items():
+            _put(others / name, text)
+        for name in os.listdir(others):
+            if _HALL_FILE.fullmatch(name) and name not in files:
+                os.unlink(others / name)
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
+def read_history(folder: Path) -> list[list[Counts]]:
+    """The reports of the run in `folder`, in order; each is the counts of its islands, in order.
+
+    As the others that read, it may be called while a search runs there or after it was killed, and
+    raises `StateError` where there is no run, or one that is damaged or of another format.
+    """
+    reports = groupby(_read(folder, "history"), itemgetter(0))
+    return [[made(Counts, row) for row in rows] for _, rows in reports]
+
+
+def read_hall(folder: Path) -> list[Best]:
+    """The best programs of the run in `folder`, the best first."""
+    return [made(Best, row) for row in _read(folder, "hall")]
+
+
+def read_lineage(folder: Path) -> list[Ancestor]:
+    """The lineage of the best program of the run in `folder`, in the order it was saved in."""
+    return [made(Ancestor, row) for row in _read(folder, "lineage")]
+
+
+def _read(folder: Path, table: str) -> list[Row]:
+    folder = folder.absolute()
+    with explaining(folder):
+        _check_run(folder)
+        try:
+            connection = database.connect(folder, "ro")
+        except sqlite3.Error as problem:
+            # Killed while it began or ended the log: SQLite must undo that before one can read.
+            if getattr(problem, "sqlite_errorcode", 0) != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            connection = database.connect(folder, "rw")
+        with closing(connection):
+            return select(connection, table)
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def _check_path(folder: Path) -> None:
+    if (length := len(os.fsencode(folder))) > _MOST_PATH_BYTES:
+        what = f"a path of at most {_MOST_PATH_BYTES} bytes"
+        raise error(folder, what, f"one of {length}", "use another --out")
+
+
+def _check_unused(folder: Path, settings: str) -> None:
+    if os.path.lexists(folder / DATABASE):
+        raise error(folder, "a folder without a run", "one", "use --resume, or another --out")
+    for name in (_SETTINGS, _BEST, _HALL):
+        if not os.path.lexists(folder / name):
+            continue
+        if name != _SETTINGS or (folder / name).read_bytes() != settings.encode():
+            what = f"a folder without {name}, which would be lost"
+            raise error(folder, what, "one with it", "remove it, or use another --out")
+
+
+def _check_run(folder: Path) -> None:
+    _check_path(folder)
+    if not os.path.isfile(folder / DATABASE):
+        what = f"the folder of a search, with {DATABASE} in it"
+        got = "a folder without it" if os.path.isdir(folder) else "no such folder"
+        raise error(folder, what, got, "give what --out was")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells the database in `folder` from another that is put in its place; None if gone."""
+    try:
+        found = os.stat(folder / DATABASE)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _acquire(folder: Path) -> int:
+    """The descriptor of the lock of `folder`, which goes with the process."""
+    with ExitStack() as stack:
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        stack.callback(os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+            got = f"process {number}, which does" if number.isdigit() else "another that does"
+            do = "wait until it has ended, or use another --out"
+            raise error(folder, "no other process to write here", got, do) from None
+        with suppress(OSError):
+            # Only for that message.
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        stack.pop_all()
+    _locks.add(handle)
+    return handle
+
+
+def _release(handle: int) -> None:
+    _locks.remove(handle)
+    # Closing alone would leave it to a child between its fork and its exec.
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    os.close(handle)
+
+
+def _put(path: Path, text: str) -> None:
+    """Write the file at `path` at once, unless it says `text` already."""
+    data = text.encode()
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == data:
+            return
+    # One name for all, so that a killed search leaves no more than one.
+    temporary = path.with_name(".writing")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _file_text(row: Sequence[Any]) -> str:
+    """What is in the file of a program: `row` is the fields of a `Best`, as they are kept."""
+    best = dict(zip([field.name for field in fields(Best)], row, strict=True))
+    tasks = [name for name in ("search", "select", "final") if best[name] is not None]
+    scores = ", ".join(f"{name} {best[name]}" for name in tasks)
+    place = f"island {best['island']}, run {best['run']}, birth {best['birth']}"
+    return f"# fitness: {scores}\n# found: {place}\n{best['program']}"

@@ -1,0 +1,566 @@
+# The search below Python: what programs are drawn from, and islands. Included by _core.pyx.
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.string cimport memcpy
+
+cdef extern from "xxh3.h" nogil:
+    ctypedef struct az_hash:
+        uint64_t low, high
+    az_hash az_hash_of(const void *, size_t)
+    int AZ_HASH_LEAST
+
+cdef extern from "draw.h" nogil:
+    ctypedef struct az_draws:
+        pass
+    az_draws az_draws_of(uint64_t, uint64_t, uint32_t)
+    uint64_t az_key(uint64_t, uint64_t)
+
+cdef extern from "space.h" nogil:
+    int AZ_MUTATIONS
+    ctypedef struct az_space:
+        int32_t addresses[4]
+        int32_t ops[3][65]
+        int32_t op_count[3]
+        int32_t least[3]
+        int32_t most[3]
+        int32_t first_size[3]
+        int32_t mutation[8]
+        int32_t mutations
+        int32_t start[3]
+        int32_t capacity
+    ctypedef struct az_candidate:
+        az_instruction *code
+        int32_t count[3]
+    void az_space_finish(az_space *)
+    void az_random_program(const az_space *, az_draws *, az_candidate *)
+    void az_empty_program(const az_space *, az_candidate *)
+    int az_mutate(const az_space *, az_draws *, az_candidate *)
+    void az_copy_candidate(const az_space *, az_candidate *, const az_candidate *)
+
+cdef extern from "canonical.h" nogil:
+    ctypedef struct az_canonical:
+        az_program program
+        az_facts facts
+    int az_canonical_new(az_canonical *, int64_t, int64_t)
+    void az_canonical_free(az_canonical *)
+    void az_canonical_make(
+        az_canonical *, const az_program *, const az_address_map *, int64_t)
+    az_hash az_canonical_hash(const az_canonical *)
+    uint64_t az_structure_hash(az_canonical *)
+    int az_canonical_depends(az_canonical *, const az_address_map *, int64_t)
+
+cdef extern from "scores.h" nogil:
+    ctypedef struct az_scores:
+        int32_t capacity
+    int az_scores_new(az_scores *, int32_t)
+
+cdef extern from "heat.h" nogil:
+    int AZ_HEAT_SETS, AZ_HEAT_WAYS
+    ctypedef struct az_structure:
+        uint64_t key
+        int64_t steps, runs
+        const az_native **native
+        az_candidate program
+    ctypedef struct az_heat:
+        az_structure *structure
+    void az_heat_cool(az_heat *)
+
+cdef extern from "trial.h" nogil:
+    int AZ_STAGES
+    ctypedef struct az_lanes:
+        const az_batch *batch
+        const az_kernel_set *kernels
+        int64_t chunk
+        int32_t task[16]
+    ctypedef struct az_layout:
+        az_lanes *lanes
+        int count
+    ctypedef struct az_trial:
+        int64_t classes, tasks, train, valid
+        az_settings settings
+        int median, level1, level2, hot
+        int64_t fec_train, fec_valid
+        uint32_t forget
+        uint64_t rounding
+        int64_t hurdle_train, hurdle_valid
+        double quantile
+        int32_t window
+        double op_cost[65]
+        double most_cost
+        int timed
+        az_layout interpreted, compiled
+        const az_kernel_set *chunk_kernels
+        az_scores level[2]
+        az_heat heat
+        int64_t ways[5]
+        int64_t steps, steps_run, steps_native
+        int64_t stage[7]
+
+cdef extern from "lineage.h" nogil:
+    ctypedef struct az_ancestor:
+        int64_t birth
+        double fitness
+        int32_t before, mutation
+        int32_t count[3]
+    ctypedef struct az_lineage:
+        az_ancestor *ancestor
+        az_instruction *code
+        int32_t capacity
+
+cdef extern from "island.h" nogil:
+    int AZ_STOPPED_AT_FAILURE
+    ctypedef struct az_member:
+        az_candidate program
+        double fitness
+        int64_t birth
+        int32_t ancestor
+    ctypedef struct az_method:
+        int method, population, tournament, children, filter
+        double mutate_prob
+        int empty
+        az_candidate *seed
+        int seeds
+        uint64_t key
+        double target
+        int64_t most_steps, most_programs, patience, by
+        double by_fitness
+    ctypedef struct az_island:
+        az_method method
+        az_space space
+        az_trial trial
+        az_lineage lineage
+        az_member *member
+        int32_t members, oldest
+        az_member best
+        int64_t born, filtered, received, run
+    int az_island_finish(az_island *)
+    void az_island_free(az_island *)
+    int az_island_run(az_island *, int64_t, int64_t)
+    void az_island_restart(az_island *)
+    void az_island_receive(az_island *, int32_t, const az_candidate *, double, int64_t)
+    size_t az_island_save(const az_island *, uint8_t *)
+    int az_island_load(az_island *, const uint8_t *, size_t)
+
+HASH_LEAST = AZ_HASH_LEAST
+
+
+def hash128(bytes data not None) -> int:
+    """XXH3-128 of at least `HASH_LEAST` bytes, as the search computes it."""
+    if len(data) < AZ_HASH_LEAST:
+        raise ValueError(f"expected at least {AZ_HASH_LEAST} bytes")
+    cdef az_hash value = az_hash_of(<const char *>data, len(data))
+    return (<object>value.high << 64) | <object>value.low
+
+
+def canonical(Code code not None, int64_t classes):
+    """(packed canonical form, hash, structure's hash, depends): see `canonical.h`."""
+    cdef az_canonical form
+    cdef az_address_map addresses = az_map_addresses(&code.program)
+    cdef int64_t count = sum(code.program.count[f] for f in range(3))
+    if not az_canonical_new(&form, count, addresses.count):
+        raise MemoryError
+    try:
+        az_canonical_make(&form, &code.program, &addresses, classes)
+        value = az_canonical_hash(&form)
+        packed = tuple(
+            PyBytes_FromStringAndSize(
+                <const char *>form.program.body[f],
+                form.program.count[f] * sizeof(az_instruction))
+            for f in range(3))
+        depends = bool(az_canonical_depends(&form, &addresses, classes))
+        number = (<object>value.high << 64) | <object>value.low
+        return packed, number, az_structure_hash(&form), depends
+    finally:
+        az_canonical_free(&form)
+
+
+cdef tuple pack_candidate(const az_space *space, const az_candidate *c):
+    return tuple(
+        PyBytes_FromStringAndSize(
+            <const char *>(c.code + space.start[f]), c.count[f] * sizeof(az_instruction))
+        for f in range(3))
+
+
+cdef int unpack_candidate(const az_space *space, tuple packed, az_candidate *to) except -1:
+    """Copies a packed program that fits the space."""
+    cdef Code code = Code(packed)
+    for f in range(3):
+        if code.program.count[f] > space.most[f]:
+            raise ValueError(f"expected at most {space.most[f]} instructions")
+        for i in range(code.program.count[f]):
+            if not fits(space, &code.program.body[f][i]):
+                raise ValueError("expected addresses of the space")
+        to.count[f] = <int32_t>code.program.count[f]
+        memcpy(to.code + space.start[f], code.program.body[f],
+               code.program.count[f] * sizeof(az_instruction))
+    return 0
+
+
+cdef extern from "program.h" nogil:
+    ctypedef struct az_op_info:
+        uint8_t result, first, second
+    const az_op_info az_ops[65]
+
+
+cdef bint fits(const az_space *space, const az_instruction *instruction) noexcept:
+    cdef az_op_info op = az_ops[instruction.op]
+    return (
+        (not op.result or instruction.out < space.addresses[op.result])
+        and (not op.first or instruction.a < space.addresses[op.first])
+        and (not op.second or instruction.b < space.addresses[op.second])
+    )
+
+
+cdef class Space:
+    """What programs are drawn from.
+
+    `addresses`: how many scalars, vectors and matrices. `ops`: three lists of op numbers, for
+    Setup, Predict and Learn; `least`, `most` and `first`: three sizes each. `mutations`: numbers
+    of the kinds of mutation that are allowed, in the order of `space.h`.
+    """
+
+    cdef az_space space
+
+    def __cinit__(self, addresses, ops, least, most, first, mutations):
+        for t in range(3):
+            self.space.addresses[t + 1] = addresses[t]
+        for f in range(3):
+            self.space.op_count[f] = len(ops[f])
+            for i, number in enumerate(ops[f]):
+                if not 0 <= number < AZ_OP_COUNT:
+                    raise ValueError("expected an op of the table")
+                self.space.ops[f][i] = number
+            if not 0 <= least[f] <= first[f] <= most[f]:
+                raise ValueError("expected sizes in order")
+            self.space.least[f], self.space.most[f] = least[f], most[f]
+            self.space.first_size[f] = first[f]
+        self.space.mutations = len(mutations)
+        for i, number in enumerate(mutations):
+            if not 0 <= number < AZ_MUTATIONS:
+                raise ValueError("expected a kind of mutation")
+            self.space.mutation[i] = number
+        az_space_finish(&self.space)
+
+    @property
+    def capacity(self) -> int:
+        return self.space.capacity
+
+    def random(self, uint64_t seed, uint64_t candidate) -> tuple:
+        """A random program, packed."""
+        cdef az_draws draws = az_draws_of(az_key(seed, 0), candidate, 0)
+        cdef az_candidate made
+        cdef bytearray room = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
+        made.code = <az_instruction *><char *>room
+        az_empty_program(&self.space, &made)
+        az_random_program(&self.space, &draws, &made)
+        return pack_candidate(&self.space, &made)
+
+    def mutate(self, tuple packed not None, uint64_t seed, uint64_t candidate) -> tuple:
+        """(kind of mutation, the mutant, packed)."""
+        cdef az_draws draws = az_draws_of(az_key(seed, 0), candidate, 0)
+        cdef az_candidate made
+        cdef bytearray room = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
+        made.code = <az_instruction *><char *>room
+        unpack_candidate(&self.space, packed, &made)
+        kind = az_mutate(&self.space, &draws, &made)
+        return kind, pack_candidate(&self.space, &made)
+
+
+cdef int lay_out(az_layout *layout, list blocks, int64_t tasks) except -1:
+    """`blocks`: (batch, lanes of a chunk, numbers of the tasks in its lanes)."""
+    cdef Batch batch
+    layout.lanes = <az_lanes *>malloc(len(blocks) * sizeof(az_lanes) + 1)
+    if not layout.lanes:
+        raise MemoryError
+    memset(layout.lanes, 0, len(blocks) * sizeof(az_lanes))
+    for i, (batch, chunk, numbers) in enumerate(blocks):
+        layout.count = i + 1
+        layout.lanes[i].batch = &batch.batch
+        layout.lanes[i].kernels = az_level_kernels(chosen_level, batch.batch.lanes)
+        layout.lanes[i].chunk = chunk
+        for lane, number in enumerate(numbers):
+            if not 0 <= number < tasks:
+                raise ValueError("expected the number of a task")
+            layout.lanes[i].task[lane] = number
+    return 0
+
+
+cdef class Island:
+    """A population and the search that makes it better; see `island.h`.
+
+    `interpreted` and `compiled`: lists of (`Batch`, lanes of a chunk, task numbers) in the layouts
+    of the interpreter and of compiled code. `settings`: the fields of `az_method` and `az_trial`
+    by name; `seeds`: packed programs to start from. Not for two threads at once.
+    """
+
+    cdef az_island island
+    cdef Space space
+    cdef object kept
+    cdef dict natives
+    cdef bytearray seed_code
+    cdef bint busy
+
+    def __cinit__(
+        self,
+        Space space not None,
+        dict settings not None,
+        list interpreted not None,
+        list compiled not None,
+        list seeds not None,
+    ):
+        cdef az_trial *trial = &self.island.trial
+        cdef az_method *method = &self.island.method
+        cdef int size
+        self.space = space
+        self.kept = (interpreted, compiled)
+        self.natives = {}
+        self.island.space = space.space
+        method.method = settings["method"]
+        method.population = settings["population"]
+        method.tournament = settings["tournament"]
+        method.children = settings["children"]
+        method.filter = settings["filter"]
+        method.mutate_prob = settings["mutate_prob"]
+        method.empty = settings["empty"]
+        method.key = az_key(settings["seed"], settings["island"])
+        method.target = settings["target"]
+        method.most_steps = settings["most_steps"]
+        method.most_programs = settings["most_programs"]
+        method.patience = settings["patience"]
+        method.by = settings["by"]
+        method.by_fitness = settings["by_fitness"]
+        if method.population < 1 or method.children < 0 or method.tournament < 1:
+            raise ValueError("expected a population, and a tournament of at least one")
+        trial.classes = settings["classes"]
+        trial.tasks = settings["tasks"]
+        trial.train = settings["train"]
+        trial.valid = settings["valid"]
+        trial.settings.epochs = settings["epochs"]
+        trial.settings.max_abs_error = settings["max_abs_error"]
+        trial.settings.seed = settings["evaluation_seed"]
+        trial.median = settings["median"]
+        trial.level1 = settings["level1"]
+        trial.level2 = settings["level2"]
+        trial.hot = settings["hot"] and bool(compiled)
+        trial.fec_train = settings["fec_train"]
+        trial.fec_valid = settings["fec_valid"]
+        trial.forget = settings["forget"]
+        trial.rounding = settings["rounding"]
+        trial.hurdle_train = settings["hurdle_train"]
+        trial.hurdle_valid = settings["hurdle_valid"]
+        trial.quantile = settings["quantile"]
+        trial.window = settings["window"]
+        for op in range(AZ_OP_COUNT):
+            trial.op_cost[op] = settings["op_cost"][op]
+        trial.most_cost = settings["most_cost"]
+        size = settings["cache_size"]
+        lay_out(&trial.interpreted, interpreted, trial.tasks)
+        lay_out(&trial.compiled, compiled, trial.tasks)
+        if compiled:
+            trial.chunk_kernels = az_level_kernels(chosen_level, compiled[0][1])
+        if trial.level1 and not az_scores_new(&trial.level[0], size):
+            raise MemoryError
+        if trial.level2 and not az_scores_new(&trial.level[1], size):
+            raise MemoryError
+        self._take_seeds(seeds)
+        if not az_island_finish(&self.island):
+            raise MemoryError
+
+    cdef int _take_seeds(self, list seeds) except -1:
+        cdef int64_t capacity = self.space.space.capacity
+        cdef az_method *method = &self.island.method
+        self.seed_code = bytearray(len(seeds) * capacity * sizeof(az_instruction) + 1)
+        method.seed = <az_candidate *>malloc(len(seeds) * sizeof(az_candidate) + 1)
+        if not method.seed:
+            raise MemoryError
+        method.seeds = len(seeds)
+        for i, packed in enumerate(seeds):
+            method.seed[i].code = (
+                <az_instruction *><char *>self.seed_code + <int64_t>i * capacity)
+            unpack_candidate(&self.space.space, packed, &method.seed[i])
+        return 0
+
+    def __dealloc__(self):
+        cdef az_trial *trial = &self.island.trial
+        if trial.heat.structure:
+            for i in range(AZ_HEAT_SETS * AZ_HEAT_WAYS):
+                free(trial.heat.structure[i].native)
+        az_island_free(&self.island)
+
+    def run(self, int64_t until, double seconds) -> int:
+        """Draws and decides candidates until `until` were born, or about that many seconds are
+        over; returns why it stopped (`island.h`). The GIL is released meanwhile."""
+        cdef int reason
+        cdef int64_t nanoseconds = <int64_t>(min(seconds, 1e9) * 1e9)
+        if self.busy:
+            raise RuntimeError("expected an island that is idle")
+        self.busy = True
+        try:
+            with nogil:
+                reason = az_island_run(&self.island, until, nanoseconds)
+        finally:
+            self.busy = False
+        if reason == AZ_STOPPED_AT_FAILURE:
+            raise MemoryError
+        return reason
+
+    def restart(self) -> None:
+        """Begins a new population."""
+        az_island_restart(&self.island)
+
+    def counts(self) -> dict:
+        """What was done since the search began; `mean` is over the population."""
+        cdef az_island *s = &self.island
+        total = 0.0
+        for i in range(s.members):
+            total += s.member[i].fitness
+        evaluated, level1, level2, over_budget, hurdled = [s.trial.ways[w] for w in range(5)]
+        return {
+            "run": s.run,
+            "programs": s.born,
+            "evaluated": evaluated,
+            "level1": level1,
+            "level2": level2,
+            "filtered": s.filtered,
+            "over_budget": over_budget,
+            "hurdled": hurdled,
+            "steps": s.trial.steps,
+            "received": s.received,
+            "best": s.best.fitness if s.best.fitness >= 0.0 else float("nan"),
+            "mean": total / s.members if s.members else float("nan"),
+        }
+
+    def steps_run(self) -> tuple:
+        """Training steps that were executed by this process, and those of them natively."""
+        return self.island.trial.steps_run, self.island.trial.steps_native
+
+    @property
+    def members(self) -> int:
+        return self.island.members
+
+    def member(self, int32_t place) -> tuple:
+        """(packed program, fitness, birth) of a member of the population."""
+        cdef az_member *m
+        if not 0 <= place < self.island.members:
+            raise IndexError(place)
+        m = &self.island.member[place]
+        return pack_candidate(&self.space.space, &m.program), m.fitness, m.birth
+
+    def best(self):
+        """The same of the best program of this population so far; None where there is none."""
+        cdef az_member *m = &self.island.best
+        if m.fitness < 0.0:
+            return None
+        return pack_candidate(&self.space.space, &m.program), m.fitness, m.birth
+
+    def ancestors(self) -> list:
+        """Of the best, first to last: (birth, number of its mutation, fitness, packed program)."""
+        cdef az_lineage *lineage = &self.island.lineage
+        cdef az_ancestor *a
+        cdef az_candidate program
+        cdef int32_t at = self.island.best.ancestor
+        found = []
+        while at >= 0:
+            a = &lineage.ancestor[at]
+            program.code = lineage.code + <int64_t>at * lineage.capacity
+            for f in range(3):
+                program.count[f] = a.count[f]
+            found.append(
+                (a.birth, a.mutation, a.fitness, pack_candidate(&self.space.space, &program)))
+            at = a.before
+        return found[::-1]
+
+    def receive(self, int32_t place, tuple packed not None, double fitness, int64_t birth) -> None:
+        """A program from another island takes the place of a member."""
+        cdef az_candidate program
+        cdef bytearray room = bytearray(self.space.space.capacity * sizeof(az_instruction) + 1)
+        if not 0 <= place < self.island.members:
+            raise IndexError(place)
+        program.code = <az_instruction *><char *>room
+        unpack_candidate(&self.space.space, packed, &program)
+        az_island_receive(&self.island, place, &program, fitness, birth)
+
+    def save(self) -> bytes:
+        """A snapshot: everything that the course of the search depends on."""
+        cdef size_t length = az_island_save(&self.island, NULL)
+        cdef bytes result = PyBytes_FromStringAndSize(NULL, length)
+        az_island_save(&self.island, <uint8_t *>PyBytes_AS_STRING(result))
+        return result
+
+    def load(self, bytes snapshot not None) -> None:
+        """Goes on from a snapshot; ValueError if it is none of an island with these settings,
+        which then is of no more use."""
+        if not az_island_load(
+            &self.island, <const uint8_t *>PyBytes_AS_STRING(snapshot), len(snapshot)
+        ):
+            raise ValueError("expected a snapshot of an island with the same settings")
+
+    # ---- hot structures ----
+
+    def hottest(self, int count) -> list:
+        """The structures with most training steps of late, without those that have a compiled
+        function: (key, steps, evaluations, packed program), hottest first."""
+        cdef az_structure *s
+        cdef az_space packed
+        found = []
+        if not self.island.trial.hot:
+            return found
+        for i in range(AZ_HEAT_SETS * AZ_HEAT_WAYS):
+            s = &self.island.trial.heat.structure[i]
+            if s.key and not s.native and s.steps > 0:
+                found.append((s.steps, s.key, i))
+        found.sort(reverse=True)
+        result = []
+        for steps, key, i in found[:count]:
+            s = &self.island.trial.heat.structure[<int>i]
+            packed.start[0] = 0
+            packed.start[1] = s.program.count[0]
+            packed.start[2] = s.program.count[0] + s.program.count[1]
+            result.append((key, steps, s.runs, pack_candidate(&packed, &s.program)))
+        return result
+
+    def use_native(self, uint64_t key, list natives not None) -> bool:
+        """From now on the structure runs by these functions (`Native`), one per compiled block;
+        False if it is no longer among those that are counted."""
+        cdef az_structure *s
+        cdef Native native
+        cdef Batch batch
+        cdef az_layout *layout = &self.island.trial.compiled
+        if self.busy:
+            raise RuntimeError("expected an island that is idle")
+        if len(natives) != layout.count:
+            raise ValueError(f"expected {layout.count} functions")
+        for block, native in enumerate(natives):
+            if (
+                native.program.features != layout.lanes[<int>block].batch.features
+                or native.program.lanes != layout.lanes[<int>block].chunk
+                or native.program.many_classes != (self.island.trial.classes > 2)
+            ):
+                raise ValueError("expected functions for the layout of the blocks")
+        for i in range(AZ_HEAT_SETS * AZ_HEAT_WAYS):
+            s = &self.island.trial.heat.structure[i]
+            if s.key == key and not s.native:
+                s.native = <const az_native **>malloc(layout.count * sizeof(az_native *))
+                if not s.native:
+                    raise MemoryError
+                for block, native in enumerate(natives):
+                    s.native[<int>block] = native.program
+                self.natives[key] = natives
+                return True
+        return False
+
+    def cool(self) -> None:
+        """Halves what is counted of structures."""
+        if self.island.trial.hot:
+            az_heat_cool(&self.island.trial.heat)
+
+    # ---- measuring ----
+
+    def time_stages(self) -> None:
+        """Measure where the time goes from now on."""
+        self.island.trial.timed = 1
+
+    def stages(self) -> dict:
+        """CPU seconds of each stage since `time_stages`."""
+        names = ("draw", "analyse", "look up", "prepare", "fingerprint", "evaluate", "replace")
+        return {name: self.island.trial.stage[i] / 1e9 for i, name in enumerate(names)}

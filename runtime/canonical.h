@@ -1,0 +1,44 @@
+/* A program's canonical form, its hashes, and whether it depends on what it should.
+ *
+ * The canonical form (azc/analysis.py, `canonical`) is laid out as it is hashed:
+ *
+ *     int64  op table's version | bytes of Setup | of Predict | of Learn
+ *     live instructions, renamed: Setup, Predict, Learn without gaps
+ *     zeros up to AZ_HASH_LEAST bytes
+ */
+#ifndef AZ_CANONICAL_H
+#define AZ_CANONICAL_H
+
+#include "program.h"
+#include "xxh3.h"
+
+typedef struct {
+    uint8_t *bytes;   /* of az_canonical_bytes */
+    size_t length;    /* of what is hashed */
+    az_program program; /* the canonical program, within `bytes` */
+    az_facts facts;
+    /* working arrays */
+    uint8_t *live, *scratch, *bare;
+    int32_t *names;
+} az_canonical;
+
+/* Takes one allocation; 0: no memory. For programs of at most so many instructions and addresses. */
+int az_canonical_new(az_canonical *c, int64_t instructions, int64_t addresses);
+void az_canonical_free(az_canonical *c);
+
+/* Fills `c` with the canonical form of a program for tasks of so many classes. `map` covers all of
+ * the program's addresses and the interface's. */
+void az_canonical_make(
+    az_canonical *c, const az_program *program, const az_address_map *map, int64_t classes);
+
+/* XXH3-128 of the canonical form: equal hashes, equal programs. */
+az_hash az_canonical_hash(const az_canonical *c);
+
+/* XXH3-64 of it without constants: of its structure (azc/compiler/structure.py). */
+uint64_t az_structure_hash(az_canonical *c);
+
+/* Whether the prediction depends on the features and, through what Learn leaves behind, on labels
+ * (as far as instructions tell, not values). Made from the canonical form. */
+int az_canonical_depends(az_canonical *c, const az_address_map *map, int64_t classes);
+
+#endif

@@ -1,0 +1,110 @@
+/* The table of scores. Entry -1 is none. */
+#include "scores.h"
+
+#include <stdlib.h>
+
+int az_scores_new(az_scores *t, int32_t capacity)
+{
+    int32_t buckets = 16;
+    while (buckets < capacity)
+        buckets *= 2;
+    t->capacity = capacity;
+    t->mask = buckets - 1;
+    t->entry = malloc((size_t)capacity * sizeof *t->entry);
+    t->bucket = malloc((size_t)buckets * sizeof *t->bucket);
+    if (!t->entry || !t->bucket)
+        return 0;
+    az_scores_clear(t);
+    return 1;
+}
+
+void az_scores_free(az_scores *t)
+{
+    free(t->entry);
+    free(t->bucket);
+    memset(t, 0, sizeof *t);
+}
+
+void az_scores_clear(az_scores *t)
+{
+    t->used = 0;
+    t->newest = t->oldest = t->vacant = -1;
+    memset(t->bucket, 0xff, (size_t)(t->mask + 1) * sizeof *t->bucket);
+}
+
+static int32_t *bucket_of(const az_scores *t, az_hash key)
+{
+    return &t->bucket[key.low & (uint64_t)t->mask];
+}
+
+/* Where the number of the entry with that key stands: in its bucket or in a chain. */
+static int32_t *link_to(const az_scores *t, az_hash key)
+{
+    int32_t *link = bucket_of(t, key);
+    while (*link >= 0) {
+        const az_scored *e = &t->entry[*link];
+        if (e->key.low == key.low && e->key.high == key.high)
+            break;
+        link = &t->entry[*link].chain;
+    }
+    return link;
+}
+
+static void take_from_order(az_scores *t, const az_scored *e)
+{
+    *(e->newer >= 0 ? &t->entry[e->newer].older : &t->newest) = e->older;
+    *(e->older >= 0 ? &t->entry[e->older].newer : &t->oldest) = e->newer;
+}
+
+static void put_newest(az_scores *t, int32_t number)
+{
+    az_scored *e = &t->entry[number];
+    e->newer = -1;
+    e->older = t->newest;
+    *(t->newest >= 0 ? &t->entry[t->newest].newer : &t->oldest) = number;
+    t->newest = number;
+}
+
+az_score *az_scores_find(az_scores *t, az_hash key)
+{
+    const int32_t number = *link_to(t, key);
+    if (number < 0)
+        return NULL;
+    if (number != t->newest) {
+        take_from_order(t, &t->entry[number]);
+        put_newest(t, number);
+    }
+    return &t->entry[number].score;
+}
+
+void az_scores_drop(az_scores *t, az_hash key)
+{
+    int32_t *link = link_to(t, key);
+    const int32_t number = *link;
+    if (number < 0)
+        return;
+    az_scored *e = &t->entry[number];
+    *link = e->chain;
+    take_from_order(t, e);
+    e->chain = t->vacant;
+    t->vacant = number;
+}
+
+az_score *az_scores_add(az_scores *t, az_hash key)
+{
+    if (t->vacant < 0 && t->used == t->capacity)
+        az_scores_drop(t, t->entry[t->oldest].key);
+    int32_t number = t->vacant;
+    if (number >= 0)
+        t->vacant = t->entry[number].chain;
+    else
+        number = t->used++;
+    az_scored *e = &t->entry[number];
+    int32_t *bucket = bucket_of(t, key);
+    memset(e, 0, sizeof *e);
+    e->key = key;
+    e->chain = *bucket;
+    *bucket = number;
+    put_newest(t, number);
+    return &e->score;
+}

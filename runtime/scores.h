@@ -1,0 +1,47 @@
+/* What is known of programs evaluated before: a table of bounded size, the least recently used
+ * entry out. Serves both levels of functional equivalence checking.
+ *
+ *     entry     [capacity]   key, score, links: chain of its bucket, neighbours in order of use
+ *     bucket    [buckets]    first entry of each chain
+ */
+#ifndef AZ_SCORES_H
+#define AZ_SCORES_H
+
+#include "xxh3.h"
+
+/* What is known of a program; `known` has a bit for each. */
+enum { AZ_HAS_FITNESS = 1, AZ_HAS_PREFIX = 2, AZ_HAS_FINGERPRINT = 4, AZ_HOPELESS = 8 };
+
+typedef struct {
+    double fitness, prefix; /* of the whole evaluation, and of the hurdle's */
+    uint64_t fingerprint;
+    int64_t steps, prefix_steps, fingerprint_steps; /* training steps that each took */
+    uint32_t known, hits;
+} az_score;
+
+typedef struct {
+    az_hash key;
+    az_score score;
+    int32_t chain, newer, older;
+} az_scored;
+
+typedef struct {
+    az_scored *entry;
+    int32_t *bucket;
+    int32_t capacity, used, mask, newest, oldest, vacant;
+} az_scores;
+
+/* 0: no memory. */
+int az_scores_new(az_scores *table, int32_t capacity);
+void az_scores_free(az_scores *table);
+
+/* The score under a key, which thereby becomes the most recently used; NULL if there is none. */
+az_score *az_scores_find(az_scores *table, az_hash key);
+
+/* A new score, zeroed, under a key that is not there yet. */
+az_score *az_scores_add(az_scores *table, az_hash key);
+
+void az_scores_drop(az_scores *table, az_hash key);
+void az_scores_clear(az_scores *table);
+
+#endif

@@ -1,0 +1,400 @@
+/* Deciding candidates. */
+#include "trial.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void az_trial_time(az_trial *t, int stage)
+{
+    if (!t->timed)
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const int64_t at = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    t->stage[stage] += t->mark ? at - t->mark : 0;
+    t->mark = at;
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static int64_t width_of(const az_trial *t)
+{
+    return t->classes > 2 ? t->classes : 1;
+}
+
+static int reserve_lanes(const az_trial *t, az_layout *layout)
+{
+    for (int i = 0; i < layout->count; ++i) {
+        az_lanes *lanes = &layout->lanes[i];
+        const size_t row = (size_t)(lanes->batch->lanes * width_of(t)) * sizeof(double);
+        lanes->machine = az_machine_new();
+        lanes->valid = malloc((size_t)t->fec_valid * row + 1);
+        lanes->training = malloc((size_t)t->fec_train * row + 1);
+        if (!lanes->machine || !lanes->valid || !lanes->training)
+            return 0;
+    }
+    return 1;
+}
+
+static void free_lanes(az_layout *layout)
+{
+    for (int i = 0; i < layout->count; ++i) {
+        az_machine_free(layout->lanes[i].machine);
+        free(layout->lanes[i].valid);
+        free(layout->lanes[i].training);
+    }
+    free(layout->lanes);
+}
+
+int az_trial_finish(az_trial *t, const az_space *space)
+{
+    const int64_t most = t->tasks > t->window ? t->tasks : t->window;
+    const size_t per_task = (size_t)((t->fec_train + t->fec_valid) * width_of(t));
+    const size_t digest = (size_t)t->tasks * per_task + AZ_HASH_LEAST / 8 + 1;
+    const int32_t *n = space->addresses;
+    t->map = (az_address_map){{0, 0, n[1], n[1] + n[2]}, n[1] + n[2] + n[3]};
+    t->threshold = -INFINITY;
+    t->recent = malloc((size_t)t->window * sizeof *t->recent + 1);
+    t->fitness = malloc((size_t)t->tasks * sizeof *t->fitness);
+    t->sorted = malloc((size_t)most * sizeof *t->sorted);
+    t->digest = calloc(digest, sizeof *t->digest);
+    t->constants = malloc((size_t)space->capacity * 3 * AZ_MAX_LANES * sizeof *t->constants + 1);
+    t->places = malloc((size_t)space->capacity * sizeof *t->places + 1);
+    if (!t->recent || !t->fitness || !t->sorted || !t->digest || !t->constants || !t->places)
+        return 0;
+    return az_canonical_new(&t->canonical, space->capacity, t->map.count) &&
+           az_heat_new(&t->heat, t->hot ? space->capacity : 0) &&
+           reserve_lanes(t, &t->interpreted) && reserve_lanes(t, &t->compiled);
+}
+
+void az_trial_free(az_trial *t)
+{
+    free_lanes(&t->interpreted);
+    free_lanes(&t->compiled);
+    az_canonical_free(&t->canonical);
+    az_scores_free(&t->level[0]);
+    az_scores_free(&t->level[1]);
+    az_heat_free(&t->heat);
+    free(t->recent);
+    free(t->fitness);
+    free(t->sorted);
+    free(t->digest);
+    free(t->constants);
+    free(t->places);
+}
+
+/* ---- before it is run ---------------------------------------------------------------------- */
+
+double az_trial_cost(const az_trial *t, const az_program *program)
+{
+    double cost[3] = {0.0, 0.0, 0.0};
+    for (int f = 0; f < 3; ++f)
+        for (int64_t i = 0; i < program->count[f]; ++i)
+            cost[f] += t->op_cost[program->body[f][i].op];
+    return cost[AZ_SETUP] + (double)t->train * (cost[AZ_PREDICT] + cost[AZ_LEARN]);
+}
+
+az_hash az_trial_analyse(az_trial *t, const az_space *space, const az_candidate *c)
+{
+    const az_program program = az_program_of(space, c);
+    az_canonical_make(&t->canonical, &program, &t->map, t->classes);
+    t->prepared = 0;
+    return az_canonical_hash(&t->canonical);
+}
+
+int az_trial_depends(az_trial *t)
+{
+    return az_canonical_depends(&t->canonical, &t->map, t->classes);
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+/* Prepares the interpreter's machines for the candidate. */
+static void prepare(az_trial *t)
+{
+    if (t->prepared)
+        return;
+    for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
+        az_lanes *lanes = &t->interpreted.lanes[i];
+        const az_work work = {
+            .program = &t->canonical.program, .batch = lanes->batch, .settings = &t->settings};
+        t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
+    }
+    t->prepared = 1;
+    az_trial_time(t, AZ_STAGE_PREPARE);
+}
+
+static void finish(az_machine *machine)
+{
+    while (!az_machine_run(machine, INT64_C(1) << 40))
+        continue;
+}
+
+/* Adds up the training steps of the active lanes, and takes their fitness. */
+static int64_t gather(az_trial *t, const az_lanes *lanes)
+{
+    int64_t steps = 0;
+    const double *fitness = az_machine_fitness(lanes->machine);
+    for (int64_t l = 0; l < lanes->batch->lanes; ++l)
+        if (lanes->batch->active >> l & 1) {
+            steps += az_machine_trained(lanes->machine, l);
+            t->fitness[lanes->task[l]] = fitness[l];
+        }
+    return steps;
+}
+
+static int64_t run_interpreted(az_trial *t, const az_part *part)
+{
+    int64_t steps = 0;
+    prepare(t);
+    for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
+        const az_lanes *lanes = &t->interpreted.lanes[i];
+        az_machine_begin(lanes->machine, part);
+        finish(lanes->machine);
+        steps += gather(t, lanes);
+    }
+    return steps;
+}
+
+/* A compiled function's arguments: constants for every lane of every chunk, and places. */
+static void set_arguments(az_trial *t, const az_native *native, const az_lanes *lanes)
+{
+    const int64_t F = native->features, chunks = lanes->batch->lanes / lanes->chunk;
+    int64_t constants = 0, places = 0;
+    for (int f = 0; f < 3; ++f)
+        for (int64_t i = 0; i < t->canonical.program.count[f]; ++i) {
+            const az_instruction *in = &t->canonical.program.body[f][i];
+            const az_op_info *op = &az_ops[in->op];
+            const int indices = op->entry ? op->constants - 1 : 0;
+            int64_t place = 0;
+            for (int c = 0; c < indices; ++c)
+                place = place * F + az_entry_index(in->constant[c], F);
+            if (op->entry)
+                t->places[places++] = place;
+            for (int c = indices; c < op->constants; ++c, ++constants)
+                for (int64_t q = 0; q < chunks; ++q)
+                    for (int64_t l = 0; l < lanes->chunk; ++l)
+                        t->constants[(q * native->constants + constants) * lanes->chunk + l] =
+                            in->constant[c];
+        }
+}
+
+static int64_t run_compiled(az_trial *t, const az_structure *structure)
+{
+    int64_t steps = 0;
+    for (int i = 0; i < t->compiled.count && !t->failed; ++i) {
+        az_lanes *lanes = &t->compiled.lanes[i];
+        set_arguments(t, structure->native[i], lanes);
+        const az_work work = {
+            .program = &t->canonical.program,
+            .batch = lanes->batch,
+            .settings = &t->settings,
+            .native = structure->native[i],
+            .native_kernels = t->chunk_kernels,
+            .constants = t->constants,
+            .places = t->places};
+        t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
+        if (t->failed)
+            break;
+        az_machine_begin(
+            lanes->machine, &(az_part){t->train, t->valid, t->settings.epochs, NULL, NULL});
+        finish(lanes->machine);
+        steps += gather(t, lanes);
+    }
+    t->steps_native += steps;
+    return steps;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The mean over tasks, or their median: the upper one of an even number, as in the reference. */
+static double over_tasks(const az_trial *t)
+{
+    if (t->median) {
+        memcpy(t->sorted, t->fitness, (size_t)t->tasks * sizeof *t->sorted);
+        qsort(t->sorted, (size_t)t->tasks, sizeof *t->sorted, ascending);
+        return t->sorted[t->tasks / 2];
+    }
+    double sum = 0.0;
+    for (int64_t i = 0; i < t->tasks; ++i)
+        sum += t->fitness[i];
+    return sum / (double)t->tasks;
+}
+
+/* ---- what may have been found out before ---------------------------------------------------- */
+
+/* A prediction as its fingerprint sees it: rounded, one NaN, one zero. */
+static double seen(const az_trial *t, double value)
+{
+    if (value != value)
+        return NAN;
+    if (t->rounding) { /* to the nearest, away from zero on a tie; may reach infinity, and stays */
+        uint64_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        if (isfinite(value))
+            bits += (t->rounding + 1) / 2;
+        bits &= ~t->rounding;
+        memcpy(&value, &bits, sizeof value);
+    }
+    return value + 0.0;
+}
+
+static void find_fingerprint(az_trial *t, az_score *own)
+{
+    const int64_t width = width_of(t), per_task = (t->fec_train + t->fec_valid) * width;
+    int alive = 0;
+    int64_t steps = 0;
+    prepare(t);
+    for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
+        const az_lanes *lanes = &t->interpreted.lanes[i];
+        const int64_t L = lanes->batch->lanes;
+        for (int64_t v = 0; v < L * t->fec_valid * width; ++v)
+            lanes->valid[v] = NAN;
+        az_machine_begin(
+            lanes->machine,
+            &(az_part){t->fec_train, t->fec_valid, 1, lanes->valid, lanes->training});
+        finish(lanes->machine);
+        for (int64_t l = 0; l < L; ++l) {
+            if (!(lanes->batch->active >> l & 1))
+                continue;
+            double *to = t->digest + lanes->task[l] * per_task;
+            const int64_t served = az_machine_trained(lanes->machine, l);
+            const int lives = !az_machine_died(lanes->machine, l);
+            steps += served;
+            alive |= lives;
+            for (int64_t e = 0; e < t->fec_train * width; ++e)
+                *to++ = e < (served - !lives) * width ? seen(t, lanes->training[e * L + l]) : NAN;
+            for (int64_t e = 0; e < t->fec_valid * width; ++e)
+                *to++ = seen(t, lanes->valid[l * t->fec_valid * width + e]);
+        }
+    }
+    size_t bytes = (size_t)(t->tasks * per_task) * sizeof *t->digest;
+    bytes = bytes < AZ_HASH_LEAST ? AZ_HASH_LEAST : bytes;
+    own->fingerprint = az_hash_of(t->digest, bytes).low;
+    own->fingerprint_steps = steps;
+    own->known |= AZ_HAS_FINGERPRINT | (alive ? 0 : AZ_HOPELESS);
+    t->steps_run += steps;
+    az_trial_time(t, AZ_STAGE_FINGERPRINT);
+}
+
+static void find_prefix(az_trial *t, az_score *own)
+{
+    own->prefix_steps =
+        run_interpreted(t, &(az_part){t->hurdle_train, t->hurdle_valid, 1, NULL, NULL});
+    own->prefix = over_tasks(t);
+    own->known |= AZ_HAS_PREFIX;
+    t->steps_run += own->prefix_steps;
+    az_trial_time(t, AZ_STAGE_EVALUATE);
+}
+
+static void find_fitness(az_trial *t, az_score *own)
+{
+    az_structure *structure = NULL;
+    if (t->hot) {
+        structure = az_heat_of(
+            &t->heat, az_structure_hash(&t->canonical), &t->canonical.program);
+        ++structure->runs;
+    }
+    if (structure && structure->native)
+        own->steps = run_compiled(t, structure);
+    else
+        own->steps = run_interpreted(
+            t, &(az_part){t->train, t->valid, t->settings.epochs, NULL, NULL});
+    if (structure)
+        structure->steps += own->steps;
+    own->fitness = over_tasks(t);
+    own->known |= AZ_HAS_FITNESS;
+    t->steps_run += own->steps;
+    az_trial_time(t, AZ_STAGE_EVALUATE);
+}
+
+/* ---- deciding ------------------------------------------------------------------------------ */
+
+/* Whether a prefix score is among the better ones of late; it counts as one from now on. The
+ * threshold is taken anew whenever a tenth of the window is. */
+static int passes(az_trial *t, double prefix)
+{
+    const int result = prefix >= t->threshold;
+    t->recent[t->recents++ % t->window] = prefix;
+    const int32_t every = t->window >= 10 ? t->window / 10 : 1;
+    if (t->recents % every == 0) {
+        const int64_t count = t->recents < t->window ? t->recents : t->window;
+        memcpy(t->sorted, t->recent, (size_t)count * sizeof *t->sorted);
+        qsort(t->sorted, (size_t)count, sizeof *t->sorted, ascending);
+        t->threshold = t->sorted[(int64_t)(t->quantile * (double)count)];
+    }
+    return result;
+}
+
+/* The fitness of a program that level 2 does not answer for; *how becomes AZ_HURDLED where it was
+ * stopped at the hurdle. */
+static double try_it(az_trial *t, az_score *own, int *how)
+{
+    if (t->hurdle_train) {
+        if (!(own->known & AZ_HAS_PREFIX))
+            find_prefix(t, own);
+        t->steps += own->prefix_steps;
+        if (!passes(t, own->prefix)) {
+            *how = AZ_HURDLED;
+            return own->prefix;
+        }
+    }
+    if (!(own->known & AZ_HAS_FITNESS))
+        find_fitness(t, own);
+    t->steps += own->steps;
+    return own->fitness;
+}
+
+static double by_fingerprint(az_trial *t, az_score *own, int *how)
+{
+    if (!(own->known & AZ_HAS_FINGERPRINT))
+        find_fingerprint(t, own);
+    t->steps += own->fingerprint_steps;
+    if (own->known & AZ_HOPELESS) /* every task stops in training, so the fitness is 0 */
+        return 0.0;
+    const az_hash key = {own->fingerprint, 0};
+    az_score *alike = az_scores_find(&t->level[1], key);
+    if (alike) {
+        *how = AZ_LEVEL_2;
+        const double fitness = alike->fitness;
+        if (++alike->hits >= t->forget)
+            az_scores_drop(&t->level[1], key);
+        return fitness;
+    }
+    const double fitness = try_it(t, own, how);
+    if (*how != AZ_HURDLED) {
+        alike = az_scores_add(&t->level[1], key);
+        alike->fitness = fitness;
+    }
+    return fitness;
+}
+
+double az_trial_decide(az_trial *t, az_hash hash, double cost)
+{
+    if (t->most_cost > 0.0 && cost > t->most_cost) {
+        ++t->ways[AZ_OVER_BUDGET];
+        return 0.0;
+    }
+    az_score own = {0}, *remembered = t->level1 ? az_scores_find(&t->level[0], hash) : NULL;
+    if (remembered)
+        own = *remembered;
+    const uint32_t known = own.known;
+    az_trial_time(t, AZ_STAGE_LOOK_UP);
+    int how = AZ_EVALUATED;
+    const double fitness = t->level2 ? by_fingerprint(t, &own, &how) : try_it(t, &own, &how);
+    if (t->level1) {
+        if (own.known == known)
+            how = AZ_LEVEL_1; /* nothing had to be run */
+        else
+            *(remembered ? remembered : az_scores_add(&t->level[0], hash)) = own;
+    }
+    ++t->ways[how];
+    az_trial_time(t, AZ_STAGE_LOOK_UP);
+    return fitness;
+}

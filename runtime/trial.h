@@ -1,0 +1,110 @@
+/* Decides candidates: what fitness a program has on the tasks of a search, found with as little
+ * work as possible.
+ *
+ *     static cost        above the budget: fitness 0, nothing is run
+ *     canonical form     an equal program was run before: level 1 of functional equivalence checking
+ *     fingerprint        another program predicted the same from a few examples: level 2
+ *     hurdle             a prefix of the examples, beyond which only the better ones go
+ *     evaluation         all examples of all tasks, interpreted or compiled
+ *
+ * Level 1 only remembers. Every decision is taken as if each program had been run anew, so that
+ * the course of a search is the same with level 1 and without.
+ */
+#ifndef AZ_TRIAL_H
+#define AZ_TRIAL_H
+
+#include "canonical.h"
+#include "heat.h"
+#include "interpreter.h"
+#include "scores.h"
+#include "space.h"
+
+/* How a candidate was decided. */
+enum { AZ_EVALUATED, AZ_LEVEL_1, AZ_LEVEL_2, AZ_OVER_BUDGET, AZ_HURDLED, AZ_WAYS };
+
+/* Where the time goes. */
+enum {
+    AZ_STAGE_DRAW,
+    AZ_STAGE_ANALYSE, /* slice, canonical form, hash, filter */
+    AZ_STAGE_LOOK_UP,
+    AZ_STAGE_PREPARE, /* of machines */
+    AZ_STAGE_FINGERPRINT,
+    AZ_STAGE_EVALUATE,
+    AZ_STAGE_REPLACE,
+    AZ_STAGES
+};
+
+/* Some tasks side by side, in the layout of the interpreter or of compiled code. */
+typedef struct {
+    const az_batch *batch;
+    const az_kernel_set *kernels; /* of the batch's lanes */
+    int64_t chunk;                /* lanes of one chunk, for compiled code */
+    int32_t task[AZ_MAX_LANES];   /* number of the task in each active lane */
+    az_machine *machine;
+    double *valid, *training; /* the fingerprint's predictions */
+} az_lanes;
+
+typedef struct {
+    az_lanes *lanes;
+    int count;
+} az_layout;
+
+typedef struct {
+    /* what to do */
+    int64_t classes, tasks, train, valid;
+    az_settings settings;
+    int median; /* rather than the mean over tasks */
+    int level1, level2, hot;
+    int64_t fec_train, fec_valid;
+    uint32_t forget;       /* hits after which level 2 forgets an entry */
+    uint64_t rounding;     /* bits of a prediction that its fingerprint ignores */
+    int64_t hurdle_train, hurdle_valid; /* 0: no hurdle */
+    double quantile;
+    int32_t window;
+    double op_cost[AZ_OP_COUNT], most_cost; /* most_cost 0: no budget */
+    int timed;
+
+    /* what is kept */
+    az_layout interpreted, compiled;
+    const az_kernel_set *chunk_kernels;
+    az_address_map map;
+    az_canonical canonical;
+    az_scores level[2];
+    az_heat heat;
+    double *recent; /* [window] prefix scores, and where the next goes */
+    int64_t recents;
+    double threshold;
+    double *fitness; /* [tasks] of the last evaluation */
+    double *sorted;  /* [max(tasks, window)] */
+    double *digest;  /* what is hashed of a fingerprint */
+    double *constants; /* [chunks][constants][lane], and places, of a compiled call */
+    int64_t *places;
+    int prepared; /* machines are, for the candidate at hand */
+
+    /* what was done */
+    int64_t ways[AZ_WAYS], steps, steps_run, steps_native;
+    int64_t stage[AZ_STAGES]; /* nanoseconds, if timed */
+    int64_t mark;
+    int failed; /* no memory */
+} az_trial;
+
+/* Cuts up working memory, when what to do and the layouts are set; 0: no memory. */
+int az_trial_finish(az_trial *trial, const az_space *space);
+void az_trial_free(az_trial *trial);
+
+/* Analyses a candidate; returns its canonical hash. What follows is about that candidate. */
+az_hash az_trial_analyse(az_trial *trial, const az_space *space, const az_candidate *c);
+
+/* Whether the analysed candidate depends on features and labels. */
+int az_trial_depends(az_trial *trial);
+
+/* The fitness of the analysed candidate, whose hash is given; `cost` is its static cost. */
+double az_trial_decide(az_trial *trial, az_hash hash, double cost);
+
+/* Setup + examples x (Predict + Learn), from the costs of ops (reference, train budget). */
+double az_trial_cost(const az_trial *trial, const az_program *program);
+
+/* Adds the time since the last call to a stage. */
+void az_trial_time(az_trial *trial, int stage);
+
+#endif
