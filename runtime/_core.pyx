@@ -55,7 +55,9 @@ cdef extern from "plan.h" nogil:
     ctypedef struct az_plan:
         az_draft *draft
         int64_t first[4]
-    int az_plan_make(az_plan *, const az_program *, const az_shape *)
+    ctypedef struct az_known:
+        pass
+    int az_plan_make(az_plan *, const az_program *, const az_shape *, const az_known *)
     void az_plan_free(az_plan *)
 
 cdef extern from "native.h" nogil:
@@ -83,6 +85,7 @@ cdef extern from "interpreter.h" nogil:
         int keep_dead
     ctypedef struct az_work:
         const az_program *program
+        const az_known *known
         const az_batch *batch
         const az_settings *settings
         const az_native *native
@@ -232,7 +235,7 @@ def kernels_used(Code code not None, int64_t classes):
     cdef az_shape shape = az_shape(features=16, classes=classes, lanes=1, keep_dead=0)
     memset(&plan, 0, sizeof(plan))
     try:
-        if az_plan_make(&plan, &code.program, &shape) != AZ_READY:
+        if az_plan_make(&plan, &code.program, &shape, NULL) != AZ_READY:
             raise ValueError("expected a program that fits 16 features")
         return [plan.draft[step].kernel for step in range(plan.first[3])]
     finally:
@@ -388,7 +391,7 @@ cdef class Machine:
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
         cdef az_work work = az_work(
-            program=&code.program, batch=&batch.batch, settings=&settings,
+            program=&code.program, known=NULL, batch=&batch.batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         if native is not None:
             work.native = native.program
@@ -425,7 +428,7 @@ cdef class Machine:
         cdef int64_t lanes = batch.batch.lanes, width, chunk = 1
         cdef int status, finished = 0
         cdef az_work work = az_work(
-            program=&code.program, batch=&batch.batch, settings=&settings,
+            program=&code.program, known=NULL, batch=&batch.batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         cdef az_part part = az_part(
             train=batch.batch.train, valid=batch.batch.valid, epochs=epochs, predictions=NULL,

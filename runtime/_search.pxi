@@ -40,7 +40,6 @@ cdef extern from "space.h" nogil:
 cdef extern from "canonical.h" nogil:
     ctypedef struct az_canonical:
         az_program program
-        az_facts facts
     int az_canonical_new(az_canonical *, int64_t, int64_t)
     void az_canonical_free(az_canonical *)
     void az_canonical_make(

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Instructions of a function that are looked at as bits. */
+enum { SMALL = 64 };
+
 #define AZ_INFO(number, result, first, second, constants, random, entry, in_place, commutative)    \
     [number] = {result, first, second, constants, random, entry, in_place, commutative},
 
@@ -32,6 +35,73 @@ az_address_map az_map_addresses(const az_program *program)
         }
     az_address_map map = {{0, 0, size[1], size[1] + size[2]}, size[1] + size[2] + size[3]};
     return map;
+}
+
+/* The addresses that an instruction has to do with, as bits: where a program has no more than 64,
+ * which is the rule in a search, sets of them are one word. */
+typedef struct {
+    uint64_t out, a, b;
+    int keeps; /* other entries of its output */
+} touched;
+
+static uint64_t bit(const az_address_map *map, int type, int32_t number)
+{
+    return type ? UINT64_C(1) << az_address(map, type, number) : 0;
+}
+
+static touched touched_by(const az_address_map *map, const az_instruction *in)
+{
+    const az_op_info *op = &az_ops[in->op];
+    return (touched){bit(map, op->result, in->out), bit(map, op->first, in->a),
+                     bit(map, op->second, in->b), op->entry};
+}
+
+/* As `mark` below; returns what is needed before the function. */
+static uint64_t mark_bits(
+    const touched *body, int64_t count, uint8_t *live, uint64_t needed, int *grown)
+{
+    for (int64_t i = count; i-- > 0;) {
+        const touched *t = &body[i];
+        if (!(needed & t->out))
+            continue;
+        *grown |= !live[i];
+        if (!t->keeps)
+            needed &= ~t->out;
+        live[i] = (uint8_t)(AZ_LIVE | (t->a & ~needed ? AZ_FIRST_DIES : 0) |
+                            (t->b & ~needed ? AZ_SECOND_DIES : 0));
+        needed |= t->a | t->b;
+    }
+    return needed;
+}
+
+/* As az_find_live, for at most SMALL instructions and 64 addresses. */
+static void find_live_bits(
+    const az_program *program,
+    const az_address_map *map,
+    uint8_t *const *live_of,
+    int32_t features,
+    int32_t label,
+    int32_t prediction)
+{
+    touched body[3][SMALL];
+    const uint64_t given = UINT64_C(1) << features | UINT64_C(1) << label;
+    uint64_t before = 0;
+    for (int f = 0; f < 3; ++f)
+        for (int64_t i = 0; i < program->count[f]; ++i)
+            body[f][i] = touched_by(map, &program->body[f][i]);
+    for (int grown = 1; grown;) {
+        grown = 0;
+        uint64_t needed = mark_bits(
+            body[AZ_LEARN], program->count[AZ_LEARN], live_of[AZ_LEARN], before, &grown);
+        needed = (needed & ~given) | before | UINT64_C(1) << prediction;
+        needed = mark_bits(
+            body[AZ_PREDICT], program->count[AZ_PREDICT], live_of[AZ_PREDICT], needed, &grown);
+        needed &= ~given;
+        grown |= (needed & ~before) != 0;
+        before |= needed;
+    }
+    int grown;
+    mark_bits(body[AZ_SETUP], program->count[AZ_SETUP], live_of[AZ_SETUP], before, &grown);
 }
 
 /* Backward over one function: addresses needed after it become those needed before it, and
@@ -108,6 +178,35 @@ static int is_stateless(
     return 1;
 }
 
+/* What follows from the live instructions; `scratch` as for az_find_live. */
+static az_facts facts_of(
+    const az_program *program,
+    const az_address_map *map,
+    int64_t classes,
+    uint8_t *const *live_of,
+    uint8_t *scratch)
+{
+    const az_interface io = az_interface_of(classes);
+    const int32_t prediction = az_address(map, io.label_type, io.prediction);
+    az_facts facts = {0, 0, 0, 0};
+    int writes_prediction = 0;
+    for (int f = 0; f < 3; ++f)
+        for (int64_t i = 0; i < program->count[f]; ++i)
+            if (live_of[f][i]) {
+                const az_instruction *in = &program->body[f][i];
+                const az_op_info *op = &az_ops[in->op];
+                facts.random |= op->random;
+                facts.learns |= f == AZ_LEARN;
+                writes_prediction |=
+                    f == AZ_PREDICT && az_address(map, op->result, in->out) == prediction;
+            }
+    facts.stateless =
+        is_stateless(program, map, live_of[AZ_PREDICT], io, scratch, scratch + map->count);
+    /* An untouched prediction goes through the sigmoid again and again. */
+    facts.stateless_training = facts.stateless && (classes < 2 || writes_prediction);
+    return facts;
+}
+
 az_facts az_find_live(
     const az_program *program,
     const az_address_map *map,
@@ -128,6 +227,11 @@ az_facts az_find_live(
 
     memset(live, 0, (size_t)(program->count[0] + program->count[1] + program->count[2]));
     memset(before_predict, 0, size);
+    if (size <= 64 && program->count[0] <= SMALL && program->count[1] <= SMALL &&
+        program->count[2] <= SMALL) {
+        find_live_bits(program, map, live_of, features, label, prediction);
+        return facts_of(program, map, classes, live_of, scratch);
+    }
     /* After Predict come Learn and then Predict again, or (in validation) Predict at once; the
      * features and the label are set anew before each call. Needs only grow, so this ends. */
     for (int grown = 1; grown;) {
@@ -146,21 +250,5 @@ az_facts az_find_live(
     }
     memcpy(needed, before_predict, size);
     mark(program, map, AZ_SETUP, live_of[AZ_SETUP], needed);
-
-    az_facts facts = {0, 0, 0, 0};
-    int writes_prediction = 0;
-    for (int f = 0; f < 3; ++f)
-        for (int64_t i = 0; i < program->count[f]; ++i)
-            if (live_of[f][i]) {
-                const az_instruction *in = &program->body[f][i];
-                const az_op_info *op = &az_ops[in->op];
-                facts.random |= op->random;
-                facts.learns |= f == AZ_LEARN;
-                writes_prediction |=
-                    f == AZ_PREDICT && az_address(map, op->result, in->out) == prediction;
-            }
-    facts.stateless = is_stateless(program, map, live_of[AZ_PREDICT], io, before_predict, needed);
-    /* An untouched prediction goes through the sigmoid again and again. */
-    facts.stateless_training = facts.stateless && (classes < 2 || writes_prediction);
-    return facts;
+    return facts_of(program, map, classes, live_of, scratch);
 }

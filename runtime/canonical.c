@@ -12,13 +12,14 @@ int az_canonical_new(az_canonical *c, int64_t instructions, int64_t addresses)
     room = ((room < AZ_HASH_LEAST ? AZ_HASH_LEAST : room) + 63) & ~(size_t)63;
     const size_t names = ((size_t)addresses * sizeof *c->names + 63) & ~(size_t)63;
     memset(c, 0, sizeof *c);
-    c->bytes = malloc(2 * room + names + (size_t)instructions + 2 * (size_t)addresses + 1);
+    c->bytes = malloc(2 * room + names + 2 * (size_t)instructions + 2 * (size_t)addresses + 1);
     if (!c->bytes)
         return 0;
     c->bare = c->bytes + room;
     c->names = (int32_t *)(c->bytes + 2 * room);
     c->live = c->bytes + 2 * room + names;
-    c->scratch = c->live + instructions;
+    c->kept = c->live + instructions;
+    c->scratch = c->kept + instructions;
     return 1;
 }
 
@@ -57,7 +58,7 @@ static int32_t read_name(const namer *n, int type, int32_t number)
 void az_canonical_make(
     az_canonical *c, const az_program *program, const az_address_map *map, int64_t classes)
 {
-    c->facts = az_find_live(program, map, classes, c->live, c->scratch);
+    c->known.facts = az_find_live(program, map, classes, c->live, c->scratch);
     const az_interface io = az_interface_of(classes);
     namer n = {c->names, map, {0, 0, 1, 0}};
     memset(c->names, 0xff, (size_t)map->count * sizeof *c->names);
@@ -74,12 +75,15 @@ void az_canonical_make(
                 name(&n, az_ops[in->op].result, in->out);
             }
     az_instruction *to = (az_instruction *)(c->bytes + HEAD);
+    uint8_t *kept = c->kept;
+    c->known.live = kept;
     int64_t head[4] = {AZ_TABLE_VERSION};
     live = c->live;
     for (int f = 0; f < 3; ++f) {
         c->program.body[f] = to;
         for (int64_t i = 0; i < program->count[f]; ++i) {
-            if (!*live++)
+            uint8_t flags = *live++;
+            if (!flags)
                 continue;
             const az_instruction *in = &program->body[f][i];
             const az_op_info *op = &az_ops[in->op];
@@ -91,7 +95,10 @@ void az_canonical_make(
                 const int32_t a = to->a;
                 to->a = to->b;
                 to->b = a;
+                flags = (uint8_t)((flags & AZ_LIVE) | (flags & AZ_FIRST_DIES ? AZ_SECOND_DIES : 0) |
+                                  (flags & AZ_SECOND_DIES ? AZ_FIRST_DIES : 0));
             }
+            *kept++ = flags;
             ++to;
         }
         c->program.count[f] = to - c->program.body[f];

@@ -9,16 +9,16 @@
 #ifndef AZ_CANONICAL_H
 #define AZ_CANONICAL_H
 
-#include "program.h"
+#include "plan.h"
 #include "xxh3.h"
 
 typedef struct {
     uint8_t *bytes;   /* of az_canonical_bytes */
     size_t length;    /* of what is hashed */
     az_program program; /* the canonical program, within `bytes` */
-    az_facts facts;
+    az_known known;     /* about it */
     /* working arrays */
-    uint8_t *live, *scratch, *bare;
+    uint8_t *live, *kept, *scratch, *bare;
     int32_t *names;
 } az_canonical;
 

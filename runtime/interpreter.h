@@ -38,6 +38,7 @@ typedef struct {
 /* What is to be run, and on what. All of it must outlive the run. */
 typedef struct {
     const az_program *program;
+    const az_known *known; /* as az_plan_make takes it */
     const az_batch *batch;
     const az_settings *settings;
     /* the same program compiled, or NULL to interpret it; a batch for it has its examples as

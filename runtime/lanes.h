@@ -263,13 +263,20 @@ static void AZ_NAME(judge_classes)(
 static uint32_t AZ_NAME(score_squares)(
     double *total, const double *label, const double *prediction, double limit)
 {
-    uint32_t lanes = 0;
-    for (int l = 0; l < AZ_L; ++l) {
+    uint64_t beyond[AZ_L], any = 0;
+    AZ_SIMD for (int l = 0; l < AZ_L; ++l)
+    {
         const double error = label[l] - prediction[l];
-        const int within = fabs(error) <= limit;
-        lanes |= (uint32_t)!within << l;
-        total[l] += within ? error * error : 0.0;
+        total[l] += fabs(error) <= limit ? error * error : 0.0;
+        beyond[l] = fabs(error) <= limit ? 0 : 1;
     }
+    for (int l = 0; l < AZ_L; ++l)
+        any |= beyond[l];
+    if (!any)
+        return 0;
+    uint32_t lanes = 0;
+    for (int l = 0; l < AZ_L; ++l)
+        lanes |= (uint32_t)beyond[l] << l;
     return lanes;
 }
 

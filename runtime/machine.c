@@ -47,7 +47,7 @@ static int measure(az_machine *m, const az_work *work, sizes *to)
     m->constants = work->constants;
     m->places = work->places;
     m->engine = m->native ? &az_native_engine : &az_interpreter;
-    const int status = az_plan_make(&m->plan, work->program, &shape);
+    const int status = az_plan_make(&m->plan, work->program, &shape, work->known);
     if (status != AZ_READY)
         return status;
     to->arrays = m->engine->measure(m);

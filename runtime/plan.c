@@ -254,7 +254,8 @@ static int emit(
     return AZ_READY;
 }
 
-int az_plan_make(az_plan *p, const az_program *program, const az_shape *shape)
+int az_plan_make(
+    az_plan *p, const az_program *program, const az_shape *shape, const az_known *known)
 {
     const int64_t instructions = program->count[0] + program->count[1] + program->count[2];
     const az_interface io = az_interface_of(shape->classes);
@@ -266,7 +267,12 @@ int az_plan_make(az_plan *p, const az_program *program, const az_shape *shape)
         return AZ_NO_MEMORY;
     cutter real = {p->buffer, 0};
     cut_all(p, &real, instructions);
-    p->facts = az_find_live(program, &p->map, shape->classes, p->live, p->scratch);
+    if (known) {
+        p->facts = known->facts;
+        memcpy(p->live, known->live, (size_t)instructions);
+    } else {
+        p->facts = az_find_live(program, &p->map, shape->classes, p->live, p->scratch);
+    }
 
     for (int32_t i = 0; i < p->map.count; ++i)
         p->cell_of[i] = -1;

@@ -38,12 +38,20 @@ typedef struct {
     size_t bytes;
 } az_plan;
 
+/* What az_find_live said of a program that has no dead instructions. */
+typedef struct {
+    az_facts facts;
+    const uint8_t *live;
+} az_known;
+
 /* Outcomes of planning and preparing. */
 enum { AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX };
 
 /* Plan a program for a shape; `plan` starts zeroed and may be used again. AZ_BAD_INDEX: the
- * program sets an entry by a coordinate that is not below F. */
-int az_plan_make(az_plan *plan, const az_program *program, const az_shape *shape);
+ * program sets an entry by a coordinate that is not below F. `known` spares finding it out; or
+ * NULL. */
+int az_plan_make(
+    az_plan *plan, const az_program *program, const az_shape *shape, const az_known *known);
 void az_plan_free(az_plan *plan);
 
 /* The entry that a constant index names; -1 if it lies outside. */

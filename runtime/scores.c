@@ -10,9 +10,10 @@ int az_scores_new(az_scores *t, int32_t capacity)
         buckets *= 2;
     t->capacity = capacity;
     t->mask = buckets - 1;
-    t->entry = malloc((size_t)capacity * sizeof *t->entry);
+    t->entry = aligned_alloc(sizeof *t->entry, (size_t)capacity * sizeof *t->entry);
+    t->link = malloc((size_t)capacity * sizeof *t->link);
     t->bucket = malloc((size_t)buckets * sizeof *t->bucket);
-    if (!t->entry || !t->bucket)
+    if (!t->entry || !t->link || !t->bucket)
         return 0;
     az_scores_clear(t);
     return 1;
@@ -21,6 +22,7 @@ int az_scores_new(az_scores *t, int32_t capacity)
 void az_scores_free(az_scores *t)
 {
     free(t->entry);
+    free(t->link);
     free(t->bucket);
     memset(t, 0, sizeof *t);
 }
@@ -45,23 +47,23 @@ static int32_t *link_to(const az_scores *t, az_hash key)
         const az_scored *e = &t->entry[*link];
         if (e->key.low == key.low && e->key.high == key.high)
             break;
-        link = &t->entry[*link].chain;
+        link = &t->link[*link].chain;
     }
     return link;
 }
 
-static void take_from_order(az_scores *t, const az_scored *e)
+static void take_from_order(az_scores *t, int32_t number)
 {
-    *(e->newer >= 0 ? &t->entry[e->newer].older : &t->newest) = e->older;
-    *(e->older >= 0 ? &t->entry[e->older].newer : &t->oldest) = e->newer;
+    const az_link *e = &t->link[number];
+    *(e->newer >= 0 ? &t->link[e->newer].older : &t->newest) = e->older;
+    *(e->older >= 0 ? &t->link[e->older].newer : &t->oldest) = e->newer;
 }
 
 static void put_newest(az_scores *t, int32_t number)
 {
-    az_scored *e = &t->entry[number];
-    e->newer = -1;
-    e->older = t->newest;
-    *(t->newest >= 0 ? &t->entry[t->newest].newer : &t->oldest) = number;
+    t->link[number].newer = -1;
+    t->link[number].older = t->newest;
+    *(t->newest >= 0 ? &t->link[t->newest].newer : &t->oldest) = number;
     t->newest = number;
 }
 
@@ -71,7 +73,7 @@ az_score *az_scores_find(az_scores *t, az_hash key)
     if (number < 0)
         return NULL;
     if (number != t->newest) {
-        take_from_order(t, &t->entry[number]);
+        take_from_order(t, number);
         put_newest(t, number);
     }
     return &t->entry[number].score;
@@ -83,9 +85,9 @@ void az_scores_drop(az_scores *t, az_hash key)
     const int32_t number = *link;
     if (number < 0)
         return;
-    az_scored *e = &t->entry[number];
+    az_link *e = &t->link[number];
     *link = e->chain;
-    take_from_order(t, e);
+    take_from_order(t, number);
     e->chain = t->vacant;
     t->vacant = number;
 }
@@ -96,14 +98,14 @@ az_score *az_scores_add(az_scores *t, az_hash key)
         az_scores_drop(t, t->entry[t->oldest].key);
     int32_t number = t->vacant;
     if (number >= 0)
-        t->vacant = t->entry[number].chain;
+        t->vacant = t->link[number].chain;
     else
         number = t->used++;
     az_scored *e = &t->entry[number];
     int32_t *bucket = bucket_of(t, key);
     memset(e, 0, sizeof *e);
     e->key = key;
-    e->chain = *bucket;
+    t->link[number].chain = *bucket;
     *bucket = number;
     put_newest(t, number);
     return &e->score;

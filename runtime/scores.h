@@ -1,7 +1,9 @@
 /* What is known of programs evaluated before: a table of bounded size, the least recently used
  * entry out. Serves both levels of functional equivalence checking.
  *
- *     entry     [capacity]   key, score, links: chain of its bucket, neighbours in order of use
+ *     entry     [capacity]   key and score, a cache line
+ *     link      [capacity]   its neighbours in the chain of its bucket and in order of use: apart,
+ *                            since looking up changes those of three entries
  *     bucket    [buckets]    first entry of each chain
  */
 #ifndef AZ_SCORES_H
@@ -15,18 +17,23 @@ enum { AZ_HAS_FITNESS = 1, AZ_HAS_PREFIX = 2, AZ_HAS_FINGERPRINT = 4, AZ_HOPELES
 typedef struct {
     double fitness, prefix; /* of the whole evaluation, and of the hurdle's */
     uint64_t fingerprint;
-    int64_t steps, prefix_steps, fingerprint_steps; /* training steps that each took */
+    int64_t steps; /* training steps that each took */
+    uint32_t prefix_steps, fingerprint_steps;
     uint32_t known, hits;
 } az_score;
 
 typedef struct {
     az_hash key;
     az_score score;
-    int32_t chain, newer, older;
 } az_scored;
 
 typedef struct {
+    int32_t chain, newer, older;
+} az_link;
+
+typedef struct {
     az_scored *entry;
+    az_link *link;
     int32_t *bucket;
     int32_t capacity, used, mask, newest, oldest, vacant;
 } az_scores;

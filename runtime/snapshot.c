@@ -86,10 +86,10 @@ static void put_lineage(tape *t, const az_island *s)
 static void put_scores(tape *t, const az_scores *scores)
 {
     int64_t count = 0;
-    for (int32_t e = scores->capacity ? scores->oldest : -1; e >= 0; e = scores->entry[e].newer)
+    for (int32_t e = scores->capacity ? scores->oldest : -1; e >= 0; e = scores->link[e].newer)
         ++count;
     put(t, &count, sizeof count);
-    for (int32_t e = count ? scores->oldest : -1; e >= 0; e = scores->entry[e].newer) {
+    for (int32_t e = count ? scores->oldest : -1; e >= 0; e = scores->link[e].newer) {
         put(t, &scores->entry[e].key, sizeof(az_hash));
         put(t, &scores->entry[e].score, sizeof(az_score));
     }

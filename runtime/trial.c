@@ -24,15 +24,12 @@ static int64_t width_of(const az_trial *t)
     return t->classes > 2 ? t->classes : 1;
 }
 
-static int reserve_lanes(const az_trial *t, az_layout *layout)
+static int make_machines(az_layout *layout)
 {
     for (int i = 0; i < layout->count; ++i) {
         az_lanes *lanes = &layout->lanes[i];
-        const size_t row = (size_t)(lanes->batch->lanes * width_of(t)) * sizeof(double);
         lanes->machine = az_machine_new();
-        lanes->valid = malloc((size_t)t->fec_valid * row + 1);
-        lanes->training = malloc((size_t)t->fec_train * row + 1);
-        if (!lanes->machine || !lanes->valid || !lanes->training)
+        if (!lanes->machine)
             return 0;
     }
     return 1;
@@ -40,11 +37,8 @@ static int reserve_lanes(const az_trial *t, az_layout *layout)
 
 static void free_lanes(az_layout *layout)
 {
-    for (int i = 0; i < layout->count; ++i) {
+    for (int i = 0; i < layout->count; ++i)
         az_machine_free(layout->lanes[i].machine);
-        free(layout->lanes[i].valid);
-        free(layout->lanes[i].training);
-    }
     free(layout->lanes);
 }
 
@@ -52,7 +46,10 @@ int az_trial_finish(az_trial *t, const az_space *space)
 {
     const int64_t most = t->tasks > t->window ? t->tasks : t->window;
     const size_t per_task = (size_t)((t->fec_train + t->fec_valid) * width_of(t));
-    const size_t digest = (size_t)t->tasks * per_task + AZ_HASH_LEAST / 8 + 1;
+    size_t lanes = 0;
+    for (int i = 0; i < t->interpreted.count; ++i)
+        lanes += (size_t)t->interpreted.lanes[i].batch->lanes;
+    const size_t digest = lanes * per_task + AZ_HASH_LEAST / 8 + 1;
     const int32_t *n = space->addresses;
     t->map = (az_address_map){{0, 0, n[1], n[1] + n[2]}, n[1] + n[2] + n[3]};
     t->threshold = -INFINITY;
@@ -66,7 +63,7 @@ int az_trial_finish(az_trial *t, const az_space *space)
         return 0;
     return az_canonical_new(&t->canonical, space->capacity, t->map.count) &&
            az_heat_new(&t->heat, t->hot ? space->capacity : 0) &&
-           reserve_lanes(t, &t->interpreted) && reserve_lanes(t, &t->compiled);
+           make_machines(&t->interpreted) && make_machines(&t->compiled);
 }
 
 void az_trial_free(az_trial *t)
@@ -119,7 +116,7 @@ static void prepare(az_trial *t)
     for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
         az_lanes *lanes = &t->interpreted.lanes[i];
         const az_work work = {
-            .program = &t->canonical.program, .batch = lanes->batch, .settings = &t->settings};
+            .program = &t->canonical.program, .known = &t->canonical.known, .batch = lanes->batch, .settings = &t->settings};
         t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
     }
     t->prepared = 1;
@@ -188,7 +185,7 @@ static int64_t run_compiled(az_trial *t, const az_structure *structure)
         az_lanes *lanes = &t->compiled.lanes[i];
         set_arguments(t, structure->native[i], lanes);
         const az_work work = {
-            .program = &t->canonical.program,
+            .program = &t->canonical.program, .known = &t->canonical.known,
             .batch = lanes->batch,
             .settings = &t->settings,
             .native = structure->native[i],
@@ -229,55 +226,59 @@ static double over_tasks(const az_trial *t)
 
 /* ---- what may have been found out before ---------------------------------------------------- */
 
-/* A prediction as its fingerprint sees it: rounded, one NaN, one zero. */
-static double seen(const az_trial *t, double value)
+/* Predictions as their fingerprint sees them: rounded, one NaN, one zero. */
+static void simplify(const az_trial *t, double *value, int64_t count)
 {
-    if (value != value)
-        return NAN;
-    if (t->rounding) { /* to the nearest, away from zero on a tie; may reach infinity, and stays */
-        uint64_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        if (isfinite(value))
-            bits += (t->rounding + 1) / 2;
-        bits &= ~t->rounding;
-        memcpy(&value, &bits, sizeof value);
-    }
-    return value + 0.0;
+    if (t->rounding)
+        for (int64_t i = 0; i < count; ++i) { /* to the nearest; may reach infinity, and stays */
+            uint64_t bits;
+            memcpy(&bits, &value[i], sizeof bits);
+            if (isfinite(value[i]))
+                bits += (t->rounding + 1) / 2;
+            bits &= ~t->rounding;
+            if (value[i] == value[i])
+                memcpy(&value[i], &bits, sizeof bits);
+        }
+    for (int64_t i = 0; i < count; ++i)
+        value[i] = value[i] == value[i] ? value[i] + 0.0 : NAN;
 }
 
+/* What is hashed lies as the machines leave it, block by block: training [example][class][lane],
+ * then validation [lane][example][class]. Lanes without a task repeat one, so nothing is lost. */
 static void find_fingerprint(az_trial *t, az_score *own)
 {
-    const int64_t width = width_of(t), per_task = (t->fec_train + t->fec_valid) * width;
+    const int64_t width = width_of(t);
     int alive = 0;
     int64_t steps = 0;
+    double *digest = t->digest;
     prepare(t);
     for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
         const az_lanes *lanes = &t->interpreted.lanes[i];
         const int64_t L = lanes->batch->lanes;
-        for (int64_t v = 0; v < L * t->fec_valid * width; ++v)
-            lanes->valid[v] = NAN;
+        double *training = digest, *valid = training + t->fec_train * width * L;
+        digest = valid + t->fec_valid * width * L;
+        for (double *v = training; v < digest; ++v)
+            *v = NAN;
         az_machine_begin(
-            lanes->machine,
-            &(az_part){t->fec_train, t->fec_valid, 1, lanes->valid, lanes->training});
+            lanes->machine, &(az_part){t->fec_train, t->fec_valid, 1, valid, training});
         finish(lanes->machine);
         for (int64_t l = 0; l < L; ++l) {
-            if (!(lanes->batch->active >> l & 1))
-                continue;
-            double *to = t->digest + lanes->task[l] * per_task;
             const int64_t served = az_machine_trained(lanes->machine, l);
             const int lives = !az_machine_died(lanes->machine, l);
-            steps += served;
-            alive |= lives;
-            for (int64_t e = 0; e < t->fec_train * width; ++e)
-                *to++ = e < (served - !lives) * width ? seen(t, lanes->training[e * L + l]) : NAN;
-            for (int64_t e = 0; e < t->fec_valid * width; ++e)
-                *to++ = seen(t, lanes->valid[l * t->fec_valid * width + e]);
+            if (lanes->batch->active >> l & 1) {
+                steps += served;
+                alive |= lives;
+            }
+            if (!lives) /* what it predicts from there on is nobody's business */
+                for (int64_t e = (served - 1) * width; e < t->fec_train * width; ++e)
+                    training[e * L + l] = NAN;
         }
     }
-    size_t bytes = (size_t)(t->tasks * per_task) * sizeof *t->digest;
-    bytes = bytes < AZ_HASH_LEAST ? AZ_HASH_LEAST : bytes;
+    simplify(t, t->digest, digest - t->digest);
+    size_t bytes = (size_t)(digest - t->digest) * sizeof *digest;
+    bytes = bytes < AZ_HASH_LEAST ? AZ_HASH_LEAST : bytes; /* zeros beyond, ever since */
     own->fingerprint = az_hash_of(t->digest, bytes).low;
-    own->fingerprint_steps = steps;
+    own->fingerprint_steps = (uint32_t)steps;
     own->known |= AZ_HAS_FINGERPRINT | (alive ? 0 : AZ_HOPELESS);
     t->steps_run += steps;
     az_trial_time(t, AZ_STAGE_FINGERPRINT);
@@ -285,8 +286,8 @@ static void find_fingerprint(az_trial *t, az_score *own)
 
 static void find_prefix(az_trial *t, az_score *own)
 {
-    own->prefix_steps =
-        run_interpreted(t, &(az_part){t->hurdle_train, t->hurdle_valid, 1, NULL, NULL});
+    own->prefix_steps = (uint32_t)run_interpreted(
+        t, &(az_part){t->hurdle_train, t->hurdle_valid, 1, NULL, NULL});
     own->prefix = over_tasks(t);
     own->known |= AZ_HAS_PREFIX;
     t->steps_run += own->prefix_steps;

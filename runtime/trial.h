@@ -41,7 +41,6 @@ typedef struct {
     int64_t chunk;                /* lanes of one chunk, for compiled code */
     int32_t task[AZ_MAX_LANES];   /* number of the task in each active lane */
     az_machine *machine;
-    double *valid, *training; /* the fingerprint's predictions */
 } az_lanes;
 
 typedef struct {
@@ -76,7 +75,7 @@ typedef struct {
     double threshold;
     double *fitness; /* [tasks] of the last evaluation */
     double *sorted;  /* [max(tasks, window)] */
-    double *digest;  /* what is hashed of a fingerprint */
+    double *digest;  /* the predictions that a fingerprint is the hash of */
     double *constants; /* [chunks][constants][lane], and places, of a compiled call */
     int64_t *places;
     int prepared; /* machines are, for the candidate at hand */
