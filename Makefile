@@ -26,7 +26,7 @@ LIBASAN = $(shell gcc -print-file-name=libasan.so)
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo      train a few algorithms on handwritten digits"
+	@echo "make demo      train an algorithm on handwritten digits, evolve one from nothing"
 	@echo "make test      run the tests; TESTS='tests/ops -k name' runs some of them"
 	@echo "make verify    run the tests with full counts (long)"
 	@echo "make lint      ruff and mypy"
@@ -72,9 +72,7 @@ endef
 demo: $(VENV)/.installed
 	$(call SHOW_RUN,library logistic)
 	$(call SHOW_RUN,run logistic --task digits:3$(comma)8 --tasks 4)
-	$(call SHOW_RUN,run network_classifier --task digits --tasks 8)
-	$(call SHOW_RUN,run softmax --task digits:all --tasks 4 --epochs 5)
-	$(call SHOW_RUN,run linear --task linear --tasks 4)
+	$(call SHOW_RUN,evolve demo --seed 1)
 	@echo
 	@echo "'$(BIN)/azc library' lists the programs, '$(BIN)/azc --help' the commands."
 

@@ -186,10 +186,11 @@ class Program:
     @classmethod
     def unpacked(cls, packed: tuple[bytes, bytes, bytes]) -> Program:
         """The program of which `packed` made these."""
-        return cls(*(
+        setup, predict, learn = (
             tuple(Instruction.unpack(body[at : at + PACKED]) for at in range(0, len(body), PACKED))
             for body in packed
-        ))  # fmt: skip
+        )
+        return cls(setup, predict, learn)
 
     @cached_property
     def hash(self) -> str:

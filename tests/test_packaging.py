@@ -101,12 +101,12 @@ def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {name.partition("/")[0] for name in names} == {"azc", f"azc-{VERSION}.dist-info"}
-    suffixes = (".py", ".pyi", ".az", ".lark", ".typed")
+    suffixes = (".py", ".pyi", ".az", ".toml", ".lark", ".typed")
     expected = {name for name in own_files() if name.startswith("azc/")}
     expected |= {f"azc/{n}" for n in own_files() if n.startswith(("grammar/", "runtime/"))}
     assert {name for name in expected if name.endswith(suffixes)} <= names
     assert len([name for name in names if name.endswith(".so")]) == 1
-    assert not [name for name in names if name.endswith((".c", ".pyx"))]
+    assert not [name for name in names if name.endswith((".c", ".pyx", ".pxi"))]
     headers = {name.removeprefix("azc/runtime/") for name in names if name.endswith(".h")}
     assert headers == included_by("native.h")
 
@@ -132,6 +132,16 @@ def test_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
         AZC_CACHE_DIR=str(tmp_path / "cache"),
     )
     assert text_without_time(text) == text_without_time(compiled)
+    # Search files are there, and worker processes import the same azc.
+    few = ("search.stop={programs=100}", "search.islands=2", "search.workers=2")
+    sets = [word for change in few for word in ("--set", change)]
+    searched = run(
+        *(sys.executable, "-m", "azc", "evolve", "demo", "--json", *sets),
+        cwd=elsewhere,
+        PYTHONPATH=str(target),
+    )
+    assert searched.returncode == 1, searched.stdout
+    assert json.loads(searched.stdout.splitlines()[-1])["programs"] >= 100
 
 
 def text_without_time(text: str) -> dict[str, object]:

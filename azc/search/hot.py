@@ -61,15 +61,19 @@ class Hot:
     stay so for as long again.
     """
 
-    def __init__(self, workers: Workers, layouts: list[tuple[int, int, str]], always: bool) -> None:
-        """`layouts`: (features, classes, layout) of each compiled block; `always`: build whatever
-        is hottest, worth it or not."""
+    def __init__(
+        self, workers: Workers, layouts: list[tuple[int, int, str]], examples: int, always: bool
+    ) -> None:
+        """`layouts`: (features, classes, layout) of each compiled block; `examples`: of one
+        evaluation, over all tasks; `always`: build whatever is hottest, worth it or not."""
         self._workers, self._layouts, self._always = workers, layouts, always
-        self._gain_name = "gain in search, " + ", ".join(f"{f} {name}" for f, _, name in layouts)
+        # Short evaluations gain less, or nothing.
+        kinds = ", ".join(f"{features} {layout}" for features, _, layout in layouts)
+        self._gain_name = f"gain in search, {len(str(examples))} digits of examples, {kinds}"
         self._thread: threading.Thread | None = None
         self._batch: list[_Wanted] = []
-        self._problem: AzcError | None = None
-        self._refused: set[int] = set()
+        self._problem: Exception | None = None
+        self._done: set[int] = set()
         self._built, self._seconds = 0, 0.0
         self._next = time.monotonic() + _EVERY
         self._off = not layouts
@@ -105,7 +109,7 @@ class Hot:
         found: dict[int, tuple[int, Packed]] = {}
         for host in self._workers.call_all("hottest", 4 * _MOST_IN_BATCH):
             for key, steps, runs, packed in host:
-                if key not in self._refused and runs > 1:
+                if key not in self._done and runs > 1:
                     before = found.get(key, (0, packed))[0]
                     found[key] = (before + steps, packed)
         ranked = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
@@ -141,7 +145,7 @@ class Hot:
             wanted = list(dict.fromkeys(s for one in self._batch for s in one.structures))
             # One module: the other cores are the islands'.
             natives.obtain(wanted, workers=1)
-        except AzcError as error:
+        except (AzcError, OSError, MemoryError) as error:
             self._problem = error
         self._seconds += time.perf_counter() - started
 
@@ -154,8 +158,9 @@ class Hot:
             return
         least = 0.0 if self._always else _LEAST_GAIN
         for wanted in batch:
-            gains = self._workers.call_all("use_native", wanted.key, wanted.packed, least)
-            self._refused.add(wanted.key)
-            if tried := [gain for gain in gains if gain is not None]:
-                natives.record(self._gain_name, min(max(max(tried), 0.5), 50.0))
-                self._built += 1
+            tries = self._workers.call_all("use_native", wanted.key, wanted.packed, least)
+            self._done.add(wanted.key)
+            if gains := [gain for gain, _ in filter(None, tries)]:
+                # What is too slow counts too, or it would be built again and again.
+                natives.record(self._gain_name, min(max(*gains, 0.01), 50.0))
+                self._built += any(used for _, used in filter(None, tries))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,11 @@ from azc.search.report import Counts
 from azc.search.settings import MUTATIONS, Settings
 from azc.tasks import Task
 
-__all__ = ["ORIGINS", "Found", "Host", "Packed", "Slice", "static_cost"]
+__all__ = ["ORIGINS", "Found", "Host", "Packed", "Slice", "Step", "static_cost"]
 
 Packed = tuple[bytes, bytes, bytes]
+#: An ancestor: birth, number of its mutation in `ORIGINS`, fitness, program.
+Step = tuple[int, int, float, Packed]
 
 #: Where a program came from, in the order of `runtime/space.h`.
 ORIGINS = (*MUTATIONS, "start", "random", "seed", "migrant")
@@ -41,17 +43,41 @@ _NEVER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A program that an island offers: the best of its population `run`."""
+    """A program that an island offers: the best of its population `run`. `lineage`: its ancestors,
+    the first of them first, and itself."""
 
     island: int
     run: int
     birth: int
     fitness: float
     packed: Packed
+    lineage: tuple[Step, ...] = ()
 
     @property
     def program(self) -> Program:
         return Program.unpacked(self.packed)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        lineage = [[*numbers, _hexadecimal(packed)] for *numbers, packed in self.lineage]
+        return {**asdict(self), "packed": _hexadecimal(self.packed), "lineage": lineage}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Found:
+        lineage = tuple(
+            (birth, origin, fitness, _packed(texts))
+            for birth, origin, fitness, texts in fields["lineage"]
+        )
+        return cls(**{**fields, "packed": _packed(fields["packed"]), "lineage": lineage})
+
+
+def _hexadecimal(packed: Packed) -> list[str]:
+    return [body.hex() for body in packed]
+
+
+def _packed(texts: Sequence[str]) -> Packed:
+    setup, predict, learn = map(bytes.fromhex, texts)
+    return setup, predict, learn
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +172,9 @@ class Host:
         if best is None:
             return None
         packed, fitness, birth = best
-        return Found(number, island.counts()["run"], birth, fitness, packed)
-
-    def ancestors(self, number: int) -> list[tuple[int, int, float, Packed]]:
-        """Of the best of the island's present population; see `_core.Island.ancestors`."""
-        return self.islands[number].ancestors()
+        # Now, because the island forgets it with the population.
+        lineage = tuple(island.ancestors())
+        return Found(number, island.counts()["run"], birth, fitness, packed, lineage)
 
     def emigrants(self, number: int, places: Sequence[int]) -> list[tuple[Packed, float, int]]:
         """The members at places that are taken modulo how many there are."""
@@ -185,10 +209,10 @@ class Host:
                 found[key] = (before[0] + steps, before[1] + runs, before[2])
         return [(key, *rest) for key, rest in found.items()]
 
-    def use_native(self, key: int, packed: Packed, least: float) -> float | None:
-        """Tries the compiled functions of the structure that `packed` has, which are in the cache,
-        and uses them if they are at least so many times faster than the interpreter. Returns how
-        many times; None where they are not used."""
+    def use_native(self, key: int, packed: Packed, least: float) -> tuple[float, bool] | None:
+        """Tries the compiled functions of the structure that `packed` has, which are in the cache:
+        how many times faster than the interpreter they are, and whether they are used from now on,
+        for which that must be at least `least`. None where there is nothing to try."""
         program = Program.unpacked(packed)
         made = [
             structure_of(program, classes=classes, features=features, layout=layout)
@@ -201,17 +225,17 @@ class Host:
         arguments = [argument for _, argument in made]
         gain = self._gain(program, functions, arguments)
         if gain < least:
-            return None
+            return gain, False
         used = [island.use_native(key, functions) for island in self.islands.values()]
-        return gain if any(used) else None
+        return gain, any(used)
 
     def _gain(
         self, program: Program, functions: list[_core.Native], arguments: list[Arguments]
     ) -> float:
         """How many times faster compiled code is; the better of two tries each, in turn."""
         code, machine = _core.Code(program.packed()), _core.Machine()
-        settings = {
-            "epochs": self.settings.evaluation.epochs,
+        settings: dict[str, Any] = {
+            "epochs": 1,  # each takes as long as the next
             "seed": self.settings.evaluation.seed,
             "max_abs_error": self.settings.evaluation.max_abs_error,
         }
@@ -255,7 +279,7 @@ class Host:
         self.islands[number].restart()
 
 
-# ---- settings in the runtime's terms --------------------------------------------------------------
+# ---- settings in the runtime's terms -------------------------------------------------------------
 
 
 def space_of(settings: Settings) -> _core.Space:

@@ -4,8 +4,6 @@ workers)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from azc.search.islands import Packed
@@ -27,12 +25,12 @@ def migrate(
     random = np.random.default_rng([seed, number, _STREAM])
     pool: list[tuple[Packed, float, int]] = []
     for island in range(islands):
-        places = [int(place) for place in random.integers(0, 2**31, count)]
+        places = random.integers(0, 2**31, count).tolist()
         pool.extend(workers.call(island, "emigrants", places))
     for island in range(islands):
         replaced = random.permutation(population)[:count]
-        chosen = random.integers(0, len(pool), count) if pool else []
-        members: dict[int, Any] = {
-            int(place): pool[int(one)] for place, one in zip(replaced, chosen, strict=False)
-        }
-        workers.call(island, "receive", members)
+        chosen = random.integers(0, max(1, len(pool)), count)
+        if pool:
+            taken = zip(replaced.tolist(), chosen.tolist(), strict=True)
+            members = {place: pool[one] for place, one in taken}
+            workers.call(island, "receive", members)

@@ -78,9 +78,10 @@ class HotCounts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A search at one moment. `experiments`: populations begun, over all islands. `settled`: at
-    the end of an interval, so the counts are part of the search's history; otherwise just a look
-    in between. `programs_limit` and `seconds_limit` are the budget (None: without end)."""
+    """A search at one moment. `experiments`: populations begun, over all islands. `best`: the best
+    on T_search so far; in an outcome, the one that was selected. `settled`: at the end of an
+    interval, so the counts are part of the search's history; otherwise just a look in between.
+    `programs_limit` and `seconds_limit` are the budget (None: without end)."""
 
     seconds: float
     cpu_seconds: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import azc.evaluation
+from azc.analysis import canonical_hash
 from azc.program import Program
 from azc.search.settings import Settings
 from azc.tasks import Task
@@ -22,9 +23,11 @@ class Scorer:
     _known: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, program: Program) -> float:
-        if program.hash not in self._known:
-            self._known[program.hash] = self._score(program)
-        return self._known[program.hash]
+        # Not `program.hash`, which takes the prediction's type from the program and not the tasks.
+        key = canonical_hash(program, self.tasks[0].classes)
+        if key not in self._known:
+            self._known[key] = self._score(program)
+        return self._known[key]
 
     def _score(self, program: Program) -> float:
         evaluation = self.settings.evaluation

@@ -13,24 +13,32 @@ until a program passes, or the budget ends; the winner is scored on T_final.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from azc.errors import ConfigError, expected
 from azc.search.course import Course
 from azc.search.report import Outcome, Report
 from azc.search.settings import Settings
+from azc.search.settings_tasks import SETS
 from azc.search.store import Store
 from azc.tasks import Task
 
 __all__ = ["Search"]
 
 _PathLike = str | os.PathLike[str]
+
+#: Keys of a search file that do not change the course that a search takes, only its end.
+_FREE = re.compile(r"search\.stop\..*|search\.workers|compile\..*|tasks\.\w+\.data")
 
 
 class Search:
@@ -55,12 +63,19 @@ class Search:
     @classmethod
     def resume(cls, folder: _PathLike, overrides: Sequence[str] = ()) -> Search:
         """The search that left `folder`, to go on with it; `overrides` may change what the
-        course does not depend on, such as ``search.stop.seconds``."""
+        course does not depend on: ``search.stop``, ``search.workers``, ``compile`` and the folder
+        of image sets."""
         path = Path(folder)
         with Store.open(path) as store:
             text, seed = store.settings, store.seed
         name = str(path / "search.toml")
-        settings = Settings.from_text(text, name, [f"search.seed={seed}", *overrides])
+        began = Settings.from_text(text, name, [f"search.seed={seed}"])
+        settings = Settings.from_text(began.to_toml(), name, overrides)
+        for key, was, value in _changes(began.model_dump(), settings.model_dump()):
+            if not _FREE.fullmatch(key):
+                do = "leave it so, or begin another search with another --out"
+                what = expected(f"{_shown(was)}, as the search began", _shown(value), do)
+                raise ConfigError(f"{name}: {key}: {what}")
         return cls(settings, folder=path)
 
     @property
@@ -94,9 +109,9 @@ class Search:
 
         Parameters
         ----------
-        seed, seconds, workers : in place of the settings' own.
+        seed, seconds, workers : in place of the settings' own; infinite seconds are no limit.
         out : the folder that everything is saved in; without it nothing is.
-        resume : go on with what is in `out`.
+        resume : go on with what is in `out`, as a search that `resume` returned does anyhow.
         data : where image sets lie.
         report : called several times a second, and at the end of every round.
         messages : called with what the user should know but did not ask for.
@@ -104,31 +119,45 @@ class Search:
         Ctrl-C ends it as a budget does. Raises `ConfigError`, `TaskError`, `ResourceError`,
         `StateError` and, where hot compiling is asked for, `CompileError`.
         """
-        if resume and self._folder is None and out is not None:
-            return Search.resume(out).run(
-                out=out, seconds=seconds, workers=workers, resume=True, data=data,
-                report=report, messages=messages,
+        if resume and self._folder is None:
+            if out is None:
+                raise ConfigError(expected("out, the folder to go on in", "none", "name it"))
+            self.outcome = Search.resume(out).run(
+                seed=seed, seconds=seconds, workers=workers, data=data, report=report,
+                messages=messages,
             )  # fmt: skip
+            return self.outcome
+        if self._folder is not None:
+            self._check_goes_on(seed, out)
         settings = self._with(seed, seconds, workers, data)
-        sets = {which: settings.make_tasks(which) for which in ("search", "select", "final")}
+        sets = {which: settings.make_tasks(which) for which in SETS}
         settings.check_tasks(sets)
         _check_alike(sets["search"])
-        folder = Path(out) if out is not None else self._folder if resume else None
-        store: Store | None = None
-        if folder is not None and resume:
-            store = Store.open(folder)
-        elif folder is not None:
-            store = Store.create(folder, settings.to_toml(), seed=settings.search.seed)
-        try:
-            course = Course(settings, sets, store, report, messages)
-            with course, _interruptible(course.interrupt):
-                if resume:
-                    course.restore()
-                self.outcome = course.run()
-        finally:
-            if store is not None:
-                store.close()
+        with ExitStack() as stack:
+            store = self._store(out, settings)
+            if store:
+                stack.callback(store.close)
+            course = stack.enter_context(Course(settings, sets, store, report, messages))
+            stack.enter_context(_interruptible(course.interrupt))
+            if self._folder is not None:
+                course.restore()
+            folder = out if self._folder is None else self._folder
+            self.outcome = replace(course.run(), out=None if folder is None else Path(folder))
         return self.outcome
+
+    def _check_goes_on(self, seed: int | None, out: _PathLike | None) -> None:
+        do = "leave it out, or begin another search"
+        if seed not in (None, self.seed):
+            raise ConfigError(f"seed: {expected(f'{self.seed}, as the search began', seed, do)}")
+        if out is not None and Path(out) != self._folder:
+            raise ConfigError(f"out: {expected(f'{self._folder}, to go on there', out, do)}")
+
+    def _store(self, out: _PathLike | None, settings: Settings) -> Store | None:
+        if self._folder is not None:
+            return Store.open(self._folder)
+        if out is None:
+            return None
+        return Store.create(Path(out), settings.to_toml(), seed=settings.search.seed)
 
     def _with(
         self, seed: int | None, seconds: float | None, workers: int | None, data: str | None
@@ -137,7 +166,8 @@ class Search:
         if seed is not None:
             overrides.append(f"search.seed={seed}")
         if seconds is not None:
-            overrides.append(f"search.stop.seconds={float(seconds)}")
+            limit = "" if seconds == math.inf else float(seconds)
+            overrides.append(f"search.stop.seconds={limit}")
         if workers is not None:
             overrides.append(f"search.workers={workers}")
         if data is not None:
@@ -145,6 +175,19 @@ class Search:
             images = [name for name, table in tables.items() if table.uses_data]
             overrides += [f"tasks.{name}.data={json.dumps(str(data))}" for name in images]
         return self.settings.changed(overrides) if overrides else self.settings
+
+
+def _changes(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The keys at which two nested tables differ, with their values."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in {**before, **after}:
+            yield from _changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif before != after:
+        yield path, before, after
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else json.dumps(value)
 
 
 def _check_alike(tasks: Sequence[Task]) -> None:

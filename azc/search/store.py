@@ -80,9 +80,10 @@ class Store:
                 do = f"go on with azc {about['azc']}, which began it"
                 raise error(folder, what, f"one with version {about['ops']}", do)
             self._begin()
-            # A killed search may not have come to writing them.
+            # A killed search may have been about to save what they say.
             self._export(select(self._connection, "hall"))
             if not os.path.lexists(folder / _SETTINGS):
+                # Killed before it came to this.
                 _put(folder / _SETTINGS, self.settings)
             stack.pop_all()
 
@@ -129,7 +130,7 @@ class Store:
         """Add a report of `rows`, one per island, if there are any; the rest replaces what there
         was. `course` is what JSON can hold; `hall` has the best program first.
 
-        `StateError` if that fails: what was saved before is whole, and a later call may succeed.
+        `StateError` if that fails: the state is that of the save before, and one may try again.
         """
         known, self._texts = self._texts, {}
         for program in [*(one.program for one in hall), *(one.program for one in lineage)]:
@@ -148,7 +149,8 @@ class Store:
                 insert(connection, "hall", best)
                 insert(connection, "lineage", self._numbered(lineage))
                 insert(connection, "about", [("course", json.dumps(course))])
-            self._export(best)
+                # Before the end, so that a save that fails was none, and can be made again.
+                self._export(best)
 
     def restore(self) -> tuple[dict[str, Any], dict[int, bytes]] | None:
         """Course and islands of the last save, None before the first; `StateError` if they are not
@@ -186,7 +188,7 @@ class Store:
         connection = self._connection
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise database.DamagedError(found)
+            raise database.DamagedError(found.splitlines()[-1])
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")

@@ -24,6 +24,9 @@ from azc.tasks import Task
 
 __all__ = ["Here", "Processes", "Workers", "cpu_seconds", "serve", "workers_for"]
 
+#: Seconds that a worker may take to end.
+_PATIENCE = 5.0
+
 
 class Workers(Protocol):
     """Runs the islands of one search, wherever they are."""
@@ -70,14 +73,15 @@ class Processes:
 
     def __init__(self, make: Callable[[tuple[int, ...]], dict[str, Any]], islands: int, count: int):
         """`make` returns the arguments of the `Host` of the islands with these numbers."""
-        shares = [tuple(range(first, islands, count)) for first in range(count)]
-        self._workers = [_Worker(make(share)) for share in shares]
-        self._owner = {
-            island: worker
-            for share, worker in zip(shares, self._workers, strict=True)
-            for island in share
-        }
+        self._workers: list[_Worker] = []
+        self._owner: dict[int, _Worker] = {}
         try:
+            for first in range(count):
+                share = tuple(range(first, islands, count))
+                worker = _Worker()
+                self._workers.append(worker)
+                self._owner |= dict.fromkeys(share, worker)
+                worker.send(make(share))
             for worker in self._workers:
                 worker.receive()
         except BaseException:
@@ -108,23 +112,26 @@ class Processes:
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.close()
+            worker.leave()
+        for worker in self._workers:
+            worker.join()
 
 
 class _Worker:
     """A process with a `Host`, and the connection to it."""
 
-    def __init__(self, arguments: dict[str, Any]) -> None:
+    def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             handle = theirs.fileno()
-            # Interpreter flags and the path as here, so that the same azc is imported.
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            # The path as here, so that the same azc is imported, and nothing of the user's that
+            # happens to lie in the current folder (-P).
+            path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "azc.search.worker", str(handle)],
+                    [sys.executable, "-P", "-m", "azc.search.worker", str(handle)],
                     pass_fds=[handle],
-                    env=environment,
+                    env={**os.environ, "PYTHONPATH": path},
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,  # Ctrl-C is this process's business
                 )
@@ -135,11 +142,11 @@ class _Worker:
                 ) from None
         self._connection: Connection[Any, Any] = Connection(ours.detach())
         self.cpu_seconds = 0.0
-        self._connection.send(arguments)
 
-    def send(self, method: str, *arguments: Any) -> None:
+    def send(self, *message: Any) -> None:
+        """First the arguments of the host, then names of its methods with their arguments."""
         try:
-            self._connection.send((method, arguments))
+            self._connection.send(message)
         except OSError:
             raise self._lost() from None
 
@@ -158,10 +165,13 @@ class _Worker:
         do = "what was saved is whole: go on with --resume"
         return ResourceError(expected("a worker that lives", f"one that ended ({name})", do), 0)
 
-    def close(self) -> None:
+    def leave(self) -> None:
+        """Ask no more: the process ends with what it is doing."""
         self._connection.close()
+
+    def join(self) -> None:
         try:
-            self._process.wait(timeout=5.0)
+            self._process.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -173,16 +183,15 @@ def serve(handle: int) -> None:
     host: Host | None = None
     while True:
         try:
-            message = connection.recv()
+            first, *others = connection.recv()
         except (EOFError, OSError):
             return
         result, error = None, None
         try:
             if host is None:
-                host = Host(**message)
+                host = Host(**first)
             else:
-                method, arguments = message
-                result = getattr(host, method)(*arguments)
+                result = getattr(host, first)(*others)
         except Exception as problem:
             error = problem
         try:

@@ -1,0 +1,242 @@
+"""The course of a search does not depend on how it is cut into calls, nor on being saved and going
+on; what is no snapshot is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from search.reference_drawing import SMALL, Spec
+from search.reference_search import AMPLE, AT_END, any_search, island, state, tasks_of
+
+TESTS = Path(__file__).parents[1]
+
+
+def run(made: Any, until: int, seconds: float = AMPLE) -> None:
+    while made.run(until, seconds) == AT_END:
+        made.restart()
+
+
+# ---- slices --------------------------------------------------------------------------------------
+
+
+def test_slices_change_nothing(full: bool) -> None:
+    """One program a call, because time is over at once; or as far as the next number of some."""
+    for number in range(500 if full else 60):
+        spec, tasks, changes = any_search(number)
+        whole, single, sliced = (island(spec, tasks, **changes) for _ in range(3))
+        run(whole, 300)
+        while single.counts()["programs"] < 300:
+            run(single, 300, 0.0)
+        rng, until = np.random.default_rng(number), 0
+        while until < 300:
+            until = min(300, until + int(rng.integers(0, 40)))
+            run(sliced, until)
+        assert state(single) == state(whole), number
+        assert state(sliced) == state(whole), number
+
+
+# ---- going on ------------------------------------------------------------------------------------
+
+
+def test_going_on_from_snapshots_changes_nothing(full: bool) -> None:
+    """Of every method, with hurdles, caches and restarts, saved wherever it comes."""
+    for number in range(500 if full else 60):
+        spec, tasks, changes = any_search(number)
+        whole, made = (island(spec, tasks, **changes) for _ in range(2))
+        rng, until = np.random.default_rng(number), 0
+        while until < 300:
+            until = min(300, until + int(rng.integers(1, 80)))
+            run(whole, until)
+            run(made, until)
+            saved = made.save()
+            made = island(spec, tasks, **changes)
+            made.load(saved)
+            assert made.save() == saved
+            assert state(made) == state(whole), number
+
+
+def test_an_island_that_has_not_begun_is_saved_too() -> None:
+    made, other = (island(Spec(), tasks_of(1), seed=3) for _ in range(2))
+    other.load(made.save())
+    run(other, 50)
+    run(made, 50)
+    assert state(other) == state(made)
+
+
+@pytest.mark.xfail(strict=True, reason="places of a hurdle's scores that are not taken yet")
+def test_a_snapshot_says_nothing_but_the_course() -> None:
+    """Whatever lay in memory before."""
+    saved = set()
+    for number in range(50):
+        junk = [np.full(1000, number + 1.0) for _ in range(50)]
+        del junk
+        made = island(SMALL, tasks_of(1), hurdle_train=2, hurdle_valid=2, window=1000)
+        run(made, 20)
+        saved.add(made.save())
+    assert len(saved) == 1
+
+
+MGG = {"method": "mgg", "children": 8, "population": 20, "seed": 3}
+
+
+@pytest.mark.xfail(strict=True, reason="who held ancestors outside of the population never lets go")
+def test_going_on_again_and_again_costs_no_memory() -> None:
+    tasks = tasks_of(4, 1)
+    whole = island(SMALL, tasks, **MGG)
+    run(whole, 3000)
+    made = island(SMALL, tasks, **MGG)
+    for until in range(5, 3001, 5):
+        run(made, until)
+        saved = made.save()
+        made = island(SMALL, tasks, **MGG)
+        made.load(saved)
+    assert len(saved) < 2 * len(whole.save())
+
+
+@pytest.mark.xfail(strict=True, reason="the place of a child keeps its ancestor of before")
+def test_an_island_that_has_run_goes_on_as_a_fresh_one_does() -> None:
+    make, tasks = {"population": 20, "seed": 3}, tasks_of(4, 1)
+    used = island(SMALL, tasks, **make)
+    run(used, 60)
+    saved = used.save()
+    for further in range(70, 200, 10):
+        fresh = island(SMALL, tasks, **make)
+        run(used, further)
+        for made in (used, fresh):
+            made.load(saved)
+            run(made, 61)
+        assert used.save() == fresh.save()
+
+
+# ---- refusal -------------------------------------------------------------------------------------
+
+
+def small(number: int = 1, until: int = 40) -> tuple[Any, bytes]:
+    """How to make an island, and a snapshot of one."""
+    spec, tasks, changes = any_search(number)
+    changes |= {"cache_size": 8, "level1": True, "level2": True}
+    made = island(spec, tasks, **changes)
+    run(made, until)
+    return lambda: island(spec, tasks, **changes), made.save()
+
+
+def refuses(made: Any, snapshot: bytes) -> bool:
+    try:
+        made.load(snapshot)
+    except ValueError as error:
+        return "same settings" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_parts_of_snapshots_are_refused(number: int, full: bool) -> None:
+    make, saved = small(number)
+    made = make()  # may be asked again: it is not run
+    step = 1 if full else 7
+    for length in [*range(0, len(saved), step), len(saved) - 1]:
+        assert refuses(made, saved[:length]), length
+    assert refuses(made, saved + b"\0")
+    assert refuses(made, saved[:-8] + saved)
+    assert refuses(made, saved[8:])
+    made = make()
+    made.load(saved)
+    assert made.save() == saved
+
+
+def test_garbage_is_refused() -> None:
+    make, saved = small()
+    made, rng = make(), np.random.default_rng(1)
+    for length in (0, 1, 7, 95, 96, 97, 1000, len(saved), 10 * len(saved)):
+        for garbage in (rng.bytes(length), bytes(length), b"\xff" * length):
+            assert refuses(made, garbage)
+            # Where the head is right, what follows is still seen to be none.
+            assert refuses(made, saved[:96] + garbage)
+
+
+OTHERS = [
+    {"population": 11}, {"cache_size": 7}, {"level1": False}, {"level2": False},
+    {"hurdle_train": 2, "hurdle_valid": 2, "window": 5}, {"most": (4, 5, 7)}, {"most": (5, 4, 6)},
+]  # fmt: skip
+NOT_SEEN = [
+    {"addresses": (3, 2, 1)}, {"ops": (("scalar_const",), ("dot",), ())}, {"least": (1, 1, 0)},
+    {"seed": 2}, {"island": 1}, {"method": "mgg"}, {"tournament": 4}, {"median": True},
+    {"epochs": 2}, {"evaluation_seed": 1}, {"mutate_prob": 0.5}, {"task": 1},
+]  # fmt: skip
+UNSEEN = pytest.mark.xfail(strict=True, reason="not in the head of a snapshot")
+
+
+@pytest.mark.parametrize(
+    "other", [*OTHERS, *(pytest.param(one, marks=UNSEEN) for one in NOT_SEEN)], ids=str
+)
+def test_snapshots_of_other_settings_are_refused(other: dict[str, Any]) -> None:
+    caches = {"level1": True, "level2": True, "cache_size": 8}
+    made = island(SMALL, tasks_of(1), **caches)
+    run(made, 50)
+    space = {key: value for key, value in other.items() if key in vars(SMALL)}
+    rest = {key: value for key, value in other.items() if key not in (*space, "task")}
+    tasks = tasks_of(1 + other.get("task", 0))
+    fresh = island(Spec(**{**vars(SMALL), **space}), tasks, **caches | rest)
+    assert refuses(fresh, made.save())
+
+
+def in_a_process(text: str, megabytes: int, *arguments: object) -> str:
+    """What Python prints, if it may take so much more memory."""
+    before = (
+        "import resource, sys\n"
+        f"sys.path.insert(0, {str(TESTS)!r})\n"
+        "from search.test_snapshot import *\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, (used + ({megabytes} << 20),) * 2)\n"
+    )
+    command = [sys.executable, "-c", before + text, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    return done.stdout
+
+
+FLIPS = """
+make, saved = small(int(sys.argv[1]))
+rng = np.random.default_rng(1)
+found = {True: 0, False: 0}
+for _ in range(int(sys.argv[2])):
+    damaged = bytearray(saved)
+    for place in rng.integers(0, len(saved), int(rng.integers(1, 4))):
+        damaged[place] ^= 1 << int(rng.integers(8))
+    try:
+        found[refuses(make(), bytes(damaged))] += 1
+    except MemoryError:
+        found[True] += 1
+print(*found.values())
+"""
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_damaged_snapshots_crash_nothing(number: int, full: bool) -> None:
+    """They may be loaded or refused; that they are not used is seen to elsewhere."""
+    flips = 20_000 if full else 400
+    refused, loaded = map(int, in_a_process(FLIPS, 700, number, flips).split())
+    assert refused + loaded == flips
+    assert refused > 0
+
+
+LENGTHS = """
+make, saved = small()
+for place in range(0, len(saved), 4):
+    damaged = bytearray(saved)
+    damaged[place : place + 4] = (1 << 22).to_bytes(4, "little")
+    refuses(make(), bytes(damaged))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if place == 0:
+        before = peak
+print((peak - before) // 1024)
+"""
+
+
+@pytest.mark.xfail(strict=True, reason="room is made, and cleared, before it is known to be needed")
+def test_a_wrong_length_takes_no_memory() -> None:
+    assert int(in_a_process(LENGTHS, 8000)) < 50  # MB
