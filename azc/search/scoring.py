@@ -8,6 +8,7 @@ import azc.evaluation
 from azc.analysis import canonical_hash
 from azc.program import Program
 from azc.search.settings import Settings
+from azc.search.settings_tasks import Which
 from azc.tasks import Task
 
 __all__ = ["Scorer"]
@@ -19,8 +20,15 @@ class Scorer:
     as everywhere; without hot compiling it is the interpreter."""
 
     settings: Settings
-    tasks: list[Task]
+    which: Which
+    made: list[Task] | None  # None: made when first needed
     _known: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> list[Task]:
+        if self.made is None:
+            self.made = self.settings.make_tasks(self.which)
+        return self.made
 
     def __call__(self, program: Program) -> float:
         # Not `program.hash`, which takes the prediction's type from the program and not the tasks.

@@ -29,7 +29,6 @@ from azc.errors import ConfigError, expected
 from azc.search.course import Course
 from azc.search.report import Outcome, Report
 from azc.search.settings import Settings
-from azc.search.settings_tasks import SETS
 from azc.search.store import Store
 from azc.tasks import Task
 
@@ -130,7 +129,7 @@ class Search:
         if self._folder is not None:
             self._check_goes_on(seed, out)
         settings = self._with(seed, seconds, workers, data)
-        sets = {which: settings.make_tasks(which) for which in SETS}
+        sets = {which: settings.make_tasks(which) for which in settings.tasks.needed_at_once()}
         settings.check_tasks(sets)
         _check_alike(sets["search"])
         with ExitStack() as stack:

@@ -31,8 +31,10 @@ class Selection:
     def __init__(self, settings: Settings, sets: Mapping[Which, list[Task]]) -> None:
         self._goal = settings.search.stop.fitness
         self._classes = sets["search"][0].classes
-        self._select = Scorer(settings, sets["select"]) if sets["select"] else None
-        self._final = Scorer(settings, sets["final"]) if sets["final"] else None
+        scorers = {
+            which: Scorer(settings, which, sets.get(which)) for which in settings.tasks.configured()
+        }
+        self._select, self._final = scorers.get("select"), scorers.get("final")
         self._hall: list[Best] = []
         self._lineage: list[Ancestor] = []  # of the first in the hall
 

@@ -66,6 +66,13 @@ class TaskTable(TaskOptions):
             raise MisfitError("features", expected(what, repr(list(self.features))))
         return self
 
+    def made_like(self, other: TaskTable) -> bool:
+        """Whether these tasks can be made if `other`'s can: drawn, or from the same images."""
+        mine, theirs = parse_spec(self.task), parse_spec(other.task)
+        if mine.images:
+            return mine.images == theirs.images and self.data == other.data
+        return mine.synthetic is not None
+
     @property
     def uses_data(self) -> bool:
         """Whether `data` matters to it."""
@@ -187,6 +194,15 @@ class TaskTables(Table):
             if shared := next((key for key in here if key in there), None):
                 raise MisfitError(second, _shares(first, here[shared], there[shared]))
         return self
+
+    def needed_at_once(self) -> list[Which]:
+        """The sets to be made before the search begins: that of the search, and those of which only
+        then is known that they can be made and share no task with the others."""
+        return [
+            which
+            for which, table in self.configured().items()
+            if which == "search" or not table.made_like(self.search)
+        ]
 
     def configured(self) -> dict[Which, TaskTable]:
         """The sets that there are."""

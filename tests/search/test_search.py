@@ -398,7 +398,7 @@ def test_examples_must_be_equally_many(tmp_path):
 def test_scores_are_kept_for_what_the_tasks_see():
     """With many classes v2 is the prediction, also of a program that writes s1."""
     tasks = azc.tasks.make_set("digits:all", features=16, count=1)
-    scorer = Scorer(changed(text=SMALL), tasks)
+    scorer = Scorer(changed(text=SMALL), "select", tasks)
     first, second = (
         azc.parse(
             "def Predict():\n    s1 = norm(v0)\n    v3 = dot(m0, v0)\n    v2 = s1 * v3\n"
