@@ -1,5 +1,7 @@
 # The search below Python: what programs are drawn from, and islands. Included by _core.pyx.
 
+import xxhash
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.string cimport memcpy
 
@@ -132,6 +134,7 @@ cdef extern from "island.h" nogil:
         int32_t members, oldest
         az_member best
         int64_t born, filtered, received, run
+        uint64_t identity
     int az_island_finish(az_island *)
     void az_island_free(az_island *)
     int az_island_run(az_island *, int64_t, int64_t)
@@ -362,6 +365,7 @@ cdef class Island:
         if trial.level2 and not az_scores_new(&trial.level[1], size):
             raise MemoryError
         self._take_seeds(seeds)
+        self.island.identity = self._identity(settings, interpreted, seeds)
         if not az_island_finish(&self.island):
             raise MemoryError
 
@@ -378,6 +382,24 @@ cdef class Island:
                 <az_instruction *><char *>self.seed_code + <int64_t>i * capacity)
             unpack_candidate(&self.space.space, packed, &method.seed[i])
         return 0
+
+    cdef uint64_t _identity(self, dict settings, list interpreted, list seeds) except? 0:
+        """Of settings, space, tasks and seeds: snapshots of other searches are not taken."""
+        cdef Batch batch
+        digest = xxhash.xxh3_64()
+        digest.update(repr(sorted((k, v) for k, v in settings.items() if k != "hot")).encode())
+        digest.update(
+            PyBytes_FromStringAndSize(<const char *>&self.space.space, sizeof(az_space)))
+        digest.update(repr(seeds).encode())
+        for batch, chunk, numbers in interpreted:
+            digest.update(repr((chunk, numbers, batch.batch.active)).encode())
+            digest.update(
+                PyBytes_FromStringAndSize(<const char *>batch.lane_keys, sizeof(batch.lane_keys)))
+            digest.update(batch.x_train)
+            digest.update(batch.y_train)
+            digest.update(batch.x_valid)
+            digest.update(batch.y_valid)
+        return digest.intdigest()
 
     def __dealloc__(self):
         cdef az_trial *trial = &self.island.trial
@@ -464,8 +486,9 @@ cdef class Island:
             program.code = lineage.code + <int64_t>at * lineage.capacity
             for f in range(3):
                 program.count[f] = a.count[f]
-            found.append(
-                (a.birth, a.mutation, a.fitness, pack_candidate(&self.space.space, &program)))
+            if a.fitness >= 0.0: # else it was stopped at the hurdle
+                found.append(
+                    (a.birth, a.mutation, a.fitness, pack_candidate(&self.space.space, &program)))
             at = a.before
         return found[::-1]
 

@@ -147,6 +147,19 @@ static void flow(const az_program *program, const az_address_map *map, int funct
     }
 }
 
+/* What is left for later calls; returns whether it is more than before. Features of an earlier
+ * example are not those that the prediction is asked for. */
+static int carry(const uint8_t *of, uint8_t *before, size_t size)
+{
+    int grown = 0;
+    for (size_t i = 0; i < size; ++i) {
+        const uint8_t more = (of[i] & OF_LABEL) & ~before[i];
+        grown |= more;
+        before[i] |= more;
+    }
+    return grown;
+}
+
 int az_canonical_depends(az_canonical *c, const az_address_map *map, int64_t classes)
 {
     const az_interface io = az_interface_of(classes);
@@ -157,6 +170,7 @@ int az_canonical_depends(az_canonical *c, const az_address_map *map, int64_t cla
     uint8_t *of = c->scratch, *before = c->scratch + size;
     memset(before, 0, size);
     for (;;) { /* `before` only grows, so this ends */
+        int grown = 0;
         memcpy(of, before, size);
         of[features] = OF_FEATURES;
         of[label] = 0;
@@ -165,16 +179,11 @@ int az_canonical_depends(az_canonical *c, const az_address_map *map, int64_t cla
             return 0;
         if (of[prediction] & OF_LABEL)
             return 1;
+        grown |= carry(of, before, size); /* in validation Predict comes after Predict */
         of[features] = OF_FEATURES;
         of[label] = OF_LABEL;
         flow(&c->program, map, AZ_LEARN, of);
-        int grown = 0;
-        for (size_t i = 0; i < size; ++i) {
-            /* Features of an earlier example are not those that the prediction is asked for. */
-            const uint8_t more = (of[i] & OF_LABEL) & ~before[i];
-            grown |= more;
-            before[i] |= more;
-        }
+        grown |= carry(of, before, size);
         if (!grown)
             return 0;
     }

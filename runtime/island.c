@@ -136,14 +136,16 @@ static void bear(
     to->fitness = az_trial_decide(t, to->hash, cost);
     to->birth = s->born++;
     forget(s, to);
+    /* A score on the first examples may be high by luck. */
+    const double proven = t->hurdled ? -1.0 : to->fitness;
     to->ancestor = az_lineage_extend(
-        &s->lineage, &s->space, parent ? parent->ancestor : -1, &to->program, to->fitness,
-        to->birth, origin);
+        &s->lineage, &s->space, parent ? parent->ancestor : -1, &to->program, proven, to->birth,
+        origin);
     if (to->ancestor < -1) {
         to->ancestor = -1;
         t->failed = 1;
     }
-    if (to->fitness > s->best.fitness) {
+    if (proven > s->best.fitness) {
         assign(s, &s->best, to);
         s->improved = s->born;
     }
@@ -181,6 +183,7 @@ static void regularized_evolution(az_island *s)
     az_member *child = &s->member[P];
     bear(s, &d, parent, NULL, 0, s->method.mutate_prob, child);
     assign(s, &s->member[s->oldest], child);
+    forget(s, child);
     s->oldest = (s->oldest + 1) % P;
 }
 
@@ -235,6 +238,8 @@ static void minimal_generation_gap(az_island *s)
     for (int i = 0; i < 2; ++i)
         if (survivor[i] != family[i])
             assign(s, &s->member[i ? second : first], survivor[i]);
+    for (int k = 0; k < K; ++k)
+        forget(s, &s->member[P + k]);
     az_trial_time(&s->trial, AZ_STAGE_REPLACE);
 }
 
@@ -301,8 +306,4 @@ void az_island_receive(
     to->ancestor = az_lineage_extend(
         &s->lineage, &s->space, -1, &to->program, fitness, birth, AZ_FROM_MIGRANT);
     ++s->received;
-    if (fitness > s->best.fitness) {
-        assign(s, &s->best, to);
-        s->improved = s->born;
-    }
 }

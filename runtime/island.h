@@ -59,6 +59,7 @@ typedef struct {
     int64_t born, filtered, received;
     int64_t run, run_born, run_steps, improved; /* this population: its number, and counts when
                                                    it began and last had a new best */
+    uint64_t identity; /* a hash of all that the course depends on, given from outside */
     double told;      /* fitness at which AZ_STOPPED_AT_TARGET was returned last */
 } az_island;
 
@@ -72,7 +73,8 @@ int az_island_run(az_island *island, int64_t until, int64_t nanoseconds);
 /* Begins a new population. */
 void az_island_restart(az_island *island);
 
-/* A program from another island takes the place of member `place`. */
+/* A program from another island takes the place of member `place`; the best remains that of the
+ * programs born here. */
 void az_island_receive(
     az_island *island, int32_t place, const az_candidate *program, double fitness, int64_t birth);
 

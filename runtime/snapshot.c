@@ -37,6 +37,7 @@ static void take(tape *t, void *bytes, size_t count)
 /* What must be as it was for a snapshot to fit. */
 typedef struct {
     int64_t version, table, instruction, score, capacity, population, room[3], sizes[2], window;
+    uint64_t identity;
 } head;
 
 static head head_of(const az_island *s)
@@ -54,7 +55,14 @@ static head head_of(const az_island *s)
     for (int l = 0; l < 2; ++l)
         h.sizes[l] = s->trial.level[l].capacity;
     h.window = s->trial.window;
+    h.identity = s->identity;
     return h;
+}
+
+/* Scores in the hurdle's window that mean something. */
+static int64_t recent_scores(const az_trial *trial)
+{
+    return trial->recents < trial->window ? trial->recents : trial->window;
 }
 
 /* ---- saving -------------------------------------------------------------------------------- */
@@ -112,7 +120,7 @@ size_t az_island_save(const az_island *s, uint8_t *bytes)
     for (int32_t i = 0; i < s->members; ++i)
         put_member(&t, s, &s->member[i]);
     put_member(&t, s, &s->best);
-    put(&t, trial->recent, (size_t)trial->window * sizeof *trial->recent);
+    put(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);
     put_scores(&t, &trial->level[0]);
     put_scores(&t, &trial->level[1]);
     return t.at;
@@ -146,7 +154,9 @@ static void take_lineage(tape *t, az_island *s)
     int32_t used, vacant;
     take(t, &used, sizeof used);
     take(t, &vacant, sizeof vacant);
-    if (t->failed || used < 0 || !az_lineage_reserve(l, used)) {
+    const size_t left = t->length - t->at;
+    if (t->failed || used < 0 || (size_t)used * sizeof *l->ancestor > left ||
+        !az_lineage_reserve(l, used)) {
         t->failed = 1;
         return;
     }
@@ -182,6 +192,10 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     take(&t, &theirs, sizeof theirs);
     if (t.failed || memcmp(&mine, &theirs, sizeof mine))
         return 0;
+    const size_t places = (size_t)(s->method.population + s->method.children + 1);
+    for (size_t i = 0; i < places; ++i) /* nobody holds an ancestor of before */
+        s->member[i].ancestor = -1;
+    s->best.ancestor = -1;
     int64_t counts[11];
     take(&t, counts, sizeof counts);
     if (counts[7] < 0 || counts[7] > s->method.population || counts[8] < 0 ||
@@ -198,6 +212,7 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     s->oldest = (int32_t)counts[8];
     trial->steps = counts[9];
     trial->recents = counts[10];
+    t.failed |= trial->recents < 0;
     take(&t, &s->told, sizeof s->told);
     take(&t, &trial->threshold, sizeof trial->threshold);
     take(&t, trial->ways, sizeof trial->ways);
@@ -205,7 +220,7 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     for (int32_t i = 0; i < s->members && !t.failed; ++i)
         take_member(&t, s, &s->member[i]);
     take_member(&t, s, &s->best);
-    take(&t, trial->recent, (size_t)trial->window * sizeof *trial->recent);
+    take(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);
     take_scores(&t, &trial->level[0]);
     take_scores(&t, &trial->level[1]);
     return !t.failed && t.at == length;

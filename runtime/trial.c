@@ -343,6 +343,7 @@ static double try_it(az_trial *t, az_score *own, int *how)
         t->steps += own->prefix_steps;
         if (!passes(t, own->prefix)) {
             *how = AZ_HURDLED;
+            t->hurdled = 1;
             return own->prefix;
         }
     }
@@ -378,6 +379,7 @@ static double by_fingerprint(az_trial *t, az_score *own, int *how)
 
 double az_trial_decide(az_trial *t, az_hash hash, double cost)
 {
+    t->hurdled = 0;
     if (t->most_cost > 0.0 && cost > t->most_cost) {
         ++t->ways[AZ_OVER_BUDGET];
         return 0.0;

@@ -79,6 +79,7 @@ typedef struct {
     double *constants; /* [chunks][constants][lane], and places, of a compiled call */
     int64_t *places;
     int prepared; /* machines are, for the candidate at hand */
+    int hurdled;  /* the last decision: a score on the first examples, no fitness */
 
     /* what was done */
     int64_t ways[AZ_WAYS], steps, steps_run, steps_native;

@@ -237,11 +237,13 @@ class Model:
             self.filtered += 1
         fitness = self.trial.decide(program)
         before = parent.ancestor if parent else None
-        if before is None or fitness > before.fitness:
-            before = Ancestor(self.born, ORIGINS.index(origin), fitness, packed, before)
+        # A score on the first examples may be high by luck.
+        proven = -1.0 if self.trial.hurdled else fitness
+        if before is None or proven > before.fitness:
+            before = Ancestor(self.born, ORIGINS.index(origin), proven, packed, before)
         made = Member(bodies, packed, key, fitness, self.born, before, bool(depends))
         self.born += 1
-        if self.top is None or fitness > self.top.fitness:
+        if proven > (self.top.fitness if self.top else -1.0):
             self.top, self.improved = made, self.born
         return made
 
@@ -320,7 +322,8 @@ class Model:
     def ancestors(self) -> list[tuple[int, int, float, Packed]]:
         found, at = [], self.top.ancestor if self.top else None
         while at:
-            found.append((at.birth, at.mutation, at.fitness, at.packed))
+            if at.fitness >= 0.0:
+                found.append((at.birth, at.mutation, at.fitness, at.packed))
             at = at.before
         return found[::-1]
 

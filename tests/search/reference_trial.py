@@ -100,6 +100,7 @@ class Trial:
 
     def __init__(self, tasks: Sequence[Any], given: dict[str, Any]) -> None:
         self.tasks, self.given = tasks, given
+        self.hurdled = False  # the last decision
         self.ways = dict.fromkeys(("evaluated", "level1", "level2", "over_budget", "hurdled"), 0)
         self.steps = 0
         self.level1: OrderedDict[str, set[str]] = OrderedDict()
@@ -144,6 +145,7 @@ class Trial:
             self.steps += run.steps
             score = self._over_tasks(run.fitness)
             if not self._passes(score):
+                self.hurdled = True
                 return "hurdled", score
         run = self._run(program, "fitness")
         known.add("fitness")
@@ -171,6 +173,7 @@ class Trial:
         return how, fitness
 
     def decide(self, program: Program) -> float:
+        self.hurdled = False
         cost = _cost(program, self.given)
         if 0.0 < self.given["most_cost"] < cost:
             self.ways["over_budget"] += 1

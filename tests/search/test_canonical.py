@@ -282,7 +282,7 @@ def test_taint_that_validation_carries_on_is_real() -> None:
     assert (first[1:] != second[1:]).all()
 
 
-@pytest.mark.xfail(strict=True, reason="what Predict leaves behind in validation is not followed")
+
 def test_dependence_follows_validation() -> None:
     assert depends(azc.parse(CARRIED))
 

@@ -68,7 +68,7 @@ def test_an_island_that_has_not_begun_is_saved_too() -> None:
     assert state(other) == state(made)
 
 
-@pytest.mark.xfail(strict=True, reason="places of a hurdle's scores that are not taken yet")
+
 def test_a_snapshot_says_nothing_but_the_course() -> None:
     """Whatever lay in memory before."""
     saved = set()
@@ -84,7 +84,7 @@ def test_a_snapshot_says_nothing_but_the_course() -> None:
 MGG = {"method": "mgg", "children": 8, "population": 20, "seed": 3}
 
 
-@pytest.mark.xfail(strict=True, reason="who held ancestors outside of the population never lets go")
+
 def test_going_on_again_and_again_costs_no_memory() -> None:
     tasks = tasks_of(4, 1)
     whole = island(SMALL, tasks, **MGG)
@@ -98,7 +98,7 @@ def test_going_on_again_and_again_costs_no_memory() -> None:
     assert len(saved) < 2 * len(whole.save())
 
 
-@pytest.mark.xfail(strict=True, reason="the place of a child keeps its ancestor of before")
+
 def test_an_island_that_has_run_goes_on_as_a_fresh_one_does() -> None:
     make, tasks = {"population": 20, "seed": 3}, tasks_of(4, 1)
     used = island(SMALL, tasks, **make)
@@ -167,11 +167,11 @@ NOT_SEEN = [
     {"seed": 2}, {"island": 1}, {"method": "mgg"}, {"tournament": 4}, {"median": True},
     {"epochs": 2}, {"evaluation_seed": 1}, {"mutate_prob": 0.5}, {"task": 1},
 ]  # fmt: skip
-UNSEEN = pytest.mark.xfail(strict=True, reason="not in the head of a snapshot")
+
 
 
 @pytest.mark.parametrize(
-    "other", [*OTHERS, *(pytest.param(one, marks=UNSEEN) for one in NOT_SEEN)], ids=str
+    "other", [*OTHERS, *NOT_SEEN], ids=str
 )
 def test_snapshots_of_other_settings_are_refused(other: dict[str, Any]) -> None:
     caches = {"level1": True, "level2": True, "cache_size": 8}
@@ -237,6 +237,6 @@ print((peak - before) // 1024)
 """
 
 
-@pytest.mark.xfail(strict=True, reason="room is made, and cleared, before it is known to be needed")
+
 def test_a_wrong_length_takes_no_memory() -> None:
     assert int(in_a_process(LENGTHS, 8000)) < 50  # MB
