@@ -387,7 +387,8 @@ cdef class Island:
         """Of settings, space, tasks and seeds: snapshots of other searches are not taken."""
         cdef Batch batch
         digest = xxhash.xxh3_64()
-        digest.update(repr(sorted((k, v) for k, v in settings.items() if k != "hot")).encode())
+        course = {key: settings[key] for key in sorted(settings) if key not in ("hot", "target")}
+        digest.update(repr(course).encode())
         digest.update(
             PyBytes_FromStringAndSize(<const char *>&self.space.space, sizeof(az_space)))
         digest.update(repr(seeds).encode())

@@ -306,4 +306,8 @@ void az_island_receive(
     to->ancestor = az_lineage_extend(
         &s->lineage, &s->space, -1, &to->program, fitness, birth, AZ_FROM_MIGRANT);
     ++s->received;
+    if (fitness > s->best.fitness) {
+        assign(s, &s->best, to);
+        s->improved = s->born;
+    }
 }

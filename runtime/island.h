@@ -73,8 +73,7 @@ int az_island_run(az_island *island, int64_t until, int64_t nanoseconds);
 /* Begins a new population. */
 void az_island_restart(az_island *island);
 
-/* A program from another island takes the place of member `place`; the best remains that of the
- * programs born here. */
+/* A program from another island takes the place of member `place`. */
 void az_island_receive(
     az_island *island, int32_t place, const az_candidate *program, double fitness, int64_t birth);
 

@@ -334,7 +334,6 @@ def test_hurdle(window: int, quantile: float, full: bool) -> None:
     assert 0.05 < before["hurdled"] / before["programs"] < 0.95
 
 
-
 def test_the_best_was_given_all_examples() -> None:
     """A score on a few examples may be better by luck, and is of a program that was given up."""
     tasks = make_set("linear", count=4, features=3, train=40, valid=40, seed=1)
