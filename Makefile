@@ -15,7 +15,8 @@ listed = $(BIN)/python -c 'import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))$(1), sep="\n")'
 
 # The tests that run the C code, for builds of it that are not the installed one.
-NATIVE_TESTS := $(filter-out tests/test_packaging.py,$(wildcard tests/test_*.py)) tests/ops
+NATIVE_TESTS := $(filter-out tests/test_packaging.py,$(wildcard tests/test_*.py)) tests/ops \
+	tests/search/test_canonical.py tests/search/test_scores.py
 
 SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined

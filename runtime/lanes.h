@@ -242,7 +242,7 @@ static void AZ_NAME(judge)(
     AZ_SIMD for (int l = 0; l < AZ_L; ++l)
     {
         const int within = fabs(label[l] - prediction[l]) <= limit;
-        bad[l] += within & (bad[l] == 0.0) ? 0.0 : 1.0;
+        bad[l] += (within & (bad[l] == 0.0)) ? 0.0 : 1.0;
     }
 }
 
