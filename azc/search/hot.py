@@ -97,6 +97,8 @@ class Hot:
         if self._batch:
             self._thread = threading.Thread(target=self._build, daemon=True)
             self._thread.start()
+            # What is hot later should not have to outdo what was hot before.
+            self._workers.call_all("cool")
 
     def finish(self) -> None:
         """Wait for a build that is under way, so that it does not outlive the search."""

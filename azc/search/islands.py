@@ -209,6 +209,11 @@ class Host:
                 found[key] = (before[0] + steps, before[1] + runs, before[2])
         return [(key, *rest) for key, rest in found.items()]
 
+    def cool(self) -> None:
+        """Count what is hot from now on twice as much as what was before."""
+        for island in self.islands.values():
+            island.cool()
+
     def use_native(self, key: int, packed: Packed, least: float) -> tuple[float, bool] | None:
         """Tries the compiled functions of the structure that `packed` has, which are in the cache:
         how many times faster than the interpreter they are, and whether they are used from now on,
