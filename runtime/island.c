@@ -7,7 +7,7 @@
 #include <time.h>
 
 /* Streams of draws of one candidate. */
-enum { STREAM_CHILD, STREAM_PARENTS, STREAM_SURVIVOR };
+enum { STREAM_CHILD, STREAM_PARENTS };
 
 /* How often the filter, or a duplicate, makes a candidate be drawn again; then the last is taken. */
 #define TRIES_AT_START 200000
@@ -303,10 +303,12 @@ void az_island_receive(
     to->fitness = fitness;
     to->birth = birth;
     forget(s, to);
+    /* With hurdles it may have been stopped at one, which its fitness does not tell. */
+    const double proven = s->trial.hurdle_train ? -1.0 : fitness;
     to->ancestor = az_lineage_extend(
-        &s->lineage, &s->space, -1, &to->program, fitness, birth, AZ_FROM_MIGRANT);
+        &s->lineage, &s->space, -1, &to->program, proven, birth, AZ_FROM_MIGRANT);
     ++s->received;
-    if (fitness > s->best.fitness) {
+    if (proven > s->best.fitness) {
         assign(s, &s->best, to);
         s->improved = s->born;
     }

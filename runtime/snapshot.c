@@ -212,7 +212,8 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     s->oldest = (int32_t)counts[8];
     trial->steps = counts[9];
     trial->recents = counts[10];
-    t.failed |= trial->recents < 0;
+    if (t.failed || trial->recents < 0)
+        return 0;
     take(&t, &s->told, sizeof s->told);
     take(&t, &trial->threshold, sizeof trial->threshold);
     take(&t, trial->ways, sizeof trial->ways);

@@ -143,7 +143,6 @@ def test_newcomers_have_descendants() -> None:
     assert (ancestors[-1][3], ancestors[-1][2], ancestors[-1][0]) == made.best()
 
 
-@pytest.mark.xfail(strict=True, reason="what was stopped at a hurdle is not told from what was not")
 def test_a_newcomer_that_was_stopped_at_a_hurdle_is_not_the_best() -> None:
     tasks = tasks_of(5, 2, train=20, valid=20)
     hurdle = {"hurdle_train": 4, "hurdle_valid": 1, "window": 20, "quantile": 0.9}

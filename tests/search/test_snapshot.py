@@ -239,3 +239,21 @@ print((peak() - before) // 1024)
 
 def test_a_wrong_length_takes_no_memory() -> None:
     assert int(in_a_process(LENGTHS, 8000)) < 50  # MB
+
+
+NEGATIVE = """
+tasks = tasks_of(1)
+options = {"hurdle_train": 2, "hurdle_valid": 2, "window": 1, "level1": True}
+made = island(SMALL, tasks, **options)
+run(made, 20_000)
+saved = made.save()
+for place in range(7, 320, 8):
+    damaged = bytearray(saved)
+    damaged[place] ^= 0x80
+    refuses(island(SMALL, tasks, **options), bytes(damaged))
+print("fine")
+"""
+
+
+def test_a_count_below_zero_crashes_nothing() -> None:
+    assert in_a_process(NEGATIVE, 700) == "fine\n"
