@@ -1,6 +1,6 @@
 # The search below Python: what programs are drawn from, and islands. Included by _core.pyx.
 
-import xxhash
+from xxhash import xxh3_64
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.string cimport memcpy
@@ -386,7 +386,7 @@ cdef class Island:
     cdef uint64_t _identity(self, dict settings, list interpreted, list seeds) except? 0:
         """Of settings, space, tasks and seeds: snapshots of other searches are not taken."""
         cdef Batch batch
-        digest = xxhash.xxh3_64()
+        digest = xxh3_64()
         course = {key: settings[key] for key in sorted(settings) if key not in ("hot", "target")}
         digest.update(repr(course).encode())
         digest.update(
