@@ -40,7 +40,10 @@ def main() -> None:
             f"{fitness}",
             flush=True,
         )
-    low, median, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    quartiles = statistics.quantiles(
+        seconds * 2 if len(seconds) == 1 else seconds, n=4, method="inclusive"
+    )
+    low, median, high = quartiles
     print(f"CPU seconds: median {median:.2f}, quartiles {low:.2f} and {high:.2f}, "
           f"mean {statistics.mean(seconds):.2f}, {sum(s < options.limit for s in seconds)} of "
           f"{len(seconds)} solved")  # fmt: skip
