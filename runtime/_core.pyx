@@ -95,7 +95,7 @@ cdef extern from "interpreter.h" nogil:
     ctypedef struct az_part:
         int64_t train, valid, epochs
         double *predictions
-        double *training
+        double *seen
     ctypedef struct az_machine:
         pass
     int AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX
@@ -432,7 +432,7 @@ cdef class Machine:
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         cdef az_part part = az_part(
             train=batch.batch.train, valid=batch.batch.valid, epochs=epochs, predictions=NULL,
-            training=NULL)
+            seen=NULL)
         if self.busy:
             raise RuntimeError("expected a machine that is idle; give each thread its own")
         if fitness.shape[0] != lanes or value.shape[0] != lanes or epochs < 1:

@@ -54,6 +54,12 @@ static int64_t copies(const az_machine *m, int32_t cell)
     return m->plan.by_predict[cell] ? m->block : 1;
 }
 
+/* Predict's stand there twice. */
+static int64_t most_steps(const az_machine *m)
+{
+    return m->plan.first[3] + m->plan.first[AZ_LEARN] - m->plan.first[AZ_PREDICT];
+}
+
 static int64_t measure(az_machine *m)
 {
     if (m->plan.own_features)
@@ -64,17 +70,18 @@ static int64_t measure(az_machine *m)
     m->memory_doubles = 0;
     for (int32_t c = 0; c < m->plan.cells; ++c)
         m->memory_doubles += span(m, c) * copies(m, c);
-    const int64_t steps = m->plan.first[3], cells = m->plan.cells;
-    return az_lines_of(steps + 3, sizeof *m->step) +
-           2 * az_lines_of(3 * (3 * steps + 1), sizeof(void *)) +
+    const int64_t cells = m->plan.cells;
+    return az_lines_of(most_steps(m) + AZ_CALLS + 1, sizeof *m->step) +
+           2 * az_lines_of(3 * most_steps(m) + AZ_CALLS, sizeof(void *)) +
            az_lines_of(cells, sizeof *m->cell) + az_lines_of(cells, sizeof *m->stride);
 }
 
-/* Adds the operands of one function's steps that are the given cell to a NULL-terminated list. */
-static const double ***list_slots(az_machine *m, int function, int32_t cell, const double ***list)
+/* Adds the operands of one function's steps, which begin at `step`, that are the given cell to a
+ * NULL-terminated list. */
+static const double ***list_slots(
+    const az_machine *m, int function, az_step *step, int32_t cell, const double ***list)
 {
     const az_draft *d = m->plan.draft + m->plan.first[function];
-    az_step *step = m->entry[function];
     for (int64_t s = m->plan.first[function]; s < m->plan.first[function + 1]; ++s, ++d, ++step) {
         if (d->a == cell)
             *list++ = &step->a;
@@ -99,17 +106,36 @@ static void finish(const az_step *in, const az_frame *frame)
     (void)in, (void)frame;
 }
 
-/* Cuts the arrays up, and turns drafts into steps on real memory. */
+/* Turns one function's drafts into steps on real memory; returns the place behind them. */
+static az_step *resolve_function(const az_machine *m, int function, az_step *step)
+{
+    const az_draft *d = m->plan.draft + m->plan.first[function];
+    const az_draft *end = m->plan.draft + m->plan.first[function + 1];
+    for (; d < end; ++d)
+        *step++ = (az_step){
+            m->kernels->one[d->kernel], m->cell[d->out], m->cell[d->a], m->cell[d->b],
+            m->cell[d->c], m->kernels->block[d->kernel],
+            {m->stride[d->out], m->stride[d->a], m->stride[d->b], m->stride[d->c]}, d->place};
+    return step;
+}
+
+/* Cuts the arrays up, and makes the calls:
+ *
+ *     AZ_SETUP      Setup, end
+ *     AZ_PREDICT    Predict, end
+ *     AZ_TRAIN      Predict, judge,
+ *     AZ_LEARN                      Learn, end
+ */
 static void resolve(az_machine *m, char *next)
 {
     const az_plan *p = &m->plan;
-    const int64_t steps = p->first[3];
+    const az_step end = {.kernel = finish, .block_kernel = finish};
     m->step = (az_step *)next;
-    next += az_lines_of(steps + 3, sizeof *m->step);
+    next += az_lines_of(most_steps(m) + AZ_CALLS + 1, sizeof *m->step);
     const double ***features = (const double ***)next;
-    next += az_lines_of(3 * (3 * steps + 1), sizeof(void *));
+    next += az_lines_of(3 * most_steps(m) + AZ_CALLS, sizeof(void *));
     const double ***labels = (const double ***)next;
-    next += az_lines_of(3 * (3 * steps + 1), sizeof(void *));
+    next += az_lines_of(3 * most_steps(m) + AZ_CALLS, sizeof(void *));
     m->cell = (double **)next;
     next += az_lines_of(p->cells, sizeof *m->cell);
     m->stride = (int64_t *)next;
@@ -122,21 +148,29 @@ static void resolve(az_machine *m, char *next)
     }
     if (!p->own_features) /* examples lie one after the other */
         m->stride[p->features] = m->batch.features * m->batch.lanes;
+    static const struct {
+        int call, function;
+    } parts[] = {
+        {AZ_SETUP, AZ_SETUP}, {AZ_PREDICT, AZ_PREDICT}, {AZ_TRAIN, AZ_PREDICT},
+        {AZ_LEARN, AZ_LEARN}};
     az_step *step = m->step;
-    for (int f = 0; f < 3; ++f) {
-        m->entry[f] = step;
-        for (int64_t s = p->first[f]; s < p->first[f + 1]; ++s) {
-            const az_draft *d = &p->draft[s];
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i) {
+        const int call = parts[i].call, function = parts[i].function;
+        m->entry[call] = step;
+        step = resolve_function(m, function, step);
+        if (call == AZ_TRAIN) {
+            m->judge = step;
             *step++ = (az_step){
-                m->kernels->one[d->kernel], m->cell[d->out], m->cell[d->a], m->cell[d->b],
-                m->cell[d->c], m->kernels->block[d->kernel],
-                {m->stride[d->out], m->stride[d->a], m->stride[d->b], m->stride[d->c]}, d->place};
+                .kernel = m->batch.classes ? m->kernels->judge_step_binary : m->kernels->judge_step,
+                .out = m->bad, .b = m->cell[p->prediction]};
+        } else {
+            *step++ = end;
         }
-        *step++ = (az_step){.kernel = finish, .block_kernel = finish};
-        m->feature_slots[f] = features;
-        features = list_slots(m, f, p->own_features ? -1 : p->features, features);
-        m->label_slots[f] = labels;
-        labels = list_slots(m, f, p->own_label ? -1 : p->label, labels);
+        m->feature_slots[call] = features;
+        features = list_slots(
+            m, function, m->entry[call], p->own_features ? -1 : p->features, features);
+        m->label_slots[call] = labels;
+        labels = list_slots(m, function, m->entry[call], p->own_label ? -1 : p->label, labels);
     }
 }
 
@@ -157,7 +191,7 @@ static void fence(az_machine *m)
 static void prepare(az_machine *m, char *arrays)
 {
     resolve(m, arrays);
-    m->frame = (az_frame){m->keys, m->batch.features, 1, 0};
+    m->frame = (az_frame){m->keys, m->batch.features, 1, 0, m->settings.max_abs_error, NULL};
     fence(m);
 }
 
@@ -176,24 +210,24 @@ static void begin(az_machine *m)
     for (int32_t i = 0; i < m->plan.constants; ++i)
         for (int64_t l = 0; l < L; ++l)
             m->cell[m->plan.constant_cell[i]][l] = m->plan.constant[i];
-    for (int f = 0; f < 3; ++f) { /* zero in Setup; the label also in Predict */
-        point(m->feature_slots[f], m->cell[m->plan.zero_vector]);
-        point(m->label_slots[f], m->cell[m->plan.zero_scalar]);
+    for (int c = 0; c < AZ_CALLS; ++c) { /* zero in Setup; the label also in Predict */
+        point(m->feature_slots[c], m->cell[m->plan.zero_vector]);
+        point(m->label_slots[c], m->cell[m->plan.zero_scalar]);
     }
 }
 
 /* ---- calls --------------------------------------------------------------------------------- */
 
-static inline void call(az_machine *m, int function, uint64_t step)
+static inline void call(az_machine *m, int which, uint64_t step)
 {
-    const az_step *in = m->entry[function];
+    const az_step *in = m->entry[which];
     m->frame.step = step;
     in->kernel(in, &m->frame);
 }
 
 static inline void call_block(const az_machine *m, int function, int64_t block, uint64_t step)
 {
-    const az_frame frame = {m->keys, m->batch.features, block, step};
+    const az_frame frame = {m->keys, m->batch.features, block, step, 0.0, NULL};
     const az_step *in = m->entry[function];
     in->block_kernel(in, &frame);
 }
@@ -250,32 +284,55 @@ static void setup(az_machine *m)
     call(m, AZ_SETUP, 0);
 }
 
+/* One example, as most programs are trained: features and label are pointed to, and Predict, its
+ * judgement and Learn are one call. */
+static inline void train_at_once(az_machine *m, const double *x, const double *y, uint64_t step)
+{
+    point(m->feature_slots[AZ_TRAIN], x);
+    point(m->feature_slots[AZ_LEARN], x);
+    point(m->label_slots[AZ_LEARN], y);
+    m->judge->a = y;
+    call(m, AZ_TRAIN, step);
+}
+
+/* Some examples; more than one where there is nothing to learn. */
+static inline void train_in_parts(
+    az_machine *m, const double *x, const double *y, int64_t block, int learns, uint64_t step)
+{
+    const int32_t out = m->plan.prediction;
+    predict_some(m, x, block, step);
+    az_judge(m, y, m->cell[out], m->stride[out], block);
+    for (int64_t k = 0; m->frame.kept && k < block; ++k) {
+        const int64_t width = az_width(m) * m->batch.lanes;
+        memcpy(m->frame.kept + k * width, m->cell[out] + k * m->stride[out],
+               (size_t)width * sizeof *x);
+    }
+    if (learns) {
+        set_features(m, AZ_LEARN, x, 1);
+        set_label(m, y);
+        call(m, AZ_LEARN, step);
+    }
+}
+
 static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
 {
     const int64_t L = m->batch.lanes, row = m->batch.features * L;
     const int64_t *order = m->epoch ? m->order : NULL;
     const int learns = m->plan.facts.learns || m->settings.keep_dead;
+    const int at_once =
+        learns && !m->plan.own_features && !m->plan.own_label && m->batch.classes <= 2;
     const int64_t most = !learns && m->plan.facts.stateless_training && !order ? m->block : 1;
-    const int32_t out = m->plan.prediction;
     int64_t done = 0;
     while (m->position + done < end && done < AZ_LOOK) {
         const int64_t position = m->position + done, left = end - position;
         const int64_t block = left < most ? left : most, t = order ? order[position] : position;
         const uint64_t step = first_step + (uint64_t)position;
         const double *x = m->batch.x_train + t * row, *y = m->batch.y_train + t * L;
-        predict_some(m, x, block, step);
-        for (int64_t k = 0; k < block; ++k)
-            az_judge(m, y + k * L, m->cell[out] + k * m->stride[out]);
-        if (m->training) /* unshuffled: a part is one epoch */
-            for (int64_t k = 0; k < block; ++k)
-                memcpy(m->training + (position + k) * az_width(m) * L,
-                       m->cell[out] + k * m->stride[out],
-                       (size_t)(az_width(m) * L) * sizeof(double));
-        if (learns) {
-            set_features(m, AZ_LEARN, x, 1);
-            set_label(m, y);
-            call(m, AZ_LEARN, step);
-        }
+        m->frame.kept = m->seen ? m->seen + position * az_width(m) * L : NULL;
+        if (at_once)
+            train_at_once(m, x, y, step);
+        else
+            train_in_parts(m, x, y, block, learns, step);
         done += block;
     }
     return done;

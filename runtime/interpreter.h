@@ -68,8 +68,10 @@ typedef struct {
     /* [lane][valid example] doubles (with classes > 2: [lane][valid example][class]) or NULL, which
      * receive the raw predictions of the last validation; where there is none they are left */
     double *predictions;
-    double *training; /* [train example][class][lane] or NULL, which receives what Learn sees of each
-                         prediction in training; interpreter only */
+    /* of the interpreter, for one epoch: [example][class][lane] of training and then of validation,
+     * or NULL, which receives what Learn sees of each prediction and then the raw predictions, NaN
+     * where a lane has stopped; then there is no fitness */
+    double *seen;
 } az_part;
 
 /* Begins, after az_machine_prepare, as often as wanted. */

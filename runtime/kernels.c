@@ -7,6 +7,7 @@
 #include "kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "azmath.h"
 #include "random.h"
@@ -21,6 +22,21 @@
 static inline double az_normal(double u, double w)
 {
     return sqrt(-2.0 * az_log(u)) * az_cos_fast(6.283185307179586477 * w);
+}
+
+static void round_off(double *value, int64_t count, uint64_t rounding)
+{
+    const uint64_t magnitude = UINT64_MAX >> 1, infinity = UINT64_C(0x7ff) << 52;
+    const uint64_t half = (rounding + 1) / 2, nan = UINT64_C(0xfff) << 51;
+    for (int64_t i = 0; i < count; ++i) {
+        uint64_t bits;
+        memcpy(&bits, &value[i], sizeof bits);
+        const uint64_t size = bits & magnitude;
+        bits = (bits + (size < infinity ? half : 0)) & ~rounding;
+        bits = bits & magnitude ? bits : 0;
+        bits = size > infinity ? nan : bits;
+        memcpy(&value[i], &bits, sizeof bits);
+    }
 }
 
 #define AZ_L 1
@@ -51,7 +67,10 @@ static inline double az_normal(double u, double w)
      .judge_classes = judge_classes_##l,                                                           \
      .score_squares = score_squares_##l,                                                           \
      .score_binary = score_binary_##l,                                                             \
-     .score_classes = score_classes_##l}
+     .score_classes = score_classes_##l,                                                           \
+     .judge_step = judge_step_##l,                                                                 \
+     .judge_step_binary = judge_step_binary_##l,                                                   \
+     .round_off = round_off}
 #define AZ_ONE_1(number, name) [number] = name##_1,
 #define AZ_ONE_2(number, name) [number] = name##_2,
 #define AZ_ONE_4(number, name) [number] = name##_4,

@@ -40,6 +40,9 @@ typedef struct {
     int64_t features;     /* F */
     int64_t block;        /* examples that one dispatch serves, at least 1 */
     uint64_t step;        /* number of the first example's step */
+    /* of the step that judges a training example's prediction */
+    double limit; /* as for `judge` below */
+    double *kept; /* [class][lane] where the prediction is kept, or NULL */
 } az_frame;
 
 typedef void (*az_kernel)(const az_step *, const az_frame *);
@@ -63,19 +66,31 @@ typedef struct {
     /* first C entries of the prediction := their softmax */
     void (*softmax)(double *prediction, int64_t classes);
     /* adds 1 to bad where |label - prediction| is NaN or above the limit, and ever after: so bad
-     * counts the examples since a lane died */
-    void (*judge)(double *bad, const double *label, const double *prediction, double limit);
+     * counts the examples since a lane died. This and what follows, but for classes, is for
+     * `count` examples, their predictions so many doubles apart */
+    void (*judge)(
+        double *bad, const double *label, const double *prediction, int64_t stride, int64_t count,
+        double limit);
     /* the same for classes: any difference to the one-hot label */
     void (*judge_classes)(
         double *bad, const double *label, const double *prediction, int64_t classes, double limit);
-    /* adds the squared error to total, but returns a bit per lane whose error is NaN or above the
-     * limit, and leaves that lane's total alone */
+    /* adds the squared error to total, but returns a bit per lane where an error is NaN or above
+     * the limit, and leaves such errors out */
     uint32_t (*score_squares)(
-        double *total, const double *label, const double *prediction, double limit);
+        double *total, const double *label, const double *prediction, int64_t stride,
+        int64_t count, double limit);
     /* adds 1 to total where the class is right */
-    void (*score_binary)(double *total, const double *label, const double *prediction);
+    void (*score_binary)(
+        double *total, const double *label, const double *prediction, int64_t stride,
+        int64_t count);
     void (*score_classes)(
         double *total, const double *label, const double *prediction, int64_t classes);
+    /* Steps between Predict and Learn: out is what `judge` counts, a the label, b the prediction;
+     * without and with the sigmoid before it. */
+    az_kernel judge_step, judge_step_binary;
+    /* Rounds off the mantissa's lowest bits (`rounding` has them set), to the nearest, which may
+     * be infinity; one NaN, one zero. */
+    void (*round_off)(double *value, int64_t count, uint64_t rounding);
 } az_kernel_set;
 
 /* One table per level, in the order of lanes 1, 2, 4, 8, 16. */

@@ -236,14 +236,38 @@ static void AZ_NAME(softmax)(double *prediction, int64_t classes)
     }
 }
 
-static void AZ_NAME(judge)(
-    double *bad, const double *label, const double *prediction, double limit)
+static inline __attribute__((always_inline)) void AZ_NAME(judge_body)(
+    double *bad, const double *label, const double *prediction, int64_t stride, int64_t count,
+    double limit)
 {
-    AZ_SIMD for (int l = 0; l < AZ_L; ++l)
-    {
-        const int within = fabs(label[l] - prediction[l]) <= limit;
-        bad[l] += (within & (bad[l] == 0.0)) ? 0.0 : 1.0;
-    }
+    for (int64_t k = 0; k < count; ++k)
+        AZ_SIMD for (int l = 0; l < AZ_L; ++l)
+        {
+            const int within = fabs(label[k * AZ_L + l] - prediction[k * stride + l]) <= limit;
+            bad[l] += (within & (bad[l] == 0.0)) ? 0.0 : 1.0;
+        }
+}
+
+static void AZ_NAME(judge)(
+    double *bad, const double *label, const double *prediction, int64_t stride, int64_t count,
+    double limit)
+{
+    AZ_NAME(judge_body)(bad, label, prediction, stride, count, limit);
+}
+
+static void AZ_NAME(judge_step)(const az_step *in, const az_frame *frame)
+{
+    AZ_NAME(judge_body)(in->out, in->a, in->b, AZ_L, 1, frame->limit);
+    if (frame->kept)
+        memcpy(frame->kept, in->b, AZ_L * sizeof *in->b);
+    in[1].kernel(in + 1, frame);
+}
+
+/* The prediction, which is the step's operand, becomes what Learn sees of it. */
+static void AZ_NAME(judge_step_binary)(const az_step *in, const az_frame *frame)
+{
+    AZ_NAME(sigmoid)((double *)in->b);
+    AZ_NAME(judge_step)(in, frame);
 }
 
 static void AZ_NAME(judge_classes)(
@@ -260,35 +284,64 @@ static void AZ_NAME(judge_classes)(
     AZ_SIMD for (int l = 0; l < AZ_L; ++l) bad[l] += beyond[l] > 0.0 ? 1.0 : 0.0;
 }
 
+/* Totals stay in registers. */
 static uint32_t AZ_NAME(score_squares)(
-    double *total, const double *label, const double *prediction, double limit)
+    double *total, const double *label, const double *prediction, int64_t stride, int64_t count,
+    double limit)
 {
-    uint64_t beyond[AZ_L], any = 0;
-    AZ_SIMD for (int l = 0; l < AZ_L; ++l)
-    {
-        const double error = label[l] - prediction[l];
-        total[l] += fabs(error) <= limit ? error * error : 0.0;
-        beyond[l] = fabs(error) <= limit ? 0 : 1;
+    int64_t beyond[AZ_L];
+#if AZ_L == 1
+    double sum = *total;
+    *beyond = 0;
+    for (int64_t k = 0; k < count; ++k) {
+        const double error = label[k] - prediction[k * stride];
+        const int within = fabs(error) <= limit;
+        sum += within ? error * error : 0.0;
+        *beyond |= !within;
     }
-    for (int l = 0; l < AZ_L; ++l)
-        any |= beyond[l];
-    if (!any)
-        return 0;
+    *total = sum;
+#else
+    const AZ_VEC most = AZ_FILL(limit), least = -most;
+#define AZ_OPEN(i, ...)                                                                            \
+    AZ_VEC sum##i = AZ_AT(AZ_VEC, total + i * AZ_V);                                               \
+    AZ_MASK over##i = {0};
+#define AZ_SCORE(i, ...)                                                                           \
+    {                                                                                              \
+        const AZ_VEC error = AZ_AT(AZ_VEC, label + k * AZ_L + i * AZ_V) -                          \
+                             AZ_AT(AZ_VEC, prediction + k * stride + i * AZ_V);                    \
+        const AZ_MASK within = (AZ_MASK)((error <= most) & (error >= least));                      \
+        sum##i += (AZ_VEC)((AZ_MASK)(error * error) & within);                                     \
+        over##i |= ~within;                                                                        \
+    }
+#define AZ_CLOSE(i, ...)                                                                           \
+    *(AZ_VEC *)(total + i * AZ_V) = sum##i;                                                        \
+    memcpy(beyond + i * AZ_V, &over##i, sizeof over##i);
+    AZ_EACH_CHUNK(AZ_OPEN, )
+    for (int64_t k = 0; k < count; ++k) {
+        AZ_EACH_CHUNK(AZ_SCORE, )
+    }
+    AZ_EACH_CHUNK(AZ_CLOSE, )
+#undef AZ_OPEN
+#undef AZ_SCORE
+#undef AZ_CLOSE
+#endif
     uint32_t lanes = 0;
     for (int l = 0; l < AZ_L; ++l)
-        lanes |= (uint32_t)beyond[l] << l;
+        lanes |= (uint32_t)(beyond[l] != 0) << l;
     return lanes;
 }
 
 /* A NaN logit counts as class 0. */
-static void AZ_NAME(score_binary)(double *total, const double *label, const double *prediction)
+static void AZ_NAME(score_binary)(
+    double *total, const double *label, const double *prediction, int64_t stride, int64_t count)
 {
-    AZ_SIMD for (int l = 0; l < AZ_L; ++l)
-    {
-        const double one = label[l] > 0.5 ? 1.0 : 0.0;
-        const double guess = az_sigmoid(prediction[l]) > 0.5 ? 1.0 : 0.0;
-        total[l] += one == guess ? 1.0 : 0.0;
-    }
+    for (int64_t k = 0; k < count; ++k)
+        AZ_SIMD for (int l = 0; l < AZ_L; ++l)
+        {
+            const double one = label[k * AZ_L + l] > 0.5 ? 1.0 : 0.0;
+            const double guess = az_sigmoid(prediction[k * stride + l]) > 0.5 ? 1.0 : 0.0;
+            total[l] += one == guess ? 1.0 : 0.0;
+        }
 }
 
 /* The last of equal entries wins; a NaN never does, except that entry 0 stands if it is one. */

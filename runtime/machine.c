@@ -96,7 +96,7 @@ void az_machine_begin(az_machine *m, const az_part *part)
     m->batch.valid = part->valid;
     m->settings.epochs = part->epochs;
     m->predictions = part->predictions;
-    m->training = part->training;
+    m->seen = part->seen;
     for (int64_t l = 0; l < m->batch.lanes; ++l) {
         m->bad[l] = m->fitness[l] = 0.0;
         m->value[l] = m->batch.classes ? 0.0 : INFINITY;
@@ -109,18 +109,19 @@ void az_machine_begin(az_machine *m, const az_part *part)
 
 /* ---- training ------------------------------------------------------------------------------ */
 
-void az_judge(az_machine *m, const double *y, double *prediction)
+void az_judge(az_machine *m, const double *y, double *prediction, int64_t stride, int64_t count)
 {
     const int64_t C = m->batch.classes;
     const double limit = m->settings.max_abs_error;
-    if (C > 2) {
-        m->kernels->softmax(prediction, C);
-        m->kernels->judge_classes(m->bad, y, prediction, C, limit);
-        return;
+    for (int64_t k = 0; C > 2 && k < count; ++k) {
+        m->kernels->softmax(prediction + k * stride, C);
+        m->kernels->judge_classes(
+            m->bad, y + k * m->batch.lanes, prediction + k * stride, C, limit);
     }
-    if (C)
-        m->kernels->sigmoid(prediction);
-    m->kernels->judge(m->bad, y, prediction, limit);
+    for (int64_t k = 0; C == 2 && k < count; ++k)
+        m->kernels->sigmoid(prediction + k * stride);
+    if (C <= 2)
+        m->kernels->judge(m->bad, y, prediction, stride, count, limit);
 }
 
 static void bury(az_machine *m)
@@ -169,19 +170,38 @@ static void keep_predictions(az_machine *m, int64_t example, const double *predi
                 m->predictions[(l * m->batch.valid + example) * width + c] = prediction[c * L + l];
 }
 
-static void score(az_machine *m, int64_t example, const double *prediction)
+/* What a fingerprint is made of. A lane without a task repeats one that has: where some have
+ * stopped it must not tell more than they do. */
+static void see(az_machine *m, int64_t example, const double *prediction)
 {
+    const int64_t L = m->batch.lanes, width = az_width(m) * L;
+    double *to = m->seen + (m->batch.train + example) * width;
+    memcpy(to, prediction, (size_t)width * sizeof *to);
+    for (int64_t i = 0; m->validated != m->batch.active && i < width; ++i)
+        if (!(m->validated >> (i % L) & 1))
+            to[i] = NAN;
+}
+
+/* Scores `count` examples, their predictions so many doubles apart. More than one only where
+ * nothing is to be noted between them. */
+static void score(
+    az_machine *m, int64_t example, const double *prediction, int64_t stride, int64_t count)
+{
+    const az_kernel_set *kernels = m->kernels;
     const double *y = m->batch.y_valid + example * m->batch.lanes;
     if (m->predictions)
         keep_predictions(m, example, prediction);
+    if (m->seen)
+        see(m, example, prediction);
     if (m->batch.classes > 2) {
-        m->kernels->score_classes(m->total, y, prediction, m->batch.classes);
+        for (int64_t k = 0; k < count; ++k)
+            kernels->score_classes(
+                m->total, y + k * m->batch.lanes, prediction + k * stride, m->batch.classes);
     } else if (m->batch.classes) {
-        m->kernels->score_binary(m->total, y, prediction);
+        kernels->score_binary(m->total, y, prediction, stride, count);
     } else {
-        const uint32_t stopped =
-            m->kernels->score_squares(m->total, y, prediction, m->settings.max_abs_error) &
-            m->validated;
+        const uint32_t stopped = kernels->score_squares(
+            m->total, y, prediction, stride, count, m->settings.max_abs_error) & m->validated;
         if (!stopped)
             return;
         m->validated &= ~stopped;
@@ -197,15 +217,32 @@ static void validate_some(az_machine *m, int64_t end, uint64_t first_step)
     const int64_t row = m->batch.features * m->batch.lanes;
     while (m->position < end && m->validated) {
         const int64_t left = end - m->position, block = left < m->block ? left : m->block;
+        const int64_t together = m->predictions || m->seen || az_needs_saving(m) ? 1 : block;
         int64_t stride;
         const double *prediction = m->engine->predict(
             m, m->batch.x_valid + m->position * row, block, first_step + (uint64_t)m->position,
             &stride);
-        for (int64_t k = 0; k < block; ++k)
-            score(m, m->position + k, prediction + k * stride);
+        for (int64_t k = 0; k < block; k += together)
+            score(m, m->position + k, prediction + k * stride, stride, together);
         m->position += block;
         m->done += block;
     }
+}
+
+/* Of what a fingerprint is made: what lanes did not come to see is NaN, in training from the
+ * example on that ended it. */
+static void hide_unseen(az_machine *m, int64_t validated)
+{
+    const int64_t L = m->batch.lanes, width = az_width(m), train = m->batch.train;
+    const int64_t rows = train + m->batch.valid, seen = train + validated;
+    for (int64_t i = m->trained * width * L; i < train * width * L; ++i)
+        m->seen[i] = NAN;
+    for (int64_t l = 0; l < L; ++l)
+        if (az_machine_died(m, l))
+            for (int64_t i = (az_machine_trained(m, l) - 1) * width; i < m->trained * width; ++i)
+                m->seen[i * L + l] = NAN;
+    for (int64_t i = seen * width * L; i < rows * width * L; ++i)
+        m->seen[i] = NAN;
 }
 
 static void begin_validation(az_machine *m)
@@ -225,7 +262,9 @@ static void begin_validation(az_machine *m)
 static void end_validation(az_machine *m)
 {
     const double n = (double)m->batch.valid;
-    for (int64_t l = 0; l < m->batch.lanes; ++l) {
+    if (m->seen)
+        hide_unseen(m, m->position);
+    for (int64_t l = 0; !m->seen && l < m->batch.lanes; ++l) {
         if (!(m->alive >> l & 1))
             continue;
         double value = m->total[l] / n, fitness = value;
@@ -274,9 +313,12 @@ int az_machine_run(az_machine *m, int64_t examples)
     while (m->phase != PHASE_DONE && m->done < until) {
         if (m->phase == PHASE_TRAIN) {
             train_some(m, sooner(m->batch.train, m->position, until - m->done), step_of(m, 0));
-            if (!m->alive)
+            if (!m->alive) {
                 m->phase = PHASE_DONE;
-            else if (m->position == m->batch.train)
+                if (m->seen)
+                    hide_unseen(m, 0);
+            }
+            if (m->alive && m->position == m->batch.train)
                 begin_validation(m);
         } else {
             validate_some(m, sooner(m->batch.valid, m->position, until - m->done), step_of(m, 1));

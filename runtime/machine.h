@@ -7,6 +7,10 @@
 
 enum { PHASE_SETUP, PHASE_TRAIN, PHASE_VALIDATE, PHASE_DONE };
 
+/* What the interpreter's steps are for: the functions, and Predict, what judges its prediction and
+ * Learn in one go. */
+enum { AZ_TRAIN = 3, AZ_CALLS };
+
 /* What runs programs. */
 typedef struct {
     /* Sets `block` and `memory_doubles`; returns the bytes of other arrays, a multiple of 64. */
@@ -39,7 +43,7 @@ struct az_machine {
     const double *constants; /* its constants: [constant][lane], */
     const int64_t *places;   /* and entries that it sets */
     uint64_t keys[AZ_MAX_LANES];
-    double *predictions, *training;
+    double *predictions, *seen;
     /* one allocation: the engine's arrays, memory, a copy of it, order of examples */
     void *buffer;
     size_t bytes;
@@ -47,9 +51,10 @@ struct az_machine {
     int64_t *order;
     int64_t memory_doubles;
     /* the interpreter's */
-    az_step *step, *entry[3]; /* all steps, and each function's first */
-    az_frame frame;           /* of single examples */
-    const double ***feature_slots[3], ***label_slots[3]; /* NULL-terminated, by function */
+    az_step *step, *entry[AZ_CALLS]; /* all steps, and each call's first */
+    az_step *judge; /* within AZ_TRAIN */
+    az_frame frame; /* of single examples */
+    const double ***feature_slots[AZ_CALLS], ***label_slots[AZ_CALLS]; /* NULL-terminated */
     double **cell;   /* [cells] */
     int64_t *stride; /* [cells] doubles from one example's copy to the next */
     /* the compiled program's */
@@ -77,9 +82,9 @@ static inline int64_t az_lines_of(int64_t count, size_t size)
     return (count * (int64_t)size + 63) & ~INT64_C(63);
 }
 
-/* Notes lanes whose error on one example is NaN or above the limit; the prediction becomes what
- * Learn sees of it. */
-void az_judge(az_machine *m, const double *y, double *prediction);
+/* Notes lanes whose error on one of `count` examples is NaN or above the limit; the predictions
+ * become what Learn sees of them. */
+void az_judge(az_machine *m, const double *y, double *prediction, int64_t stride, int64_t count);
 
 /* Numbers in one prediction. */
 static inline int64_t az_width(const az_machine *m)

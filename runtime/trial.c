@@ -226,55 +226,29 @@ static double over_tasks(const az_trial *t)
 
 /* ---- what may have been found out before ---------------------------------------------------- */
 
-/* Predictions as their fingerprint sees them: rounded, one NaN, one zero. */
-static void simplify(const az_trial *t, double *value, int64_t count)
-{
-    if (t->rounding)
-        for (int64_t i = 0; i < count; ++i) { /* to the nearest; may reach infinity, and stays */
-            uint64_t bits;
-            memcpy(&bits, &value[i], sizeof bits);
-            if (isfinite(value[i]))
-                bits += (t->rounding + 1) / 2;
-            bits &= ~t->rounding;
-            if (value[i] == value[i])
-                memcpy(&value[i], &bits, sizeof bits);
-        }
-    for (int64_t i = 0; i < count; ++i)
-        value[i] = value[i] == value[i] ? value[i] + 0.0 : NAN;
-}
-
-/* What is hashed lies as the machines leave it, block by block: training [example][class][lane],
- * then validation [lane][example][class]. Lanes without a task repeat one, so nothing is lost. */
+/* What is hashed lies as the machines leave it, block by block. Lanes without a task repeat one, so
+ * nothing is lost. */
 static void find_fingerprint(az_trial *t, az_score *own)
 {
-    const int64_t width = width_of(t);
+    const int64_t examples = t->fec_train + t->fec_valid;
     int alive = 0;
     int64_t steps = 0;
     double *digest = t->digest;
     prepare(t);
     for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
         const az_lanes *lanes = &t->interpreted.lanes[i];
-        const int64_t L = lanes->batch->lanes;
-        double *training = digest, *valid = training + t->fec_train * width * L;
-        digest = valid + t->fec_valid * width * L;
-        for (double *v = training; v < digest; ++v)
-            *v = NAN;
+        const int64_t L = lanes->batch->lanes, count = examples * width_of(t) * L;
         az_machine_begin(
-            lanes->machine, &(az_part){t->fec_train, t->fec_valid, 1, valid, training});
+            lanes->machine, &(az_part){t->fec_train, t->fec_valid, 1, NULL, digest});
         finish(lanes->machine);
-        for (int64_t l = 0; l < L; ++l) {
-            const int64_t served = az_machine_trained(lanes->machine, l);
-            const int lives = !az_machine_died(lanes->machine, l);
+        for (int64_t l = 0; l < L; ++l)
             if (lanes->batch->active >> l & 1) {
-                steps += served;
-                alive |= lives;
+                steps += az_machine_trained(lanes->machine, l);
+                alive |= !az_machine_died(lanes->machine, l);
             }
-            if (!lives) /* what it predicts from there on is nobody's business */
-                for (int64_t e = (served - 1) * width; e < t->fec_train * width; ++e)
-                    training[e * L + l] = NAN;
-        }
+        lanes->kernels->round_off(digest, count, t->rounding);
+        digest += count;
     }
-    simplify(t, t->digest, digest - t->digest);
     size_t bytes = (size_t)(digest - t->digest) * sizeof *digest;
     bytes = bytes < AZ_HASH_LEAST ? AZ_HASH_LEAST : bytes; /* zeros beyond, ever since */
     own->fingerprint = az_hash_of(t->digest, bytes).low;

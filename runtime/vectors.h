@@ -11,6 +11,14 @@ typedef double az_v2 __attribute__((vector_size(16), aligned(8), may_alias));
 typedef double az_v4 __attribute__((vector_size(32), aligned(8), may_alias));
 typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
 
+/* What comparing them gives: all bits of an element, or none. */
+typedef int64_t az_m2 __attribute__((vector_size(16), aligned(8), may_alias));
+typedef int64_t az_m4 __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t az_m8 __attribute__((vector_size(64), aligned(8), may_alias));
+
+#define AZ_MASK_2 az_m2
+#define AZ_MASK_4 az_m4
+#define AZ_MASK_8 az_m8
 #define AZ_TYPE_2 az_v2
 #define AZ_TYPE_4 az_v4
 #define AZ_TYPE_8 az_v8
@@ -18,8 +26,9 @@ typedef double az_v8 __attribute__((vector_size(64), aligned(8), may_alias));
 #define AZ_FILL_4(x) {x, x, x, x}
 #define AZ_FILL_8(x) {x, x, x, x, x, x, x, x}
 
-/* The type of AZ_V doubles, such a vector full of x, and one at any address of doubles. */
+/* The type of AZ_V doubles, of their comparison, such a vector full of x, and one at any address of doubles. */
 #define AZ_VEC AZ_GLUE(AZ_TYPE, AZ_V)
+#define AZ_MASK AZ_GLUE(AZ_MASK, AZ_V)
 #define AZ_FILL(x) AZ_GLUE(AZ_FILL, AZ_V)(x)
 #define AZ_AT(type, pointer) (*(const type *)(pointer))
 
