@@ -105,7 +105,14 @@ class CompileError(AzcError):
 
 
 class StateError(AzcError):
-    """What a search left on disk cannot be read or written."""
+    """What a search left on disk cannot be read or written.
+
+    Attribute: `full` (bool), whether for want of room on the disk.
+    """
+
+    def __init__(self, message: str, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
 
 
 class ResourceError(AzcError):

@@ -12,7 +12,7 @@ import traceback
 
 import click
 
-from azc.errors import AzcError, CompileError, ResourceError
+from azc.errors import AzcError, CompileError, ResourceError, StateError
 
 __all__ = ["FAILED", "WRONG_INPUT", "report", "show_error", "styled"]
 
@@ -95,7 +95,8 @@ def _describe(error: BaseException) -> tuple[str, int]:
         return _describe_usage(error), WRONG_INPUT
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
-    if isinstance(error, (ResourceError, CompileError)):
+    full = isinstance(error, StateError) and error.full
+    if full or isinstance(error, (ResourceError, CompileError)):
         return str(error), FAILED
     if isinstance(error, (AzcError, UnicodeError)):
         return str(error), WRONG_INPUT

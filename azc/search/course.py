@@ -216,17 +216,17 @@ class Course:
             islands |= snapshots
         # What ended the search has been selected.
         under_way = None if course else self._under_way()
-        self._unsaved.append(rows)
+        if rows:
+            self._unsaved.append(rows)
         try:
-            while self._unsaved:
-                self._store.save(
-                    rows=self._unsaved[0],
-                    course=course or self._course(),
-                    islands=islands,
-                    hall=self._selection.hall(under_way),
-                    lineage=self._selection.lineage(under_way),
-                )
-                del self._unsaved[0]
+            self._store.save(
+                reports=self._unsaved,
+                course=course or self._course(),
+                islands=islands,
+                hall=self._selection.hall(under_way),
+                lineage=self._selection.lineage(under_way),
+            )
+            self._unsaved.clear()
         except StateError as error:
             # The search is worth more than its record: it goes on, and tries again.
             if not self._failing and self._messages:

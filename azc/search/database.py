@@ -246,4 +246,4 @@ def explaining(folder: Path) -> Iterator[None]:
 
 def error(folder: Path, what: str, got: object, do: str) -> StateError:
     """The error about `folder` that says so."""
-    return StateError(f"{folder}: {expected(what, got, do)}")
+    return StateError(f"{folder}: {expected(what, got, do)}", full=what == _ROOM[0])

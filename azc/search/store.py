@@ -121,14 +121,14 @@ class Store:
     def save(
         self,
         *,
-        rows: Sequence[Counts],
+        reports: Sequence[Sequence[Counts]],
         course: dict[str, Any],
         islands: Mapping[int, bytes],
         hall: Sequence[Best],
         lineage: Sequence[Ancestor],
     ) -> None:
-        """Add a report of `rows`, one per island, if there are any; the rest replaces what there
-        was. `course` is what JSON can hold; `hall` has the best program first.
+        """Add `reports`, each with one row per island; the rest replaces what there was. `course`
+        is what JSON can hold; `hall` has the best program first.
 
         `StateError` if that fails: the state is that of the save before, and one may try again.
         """
@@ -141,10 +141,11 @@ class Store:
             self._check_same()
             with self._transaction() as connection:
                 last = connection.execute("SELECT coalesce(max(report), 0) FROM history")
-                report = last.fetchone()[0] + 1
+                first = last.fetchone()[0] + 1
                 for table in ("islands", "hall", "lineage"):
                     connection.execute(f"DELETE FROM {table}")
-                insert(connection, "history", ((report, *values(row, str)) for row in rows))
+                for report, rows in enumerate(reports, first):
+                    insert(connection, "history", ((report, *values(row, str)) for row in rows))
                 insert(connection, "islands", ((index(n), bytes(islands[n])) for n in islands))
                 insert(connection, "hall", best)
                 insert(connection, "lineage", self._numbered(lineage))

@@ -16,7 +16,14 @@ import pytest
 
 from azc.cli import command_run, failures, progress
 from azc.cli.base import quoted
-from azc.errors import AzcError, AzcWarning, CompileError, ParseError, ResourceError
+from azc.errors import (
+    AzcError,
+    AzcWarning,
+    CompileError,
+    ParseError,
+    ResourceError,
+    StateError,
+)
 
 RUN = ["run", "linear.az", "--task"]
 AZC = [sys.executable, "-c", "import sys; from azc.cli.main import main; sys.exit(main())"]
@@ -140,6 +147,8 @@ def test_debug_alone_changes_nothing(azc, files):
         (ResourceError("too large", 10), 1, "error: too large\n"),
         (CompileError("no compiler"), 1, "error: no compiler\n"),
         (AzcError("wrong"), 2, "error: wrong\n"),
+        (StateError("damaged"), 2, "error: damaged\n"),
+        (StateError("no room", full=True), 1, "error: no room\n"),
         (FileNotFoundError(errno.ENOENT, "No such file", "x"), 2, "error: x: No such file\n"),
         (OSError(errno.ENOSPC, "No space"), 1, "error: No space\n"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), 2, "error: 'utf-8' codec"),

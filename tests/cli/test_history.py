@@ -30,8 +30,8 @@ def folder(tmp_path):
     folder = tmp_path / "a run"
     with Store.create(folder, "", seed=1) as store:
         for rows in (ROWS[:2], ROWS[2:]):
-            store.save(rows=rows, course={}, islands={}, hall=[], lineage=[])
-            store.save(rows=[], course={}, islands={}, hall=[], lineage=[])
+            store.save(reports=[rows], course={}, islands={}, hall=[], lineage=[])
+            store.save(reports=[], course={}, islands={}, hall=[], lineage=[])
         yield folder
 
 

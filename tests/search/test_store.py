@@ -55,7 +55,7 @@ def content(number: int, size: int = 40_000) -> dict[str, Any]:
     chance = random.Random(number)
     best = [Best(constant(number + k), k, 1, number, k / 7) for k in range(1 + number % 4)]
     return {
-        "rows": [counts(i, number) for i in range(ISLANDS) if number % 3],
+        "reports": [[counts(i, number) for i in range(ISLANDS) if number % 3]],
         "course": {"number": number, "more": [number / 7, "ü", None]},
         "islands": {i: chance.randbytes(size + i) for i in range(ISLANDS)},
         "hall": best,
@@ -166,18 +166,28 @@ def test_nothing_saved(folder):
 def test_a_save_of_nothing_is_one(folder):
     with Store.create(folder, SETTINGS, seed=SEED) as store:
         store.save(**content(1))
-        store.save(rows=[], course={}, islands={}, hall=[], lineage=[])
+        store.save(reports=[], course={}, islands={}, hall=[], lineage=[])
         assert store.restore() == ({}, {})
     assert [read(folder) for read in READERS] == [history(1), [], []]
     assert not (folder / "best.az").exists()
     assert list((folder / "hall_of_fame").iterdir()) == []
 
 
+def test_several_reports_in_one_save(folder):
+    """As when saves failed for a while."""
+    with Store.create(folder, SETTINGS, seed=SEED) as store:
+        store.save(**content(1))
+        store.save(**{**content(2), "reports": [content(2)["reports"][0], content(4)["reports"][0]]})
+        store.save(**content(5))
+    made = [[counts(i, number) for i in range(ISLANDS)] for number in (1, 2, 4, 5)]
+    assert read_history(folder) == made
+
+
 def test_islands_and_rows_in_any_order(folder):
     with Store.create(folder, SETTINGS, seed=SEED) as store:
         rows = [counts(2, 1), counts(0, 1), counts(1, 1)]
         islands = {5: b"", 0: bytearray(b"zero"), np.int64(3): memoryview(b"three")}
-        store.save(rows=rows, course={}, islands=islands, hall=[], lineage=[])
+        store.save(reports=[rows], course={}, islands=islands, hall=[], lineage=[])
         assert store.restore() == ({}, {0: b"zero", 3: b"three", 5: b""})
     assert read_history(folder) == history(1)
 
@@ -198,7 +208,7 @@ def test_numbers_keep_their_bits(folder):
     lineage = [Ancestor(-1, -1, "nan", value, constant(1.0)) for value in HARD]
     course = {"large": 2**200, "numbers": HARD}
     with Store.create(folder, SETTINGS, seed=2**64 - 1) as store:
-        store.save(rows=rows, course=course, islands={}, hall=hall, lineage=lineage)
+        store.save(reports=[rows], course=course, islands={}, hall=hall, lineage=lineage)
     with Store.open(folder) as store:
         assert store.seed == 2**64 - 1
         (restored, _) = store.restore()
@@ -230,7 +240,7 @@ def test_programs_keep_their_bits(folder, full):
     programs += [constant(value) for value in HARD]
     with Store.create(folder, SETTINGS, seed=SEED) as store:
         store.save(
-            rows=[],
+            reports=[],
             course={},
             islands={},
             hall=[Best(program, 0, 1, 2, 0.5) for program in programs],
@@ -253,7 +263,7 @@ def test_texts_of_programs_that_were_saved_before_are_not_taken_for_others(folde
     with Store.create(folder, SETTINGS, seed=SEED) as store:
         for number in range(30):
             lineage = [Ancestor(k, -1, "start", 0.5, constant(number + k / 8)) for k in range(8)]
-            store.save(rows=[], course={}, islands={}, hall=[], lineage=lineage)
+            store.save(reports=[], course={}, islands={}, hall=[], lineage=lineage)
             assert read_lineage(folder) == lineage
 
 
@@ -293,7 +303,7 @@ def test_other_programs_can_read_the_database(folder):
 def test_a_program_says_where_it_was_found(folder):
     best = Best(library.load("linear"), 3, 2, 1234, 0.1 + 0.2, 0.5)
     with Store.create(folder, SETTINGS, seed=SEED) as store:
-        store.save(rows=[], course={}, islands={}, hall=[best], lineage=[])
+        store.save(reports=[], course={}, islands={}, hall=[best], lineage=[])
     fitness, found, *rest = (folder / "best.az").read_text().splitlines()
     assert fitness == "# fitness: search 0.30000000000000004, select 0.5"
     assert found == "# found: island 3, run 2, birth 1234"
@@ -302,7 +312,7 @@ def test_a_program_says_where_it_was_found(folder):
 
 def test_only_changed_files_are_written(folder):
     first, second, third = (Best(constant(k), 0, 1, k, 0.5) for k in range(3))
-    empty: dict[str, Any] = {"rows": [], "course": {}, "islands": {}, "lineage": []}
+    empty: dict[str, Any] = {"reports": [], "course": {}, "islands": {}, "lineage": []}
     with Store.create(folder, SETTINGS, seed=SEED) as store:
         (folder / "hall_of_fame" / "mine.az").write_text("not a search's")
 
@@ -643,8 +653,9 @@ def test_a_full_database(folder):
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
         store._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
         for _ in range(3):
-            with pytest.raises(StateError, match="expected room for what a search saves, got"):
+            with pytest.raises(StateError, match="room for what a search saves, got") as caught:
                 store.save(**content(3, 1_000_000))
+            assert caught.value.full
             check(store, 2)
         store._connection.execute("PRAGMA max_page_count = 100000")
         store.save(**content(3))
