@@ -336,6 +336,13 @@ class Settings(Table):
                     what = f"at most {there}, the examples of tasks.search"
                     raise MisfitError(f"{name}.{part}", expected(what, asked))
 
+        known = [each.features for each in facts.values() if each.features is not None]
+        for program in self.space.start_programs() if known else ():
+            try:
+                check_coordinates(program, min(known))
+            except AzcError as error:
+                raise MisfitError("space.start", str(error)) from None
+
     def programs_per_interval(self, work: int) -> int:
         """Programs per island from one report to the next: `search.interval`, or a number for
         which evaluations of `work` examples each, over all tasks, take a few seconds."""
@@ -367,9 +374,3 @@ class Settings(Table):
         except MisfitError as error:
             raise ConfigError(f"{error.key}: {error}") from None
         check_disjoint(made)
-        narrowest = min(task.features for tasks in made.values() for task in tasks)
-        for program in self.space.start_programs():
-            try:
-                check_coordinates(program, narrowest)
-            except AzcError as error:
-                raise ConfigError(f"space.start: {error}") from None

@@ -100,7 +100,9 @@ class TaskTable(TaskOptions):
         classes = 0 if metric == "rmse" else None
         if spec.images and metric == "accuracy":
             classes = len(classes_of(spec, 0, 0))
-        return Facts(metric, classes, self.train, self.valid)
+        widths = self.features if isinstance(self.features, tuple) else (self.features,)
+        known = [width for width in widths[: self.size] if width is not None]
+        return Facts(metric, classes, min(known, default=None), self.train, self.valid)
 
     def identities(self) -> Iterator[tuple[Hashable, str]]:
         """For each task what makes it the task it is, and its name.
@@ -138,11 +140,12 @@ def _defaults(spec: Spec) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What has to agree: the metric, the number of classes (0 for regression) and of examples;
-    None where only the data can tell."""
+    """What has to agree: the metric, the number of classes (0 for regression), the smallest of
+    features and of examples; None where only the data can tell."""
 
     metric: str | None
     classes: int | None
+    features: int | None
     train: int | None
     valid: int | None
 
@@ -157,11 +160,12 @@ class Facts:
 
 
 def facts_of(tasks: Sequence[Task]) -> Facts:
-    """The facts of tasks that have been made: the smallest number of examples of any."""
+    """The facts of tasks that have been made."""
     metrics = {task.metric for task in tasks}
     return Facts(
         metric=metrics.pop() if len(metrics) == 1 else None,
         classes=max(task.classes for task in tasks),
+        features=min(task.features for task in tasks),
         train=min(len(task.y_train) for task in tasks),
         valid=min(len(task.y_valid) for task in tasks),
     )

@@ -215,10 +215,21 @@ def test_aims_known_beforehand():
 def test_coordinates_of_a_start_must_exist(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.az").write_text(PROGRAM.replace("NoOp()", "v1[6] = 1.0", 1) + LEARN)
-    settings = changed("space.start=mine.az", "tasks.search.features=[8, 4]")
-    with pytest.raises(ConfigError, match=r"^space\.start: .*expected a coordinate from 0 to 3"):
-        settings.check_tasks({"search": settings.make_tasks("search")})
-    settings = changed("space.start=mine.az")
+    start = "space.start=mine.az"
+    # Every task of every set counts, and only those that there are.
+    refused = refusal(start, "tasks.search.features=[8, 4]")
+    assert refused.startswith("space.start: ")
+    assert "mine.az: Setup, instruction 1 (v1[6] = 1.0): expected a coordinate from 0 to 3" in refused
+    narrow = "tasks.final={task = 'linear', count = 2, features = 5}"
+    assert "expected a coordinate from 0 to 4" in refusal(start, narrow)
+    changed(start, "tasks.search.features=[8, 7, 4]", "tasks.search.count=2")
+    # Of a file only the data can tell.
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((10, 6)), rng.standard_normal(10)
+    np.savez("six.npz", X_train=X, y_train=y, X_valid=X + 1, y_valid=y)
+    settings = changed(start, "tasks.select={task = 'six.npz', metric = 'rmse'}")
+    with pytest.raises(ConfigError, match=r"^space\.start: .*expected a coordinate from 0 to 5"):
+        settings.check_tasks({key: settings.make_tasks(key) for key in ("search", "select")})
     settings.check_tasks({"search": settings.make_tasks("search")})
 
 
