@@ -219,7 +219,9 @@ def test_coordinates_of_a_start_must_exist(tmp_path, monkeypatch):
     # Every task of every set counts, and only those that there are.
     refused = refusal(start, "tasks.search.features=[8, 4]")
     assert refused.startswith("space.start: ")
-    assert "mine.az: Setup, instruction 1 (v1[6] = 1.0): expected a coordinate from 0 to 3" in refused
+    assert (
+        "mine.az: Setup, instruction 1 (v1[6] = 1.0): expected a coordinate from 0 to 3" in refused
+    )
     narrow = "tasks.final={task = 'linear', count = 2, features = 5}"
     assert "expected a coordinate from 0 to 4" in refusal(start, narrow)
     changed(start, "tasks.search.features=[8, 7, 4]", "tasks.search.count=2")

@@ -177,7 +177,9 @@ def test_several_reports_in_one_save(folder):
     """As when saves failed for a while."""
     with Store.create(folder, SETTINGS, seed=SEED) as store:
         store.save(**content(1))
-        store.save(**{**content(2), "reports": [content(2)["reports"][0], content(4)["reports"][0]]})
+        store.save(
+            **{**content(2), "reports": [content(2)["reports"][0], content(4)["reports"][0]]}
+        )
         store.save(**content(5))
     made = [[counts(i, number) for i in range(ISLANDS)] for number in (1, 2, 4, 5)]
     assert read_history(folder) == made
