@@ -126,7 +126,13 @@ void az_judge(az_machine *m, const double *y, double *prediction, int64_t stride
 
 static void bury(az_machine *m)
 {
-    for (int64_t l = 0; l < m->batch.lanes; ++l)
+    uint64_t any = 0; /* bits of what is mostly all zero */
+    for (int64_t l = 0; l < m->batch.lanes; ++l) {
+        uint64_t bits;
+        memcpy(&bits, &m->bad[l], sizeof bits);
+        any |= bits;
+    }
+    for (int64_t l = 0; any && l < m->batch.lanes; ++l)
         if (m->bad[l] > 0.0)
             m->alive &= ~(UINT32_C(1) << l);
 }
