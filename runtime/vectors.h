@@ -26,7 +26,8 @@ typedef int64_t az_m8 __attribute__((vector_size(64), aligned(8), may_alias));
 #define AZ_FILL_4(x) {x, x, x, x}
 #define AZ_FILL_8(x) {x, x, x, x, x, x, x, x}
 
-/* The type of AZ_V doubles, of their comparison, such a vector full of x, and one at any address of doubles. */
+/* The type of AZ_V doubles, that of their comparison, such a vector full of x, and one at any
+ * address of doubles. */
 #define AZ_VEC AZ_GLUE(AZ_TYPE, AZ_V)
 #define AZ_MASK AZ_GLUE(AZ_MASK, AZ_V)
 #define AZ_FILL(x) AZ_GLUE(AZ_FILL, AZ_V)(x)

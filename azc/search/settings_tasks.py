@@ -93,6 +93,11 @@ class TaskTable(TaskOptions):
             tasks += one.make(index)
         return tasks
 
+    @property
+    def _widths(self) -> tuple[int | None, ...]:
+        """Numbers of features, which the tasks take in turn."""
+        return self.features if isinstance(self.features, tuple) else (self.features,)
+
     def facts(self) -> Facts:
         """What is known of the tasks before they are made."""
         spec = parse_spec(self.task)
@@ -100,8 +105,7 @@ class TaskTable(TaskOptions):
         classes = 0 if metric == "rmse" else None
         if spec.images and metric == "accuracy":
             classes = len(classes_of(spec, 0, 0))
-        widths = self.features if isinstance(self.features, tuple) else (self.features,)
-        known = [width for width in widths[: self.size] if width is not None]
+        known = [width for width in self._widths[: self.size] if width is not None]
         return Facts(metric, classes, min(known, default=None), self.train, self.valid)
 
     def identities(self) -> Iterator[tuple[Hashable, str]]:
@@ -117,9 +121,8 @@ class TaskTable(TaskOptions):
                 rest = () if spec.single else (self.target, self.seed, index)
                 yield (file, *rest), f"{spec.file.name}[{index}]"
             return
-        widths = self.features if isinstance(self.features, tuple) else (self.features,)
         for index in range(self.size):
-            what: Hashable = widths[index % len(widths)]
+            what: Hashable = self._widths[index % len(self._widths)]
             if spec.images:
                 what = frozenset(classes_of(spec, self.seed, index))
             kind = spec.images.name if spec.images else spec.synthetic

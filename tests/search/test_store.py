@@ -655,7 +655,9 @@ def test_a_full_database(folder):
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
         store._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
         for _ in range(3):
-            with pytest.raises(StateError, match="room for what a search saves, got") as caught:
+            with pytest.raises(
+                StateError, match="expected room for what a search saves, got"
+            ) as caught:
                 store.save(**content(3, 1_000_000))
             assert caught.value.full
             check(store, 2)
