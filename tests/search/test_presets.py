@@ -143,10 +143,11 @@ def test_the_demos_are_one_problem():
     assert (fast.tasks, fast.budget) == (baseline.tasks, baseline.budget)
     for kind, limit in fast.space.limits.items():
         assert limit <= baseline.space.limits[kind]
+    ops = {op for name in FUNCTIONS for op in baseline.space.function(name).ops}
     for name in FUNCTIONS:  # where they start is another matter
         ours, theirs = fast.space.function(name), baseline.space.function(name)
-        assert (ours.min, ours.ops) == (theirs.min, theirs.ops)
-        assert ours.max <= theirs.max
+        assert set(ours.ops) < ops
+        assert (ours.min, ours.max <= theirs.max) == (theirs.min, True)
 
 
 def test_features_of_the_full_space():
