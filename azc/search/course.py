@@ -27,8 +27,10 @@ __all__ = ["Course"]
 
 #: Seconds between two reports, and so between two looks at the clock and at Ctrl-C.
 _SLICE = 0.2
-#: Rounds that an island may be ahead of the slowest. Each costs a snapshot's memory.
-_AHEAD = 4
+#: Rounds that an island may be ahead of the slowest, at least and at most, and the bytes that
+#: snapshots of all islands in so many rounds should fit.
+_LEAST_AHEAD, _MOST_AHEAD = 4, 64
+_BYTES_AHEAD = 1 << 29
 
 
 class Course:
@@ -116,7 +118,8 @@ class Course:
         # Now and not when the last round ended: nothing may come between that and its save.
         if self._migrates_after(self._round_end):
             self._migrate()
-        while len(self._planned) <= _AHEAD:
+        rounds = self._rounds_ahead()
+        while len(self._planned) <= rounds:
             last = self._planned[-1] if self._planned else self._round_end
             if self._planned and (self._migrates_after(last) or last >= self._last_end()):
                 break
@@ -125,6 +128,12 @@ class Course:
                 ends.append(self._planned[-1])
         self._round_end = self._planned.popleft()
         self._pending = set(self._islands)
+
+    def _rounds_ahead(self) -> int:
+        if not self._store:
+            return _MOST_AHEAD  # there are no snapshots
+        size = sum(len(made.snapshot or b"") for made in self._latest.values())
+        return min(_MOST_AHEAD, max(_LEAST_AHEAD, _BYTES_AHEAD // size if size else 0))
 
     def _end_after(self, programs: int) -> int:
         """A round ends where a report or a migration is due, and no later than the budget does."""
