@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_MAIN = "import sys; from azc.cli.main import main; sys.exit(main())"
+MAIN = "import sys; from azc.cli.main import main; sys.exit(main())"
 #: Longer than anything here may take on the slowest machine.
 PATIENCE = 120.0
 
 
-def start(*arguments: object, code: str = _MAIN, **settings: Any) -> subprocess.Popen[str]:
+def start(*arguments: object, code: str = MAIN, **settings: Any) -> subprocess.Popen[str]:
     """The command line, its output to be read; `code` is what Python runs."""
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],

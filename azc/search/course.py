@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -27,22 +26,14 @@ __all__ = ["Course"]
 
 #: Seconds between two reports, and so between two looks at the clock and at Ctrl-C.
 _SLICE = 0.2
-#: Rounds that an island may be ahead of the slowest, at least and at most, and the bytes that
-#: snapshots of all islands in so many rounds should fit.
-_LEAST_AHEAD, _MOST_AHEAD = 4, 64
-_BYTES_AHEAD = 1 << 29
 
 
 class Course:
     """One run of a search, or its continuation. A context manager, which ends the workers.
 
-    A round ends when every island has drawn as many programs. Before that, those that have one
-    that reaches ``stop.fitness`` wait for the others, so that it can be selected; if it fails
+    A round ends when every island has drawn as many programs. Islands that have one that reaches
+    ``stop.fitness`` wait for the others before that, so that it can be selected; if it fails
     there, they go on with the round.
-
-    So that no worker has to wait, islands run ahead of that, up to where migration or the budget
-    stops all, and what comes of it is kept until it is its turn: the course is the same as if they
-    had waited.
     """
 
     def __init__(
@@ -79,11 +70,7 @@ class Course:
         self._offers: list[Found] = []  # that have not been considered
         self._selection = Selection(settings, sets)
         self._history: list[tuple[Counts, ...]] = []
-        self._latest: dict[int, Slice] = {}  # how far islands are, those ahead in this round
-        # And of what runs ahead of it.
-        self._planned: deque[int] = deque()  # ends of the rounds after this one
-        self._ends: dict[int, deque[int]] = {island: deque() for island in self._islands}
-        self._made: dict[int, deque[Slice]] = {island: deque() for island in self._islands}
+        self._latest: dict[int, Slice] = {}
 
     def __enter__(self) -> Course:
         return self
@@ -115,69 +102,36 @@ class Course:
         return self._end(reason)
 
     def _begin_round(self) -> None:
-        # Now and not when the last round ended: nothing may come between that and its save.
-        if self._migrates_after(self._round_end):
-            self._migrate()
-        rounds = self._rounds_ahead()
-        while len(self._planned) <= rounds:
-            last = self._planned[-1] if self._planned else self._round_end
-            if self._planned and (self._migrates_after(last) or last >= self._last_end()):
-                break
-            self._planned.append(self._end_after(last))
-            for ends in self._ends.values():
-                ends.append(self._planned[-1])
-        self._round_end = self._planned.popleft()
+        """A round ends where a report or a migration is due, and no later than the budget does."""
+        steps = [self._interval]
+        migration = self._settings.migration
+        if migration:
+            steps.append(migration.every)
+            # Now and not when the last round ended: nothing may come between that and its save.
+            if self._round_end and self._round_end % migration.every == 0:
+                self._migrate(self._round_end // migration.every, migration.share)
+        ends = [(self._round_end // step + 1) * step for step in steps]
+        most = self._settings.search.stop.programs
+        if most is not None:
+            ends.append(max(self._round_end + 1, -(-most // len(self._islands))))
+        self._round_end = min(ends)
         self._pending = set(self._islands)
 
-    def _rounds_ahead(self) -> int:
-        if not self._store:
-            return _MOST_AHEAD  # there are no snapshots
-        size = sum(len(made.snapshot or b"") for made in self._latest.values())
-        return min(_MOST_AHEAD, max(_LEAST_AHEAD, _BYTES_AHEAD // size if size else 0))
-
-    def _end_after(self, programs: int) -> int:
-        """A round ends where a report or a migration is due, and no later than the budget does."""
-        migration = self._settings.migration
-        steps = [self._interval, *([migration.every] if migration else [])]
-        ends = [(programs // step + 1) * step for step in steps]
-        return int(min(*ends, max(programs + 1, self._last_end())))
-
-    def _last_end(self) -> float:
-        most = self._settings.search.stop.programs
-        return math.inf if most is None else -(-most // len(self._islands))
-
-    def _migrates_after(self, programs: int) -> bool:
-        migration = self._settings.migration
-        return migration is not None and programs > 0 and programs % migration.every == 0
-
-    def _migrate(self) -> None:
-        search, migration = self._settings.search, self._settings.migration
-        assert migration
+    def _migrate(self, number: int, share: float) -> None:
+        search = self._settings.search
         size = 1 if search.method == "random" else search.population
-        number = self._round_end // migration.every
-        migrate(self._workers, search.islands, size, migration.share, search.seed, number)
+        migrate(self._workers, search.islands, size, share, search.seed, number)
 
     def _run_round(self) -> None:
-        self._take()
         while self._pending and not self._interrupted and not self._is_late():
-            ends = {island: tuple(left) for island, left in self._ends.items() if left}
-            for made in self._workers.run(ends, self._slice(), self._store is not None):
-                self._made[made.island].append(made)
-                if made.done and made.counts.programs >= self._ends[made.island][0]:
-                    self._ends[made.island].popleft()
-            self._take()
+            for made in self._workers.run(sorted(self._pending), self._round_end, self._slice()):
+                self._latest[made.island] = made
+                self._offers.extend(made.offers)
+                if made.done:
+                    self._pending.discard(made.island)
             self._hot.look(self._seconds_per_step())
             if self._pending:
                 self._tell(settled=False)
-
-    def _take(self) -> None:
-        """Of what islands made, what belongs to this round."""
-        for island in sorted(self._pending):
-            while self._made[island] and island in self._pending:
-                made = self._latest[island] = self._made[island].popleft()
-                self._offers.extend(made.offers)
-                if made.done:
-                    self._pending.discard(island)
 
     def _settle(self) -> None:
         """What comes when no island is to go on: selection, and if that is the end of the round, an
@@ -219,10 +173,8 @@ class Course:
         on where it was cut."""
         course = self._course()
         if reason != "solved":
-            ahead = [made for its_slices in self._made.values() for made in its_slices]
-            bests = [made.best for made in (*self._latest.values(), *ahead) if made.best]
-            offers = [found for made in ahead for found in made.offers]
-            self._selection.consider([*self._offers, *offers, *bests])
+            bests = [made.best for made in self._latest.values() if made.best]
+            self._selection.consider([*self._offers, *bests])
         best = self._selection.conclude()
         solved = self._selection.solved
         self._save((), course)
@@ -259,14 +211,8 @@ class Course:
         any."""
         if not self._store:
             return
-        # What is ahead of the course is not saved.
-        islands = {
-            island: made.snapshot
-            for island, made in self._latest.items()
-            if made.snapshot is not None and (island not in self._pending or self._made[island])
-        }
-        rest = [island for island in self._islands if island not in islands]
-        for snapshots in self._workers.call_all("save", rest) if rest else []:
+        islands: dict[int, bytes] = {}
+        for snapshots in self._workers.call_all("save"):
             islands |= snapshots
         # What ended the search has been selected.
         under_way = None if course else self._under_way()
@@ -309,11 +255,8 @@ class Course:
         self._selection.restore(course["selection"])
         self._before = (course["seconds"], course["cpu_seconds"])
         self._history = [tuple(rows) for rows in read_history(self._store.folder)]
-        for made in self._workers.run(dict.fromkeys(self._islands, (0,)), 0.0):
-            island, programs = made.island, made.counts.programs
-            self._latest[island] = dataclasses.replace(made, snapshot=islands[island])
-            if island in self._pending or programs < self._round_end:
-                self._ends[island].append(self._round_end)
+        for made in self._workers.run(self._islands, 0, 0.0):
+            self._latest[made.island] = made
 
     # ---- reports ----
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -82,11 +82,10 @@ def _packed(texts: Sequence[str]) -> Packed:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What came of running an island for a while. `done`: it came to the next end that was asked
-    for, or to a program that reached the target. `offers`: the best of populations that ended, and
-    programs that reached the target. `steps_run`: training steps executed in this process and the
-    part of them that ran natively. `snapshot`: the island's, if it is done and that was asked for.
-    """
+    """What came of running an island for a while. `done`: it was run as far as was asked, or up to
+    a program that reached the target. `offers`: the best of populations that ended, and programs
+    that reached the target. `steps_run`: training steps executed in this process and the part of
+    them that ran natively."""
 
     island: int
     counts: Counts
@@ -94,7 +93,6 @@ class Slice:
     offers: tuple[Found, ...]
     best: Found | None
     steps_run: tuple[int, int]
-    snapshot: bytes | None = None
 
 
 @dataclass
@@ -140,29 +138,11 @@ class Host:
             for block in placed
         ]
 
-    def run(
-        self, ends: Mapping[int, Sequence[int]], seconds: float, snapshots: bool = False
-    ) -> list[Slice]:
-        """Runs islands from end to end, each a number of programs drawn, for about `seconds`: those
-        furthest behind first, in equal shares of the time. The slices, at least one of each of
-        those, are in the order of their making; with `snapshots`, those that are done have one."""
-        deadline = time.monotonic() + seconds
-        left = {number: list(island_ends) for number, island_ends in ends.items()}
-        slices: list[Slice] = []
-        while left and (not slices or time.monotonic() < deadline):
-            behind = min(island_ends[0] for island_ends in left.values())
-            turn = [number for number in sorted(left) if left[number][0] == behind]
-            each = max(0.0, deadline - time.monotonic()) / len(turn)
-            for number in turn:
-                made = self._run(number, behind, each)
-                if made.done and snapshots:
-                    made = replace(made, snapshot=self.islands[number].save())
-                slices.append(made)
-                if made.done and made.counts.programs >= behind:
-                    left[number].pop(0)
-                    if not left[number]:
-                        del left[number]
-        return slices
+    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
+        """Runs each of `islands` until it has drawn `until` programs, or an equal share of about
+        `seconds` is over, or it has a program that reaches the target."""
+        each = seconds / max(1, len(islands))
+        return [self._run(number, until, each) for number in islands]
 
     def _run(self, number: int, until: int, seconds: float) -> Slice:
         island = self.islands[number]
@@ -293,9 +273,8 @@ class Host:
 
     # ---- state ----
 
-    def save(self, islands: Collection[int]) -> dict[int, bytes]:
-        """Snapshots of those of `islands` that are here."""
-        return {number: self.islands[number].save() for number in self.numbers if number in islands}
+    def save(self) -> dict[int, bytes]:
+        return {number: island.save() for number, island in self.islands.items()}
 
     def load(self, snapshots: Mapping[int, bytes]) -> None:
         for number, island in self.islands.items():

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -31,10 +31,8 @@ _PATIENCE = 5.0
 class Workers(Protocol):
     """Runs the islands of one search, wherever they are."""
 
-    def run(
-        self, ends: Mapping[int, Sequence[int]], seconds: float, snapshots: bool = False
-    ) -> list[Slice]:
-        """`Host.run`, side by side; an island's slices in the order of their making."""
+    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
+        """`Host.run` for all of `islands`, side by side, in the order of their numbers."""
 
     def call(self, island: int, method: str, *arguments: Any) -> Any:
         """A method of the host that has the island."""
@@ -54,10 +52,8 @@ class Here:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def run(
-        self, ends: Mapping[int, Sequence[int]], seconds: float, snapshots: bool = False
-    ) -> list[Slice]:
-        return self._host.run(ends, seconds, snapshots)
+    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
+        return self._host.run(islands, until, seconds)
 
     def call(self, island: int, method: str, *arguments: Any) -> Any:
         return getattr(self._host, method)(island, *arguments)
@@ -92,15 +88,14 @@ class Processes:
             self.close()
             raise
 
-    def run(
-        self, ends: Mapping[int, Sequence[int]], seconds: float, snapshots: bool = False
-    ) -> list[Slice]:
-        shares: dict[int, dict[int, Sequence[int]]] = {}
-        for island, its_ends in ends.items():
-            shares.setdefault(self._workers.index(self._owner[island]), {})[island] = its_ends
+    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
+        shares: dict[int, list[int]] = {}
+        for island in islands:
+            shares.setdefault(self._workers.index(self._owner[island]), []).append(island)
         for number, share in shares.items():
-            self._workers[number].send("run", share, seconds, snapshots)
-        return [made for number in shares for made in self._workers[number].receive()]
+            self._workers[number].send("run", share, until, seconds)
+        slices = [made for number in shares for made in self._workers[number].receive()]
+        return sorted(slices, key=lambda made: made.island)
 
     def call(self, island: int, method: str, *arguments: Any) -> Any:
         worker = self._owner[island]

@@ -184,7 +184,7 @@ def looked(there: Host, *, always: bool, seconds_per_step: float) -> tuple[Hot, 
 def test_the_hottest_are_built_at_once(monkeypatch):
     monkeypatch.setattr(hot, "_MOST_IN_BATCH", 5)
     there = host("tasks.search.train=100", "restart=")
-    there.run({0: [2000], 1: [2000]}, 100.0)
+    there.run([0, 1], 2000, 100.0)
     found = {key: steps for key, steps, runs, _ in there.hottest(64) if runs > 1}
     one, workers = looked(there, always=True, seconds_per_step=0.0)
     wanted = sorted(found, key=lambda key: (-found[key], key))[:5]
@@ -195,7 +195,7 @@ def test_the_hottest_are_built_at_once(monkeypatch):
     # They are no longer asked for.
     assert not {key for key, *_ in there.hottest(64)} & set(wanted)
     before = {number: island.steps_run() for number, island in there.islands.items()}
-    there.run({0: [3000], 1: [3000]}, 100.0)
+    there.run([0, 1], 3000, 100.0)
     for number, island in there.islands.items():
         assert before[number][1] == 0 < island.steps_run()[1]
 
@@ -203,7 +203,7 @@ def test_the_hottest_are_built_at_once(monkeypatch):
 @needs_compiler
 def test_only_what_is_worth_it_is_built():
     there = host("tasks.search.train=100", "restart=")
-    there.run({0: [2000], 1: [2000]}, 100.0)
+    there.run([0, 1], 2000, 100.0)
     one, workers = looked(there, always=False, seconds_per_step=1e-12)
     assert (workers.used, one.counts((1, 0)).built) == ([], 0)
     for number in range(9):
@@ -219,7 +219,7 @@ def test_what_is_slower_is_not_used(monkeypatch, gain):
     monkeypatch.setattr(Host, "_gain", lambda *_: gain)
     monkeypatch.setattr(hot, "_MOST_IN_BATCH", 2)
     there = host("tasks.search.train=100", "restart=")
-    there.run({0: [2000], 1: [2000]}, 100.0)
+    there.run([0, 1], 2000, 100.0)
     one, workers = looked(there, always=False, seconds_per_step=1.0)
     assert [least for _, least in workers.used] == [hot._LEAST_GAIN] * 2
     assert natives.recorded(one._gain_name, -1.0) == gain
@@ -237,7 +237,7 @@ def test_what_is_slower_is_not_used(monkeypatch, gain):
 @needs_compiler
 def test_a_structure_that_is_tried(monkeypatch):
     there = host("tasks.search.train=100", "restart=")
-    there.run({0: [2000]}, 100.0)
+    there.run([0], 2000, 100.0)
     key, _, _, packed = there.hottest(1)[0]
     assert there.use_native(key, packed, 0.0) is None  # nobody has built it
     program = Program.unpacked(packed)

@@ -107,7 +107,7 @@ def members(there: Host, number: int) -> list[Any]:
 @every_method
 def test_half_of_each_population_is_replaced(method):
     there = host(*method)
-    there.run({0: [200], 1: [200], 2: [200]}, 100.0)
+    there.run([0, 1, 2], 200, 100.0)
     before = {number: members(there, number) for number in range(3)}
     pool = [member for found in before.values() for member in found]
     migrate(Here(there), 3, 30, 0.5, seed=1, number=1)
@@ -129,7 +129,7 @@ def test_half_of_each_population_is_replaced(method):
 def test_what_is_received_has_children():
     """An island that was filled with another's programs has nothing but descendants of them."""
     there = host("restart=")
-    there.run({0: [200], 1: [200], 2: [200]}, 100.0)
+    there.run([0, 1, 2], 200, 100.0)
     best = there.best(1)
     assert best is not None
     gift = (best.packed, best.fitness, best.birth)
@@ -138,7 +138,7 @@ def test_what_is_received_has_children():
     found = there.best(0)
     assert found is not None
     assert found.fitness == max(best.fitness, found.fitness)
-    there.run({0: [1200]}, 100.0)
+    there.run([0], 1200, 100.0)
     descendant = there.best(0)
     assert descendant is not None
     if descendant.fitness > found.fitness:
@@ -147,8 +147,8 @@ def test_what_is_received_has_children():
 
 def test_places_beyond_the_population_are_passed_over():
     there = host()
-    there.run({0: [10]}, 100.0)
-    there.run({1: [200]}, 100.0)
+    there.run([0], 10, 100.0)
+    there.run([1], 200, 100.0)
     gift = there.emigrants(1, [2**31 - 1])
     assert gift == [members(there, 1)[(2**31 - 1) % 30]]
     there.receive(0, dict.fromkeys((3, 10, 29), gift[0]))
@@ -159,7 +159,7 @@ def test_places_beyond_the_population_are_passed_over():
 
 def test_programs_from_elsewhere_keep_their_bits():
     there = host()
-    there.run({0: [300], 1: [300]}, 100.0)
+    there.run([0, 1], 300, 100.0)
     for packed, fitness, birth in there.emigrants(0, range(30)):
         there.receive(1, {0: (packed, fitness, birth)})
         assert members(there, 1)[0] == (packed, fitness, birth)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
@@ -22,7 +21,7 @@ from typing import Any
 
 import pytest
 from search_files import SMALL, left, save, small, told
-from search_processes import finish, last_document, next_report, start
+from search_processes import MAIN, finish, last_document, next_report, start
 
 from azc.cli.main import main
 from azc.errors import ConfigError, StateError
@@ -409,10 +408,8 @@ def test_saving_fails(tmp_path, monkeypatch, last):
 def test_a_full_disk(tmp_path, whole):
     """Files may not grow beyond some size, so that saving fails from some moment on."""
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-
-    process = begin(tmp_path, {**LONG, **METHODS["mgg"]}, preexec_fn=limit)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))"
+    process = begin(tmp_path, {**LONG, **METHODS["mgg"]}, code=f"{limit}; {MAIN}")
     code, out, err = finish(process)
     assert code == 1
     assert err.count("not saved") == 1

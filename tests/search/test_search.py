@@ -300,7 +300,7 @@ def test_selection_does_not_depend_on_who_was_first():
     sets = {which: search.settings.make_tasks(which) for which in SETS}
     given = {"settings": search.settings, "tasks": sets["search"], "seed": 1, "vector": None}
     host = Host(**given, numbers=(0, 1))
-    offers = [made.best for end in (40, 200, 400) for made in host.run({0: [end], 1: [end]}, 100.0)]
+    offers = [made.best for end in (40, 200, 400) for made in host.run((0, 1), end, 100.0)]
     offers += [replace(found, island=1 - found.island, run=2) for found in offers]
     states = []
     for order in (offers, offers[::-1]):
