@@ -123,7 +123,8 @@ clang: $(VENV)/.test-tools
 	@$(MAKE) --no-print-directory build/clang/.built
 	$(call TEST_BUILD,clang,)
 
-warnings: $(patsubst %,build/%/.built,$(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc))))
+COMPILERS ?= gcc clang
+warnings: $(patsubst %,build/%/.built,$(foreach cc,$(COMPILERS),$(if $(shell command -v $(cc)),$(cc))))
 	@echo "No warnings: $(notdir $(patsubst %/.built,%,$^))"
 
 # ---- make ---------------------------------------------------------------------------------------

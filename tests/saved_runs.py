@@ -28,6 +28,7 @@ SETTINGS = '# as run\n[search]\nseed = 7\nname = "ä\\n"\n'
 SEED = 7
 ISLANDS = 3
 READERS: list[Callable[[Path], list[Any]]] = [read_history, read_hall, read_lineage]
+
 # ---- a search that can be told by its number of saves ------------------------------------------
 
 
