@@ -22,7 +22,9 @@ SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 LIBASAN = $(shell gcc -print-file-name=libasan.so)
 
-.PHONY: help demo test verify lint sanitize clang warnings wheel docs bench clean
+C_FILES := $(wildcard runtime/*.[ch] benchmarks/*.[ch])
+
+.PHONY: help demo test verify lint format sanitize clang warnings wheel docs bench clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -30,7 +32,8 @@ help:
 	@echo "make demo      train an algorithm on handwritten digits, evolve one from nothing"
 	@echo "make test      run the tests; TESTS='tests/ops -k name' runs some of them"
 	@echo "make verify    run the tests with full counts (long)"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff, mypy and clang-format"
+	@echo "make format    put the layout of Python and C files right"
 	@echo "make sanitize  test the C code under the address and undefined-behaviour sanitizers"
 	@echo "make clang     test the C code as clang compiles it"
 	@echo "make warnings  compile with gcc and clang, warnings being errors"
@@ -89,9 +92,14 @@ verify: $(VENV)/.installed $(VENV)/.test-tools
 lint: $(VENV)/.installed $(VENV)/.lint-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	@rm -rf build/layout && mkdir -p build/layout/azc
 	@ln -s "$(CURDIR)"/azc/* "$(CURDIR)/runtime" "$(CURDIR)/grammar" build/layout/azc
 	cd build/layout && "$(abspath $(BIN))/mypy" --config-file "$(CURDIR)/pyproject.toml"
+
+format: $(VENV)/.lint-tools
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
 
 # The package in build/NAME/lib, its runtime compiled anew where that is out of date.
 define BUILD

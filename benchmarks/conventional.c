@@ -28,19 +28,43 @@ typedef struct instruction {
 #define SUM
 #endif
 
-OP(scalar_const) { mem->s[in->out] = in->constant; }
-OP(scalar_add) { mem->s[in->out] = mem->s[in->a] + mem->s[in->b]; }
-OP(scalar_sub) { mem->s[in->out] = mem->s[in->a] - mem->s[in->b]; }
-OP(scalar_mul) { mem->s[in->out] = mem->s[in->a] * mem->s[in->b]; }
+OP(scalar_const)
+{
+    mem->s[in->out] = in->constant;
+}
+OP(scalar_add)
+{
+    mem->s[in->out] = mem->s[in->a] + mem->s[in->b];
+}
+OP(scalar_sub)
+{
+    mem->s[in->out] = mem->s[in->a] - mem->s[in->b];
+}
+OP(scalar_mul)
+{
+    mem->s[in->out] = mem->s[in->a] * mem->s[in->b];
+}
 OP(scalar_vector_mul)
 {
     const double a = mem->s[in->a];
     EACH mem->v[in->out][i] = a * mem->v[in->b][i];
 }
-OP(vector_broadcast) { EACH mem->v[in->out][i] = mem->s[in->a]; }
-OP(vector_add) { EACH mem->v[in->out][i] = mem->v[in->a][i] + mem->v[in->b][i]; }
-OP(vector_mul) { EACH mem->v[in->out][i] = mem->v[in->a][i] * mem->v[in->b][i]; }
-OP(vector_heaviside) { EACH mem->v[in->out][i] = mem->v[in->a][i] > 0.0 ? 1.0 : 0.0; }
+OP(vector_broadcast)
+{
+    EACH mem->v[in->out][i] = mem->s[in->a];
+}
+OP(vector_add)
+{
+    EACH mem->v[in->out][i] = mem->v[in->a][i] + mem->v[in->b][i];
+}
+OP(vector_mul)
+{
+    EACH mem->v[in->out][i] = mem->v[in->a][i] * mem->v[in->b][i];
+}
+OP(vector_heaviside)
+{
+    EACH mem->v[in->out][i] = mem->v[in->a][i] > 0.0 ? 1.0 : 0.0;
+}
 OP(vector_max)
 {
     EACH
@@ -59,7 +83,7 @@ OP(dot)
 OP(outer)
 {
     const double *a = mem->v[in->a], *b = mem->v[in->b];
-    double(*out)[F] = mem->m[in->out];
+    double (*out)[F] = mem->m[in->out];
     EACH for (int j = 0; j < F; ++j) out[i][j] = a[i] * b[j];
 }
 OP(matrix_vector_dot)
@@ -84,9 +108,19 @@ OP(matrix_add)
 
 /* The paper's numbers of the ops this knows. */
 static void (*const ops[65])(const instruction *, memory *) = {
-    [1] = scalar_add,  [2] = scalar_sub,       [3] = scalar_mul,  [16] = vector_heaviside,
-    [18] = scalar_vector_mul, [19] = vector_broadcast, [23] = vector_add, [25] = vector_mul, [27] = dot,
-    [28] = outer,      [31] = matrix_vector_dot, [39] = matrix_add, [48] = vector_max,
+    [1] = scalar_add,
+    [2] = scalar_sub,
+    [3] = scalar_mul,
+    [16] = vector_heaviside,
+    [18] = scalar_vector_mul,
+    [19] = vector_broadcast,
+    [23] = vector_add,
+    [25] = vector_mul,
+    [27] = dot,
+    [28] = outer,
+    [31] = matrix_vector_dot,
+    [39] = matrix_add,
+    [48] = vector_max,
     [56] = scalar_const,
 };
 
@@ -100,8 +134,8 @@ static int prepare(instruction *to, const packed *from, int n)
     for (int i = 0; i < n; ++i) {
         if (!ops[from[i].op])
             return -1;
-        to[i] = (instruction){ops[from[i].op], from[i].out, from[i].a, from[i].b,
-                              from[i].constant[0]};
+        to[i] =
+            (instruction){ops[from[i].op], from[i].out, from[i].a, from[i].b, from[i].constant[0]};
     }
     return n;
 }
@@ -116,9 +150,20 @@ static void call(const instruction *body, int n, memory *mem)
  * [task][F][F + 1] starts m0 and v1, which Setup cannot do here without random ops. Returns -1 for
  * an op that this file lacks. */
 int evaluate(
-    const packed *setup, int n_setup, const packed *predict, int n_predict, const packed *learn,
-    int n_learn, int64_t tasks, int64_t train, int64_t valid, const double *x_train,
-    const double *y_train, const double *x_valid, const double *y_valid, double *fitness)
+    const packed *setup,
+    int n_setup,
+    const packed *predict,
+    int n_predict,
+    const packed *learn,
+    int n_learn,
+    int64_t tasks,
+    int64_t train,
+    int64_t valid,
+    const double *x_train,
+    const double *y_train,
+    const double *x_valid,
+    const double *y_valid,
+    double *fitness)
 {
     static memory mem;
     instruction s[64], p[64], l[64];

@@ -56,11 +56,11 @@ static double of_accuracy(const double *restrict p, const double *restrict y, in
 }
 
 /* The examples of one task. */
-#define PARTS(k)                                                                                   \
-    const double *restrict x = w->x_train + (k) * w->train * F;                                    \
-    const double *restrict y = w->y_train + (k) * w->train;                                        \
-    const double *restrict x_valid = w->x_valid + (k) * w->valid * F;                              \
-    const double *restrict y_valid = w->y_valid + (k) * w->valid;                                  \
+#define PARTS(k)                                                      \
+    const double *restrict x = w->x_train + (k) * w->train * F;       \
+    const double *restrict y = w->y_train + (k) * w->train;           \
+    const double *restrict x_valid = w->x_valid + (k) * w->valid * F; \
+    const double *restrict y_valid = w->y_valid + (k) * w->valid;     \
     double *restrict p_valid = w->predictions + (k) * w->valid;
 
 /* ---- linear regression ---------------------------------------------------------------------- */
@@ -110,7 +110,9 @@ typedef struct {
 } layers;
 
 static inline double forward(
-    const layers *restrict n, const double *restrict x, double *restrict hidden,
+    const layers *restrict n,
+    const double *restrict x,
+    double *restrict hidden,
     double *restrict active)
 {
 #ifdef REORDER
@@ -152,11 +154,11 @@ static double network_task(const work *w, int64_t k)
     return of_rmse(p_valid, y_valid, w->valid);
 }
 
-#define ALGORITHM(name)                                                                            \
-    void name(const work *w)                                                                       \
-    {                                                                                              \
-        for (int64_t k = 0; k < w->tasks; ++k)                                                     \
-            w->fitness[k] = name##_task(w, k);                                                     \
+#define ALGORITHM(name)                        \
+    void name(const work *w)                   \
+    {                                          \
+        for (int64_t k = 0; k < w->tasks; ++k) \
+            w->fitness[k] = name##_task(w, k); \
     }
 ALGORITHM(linear)
 ALGORITHM(logistic)

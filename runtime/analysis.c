@@ -6,7 +6,7 @@
 /* Instructions of a function that are looked at as bits. */
 enum { SMALL = 64 };
 
-#define AZ_INFO(number, result, first, second, constants, random, entry, in_place, commutative)    \
+#define AZ_INFO(number, result, first, second, constants, random, entry, in_place, commutative) \
     [number] = {result, first, second, constants, random, entry, in_place, commutative},
 
 const az_op_info az_ops[AZ_OP_COUNT] = {AZ_EACH_OP_INFO(AZ_INFO)};
@@ -52,8 +52,9 @@ static uint64_t bit(const az_address_map *map, int type, int32_t number)
 static touched touched_by(const az_address_map *map, const az_instruction *in)
 {
     const az_op_info *op = &az_ops[in->op];
-    return (touched){bit(map, op->result, in->out), bit(map, op->first, in->a),
-                     bit(map, op->second, in->b), op->entry};
+    return (touched){
+        bit(map, op->result, in->out), bit(map, op->first, in->a), bit(map, op->second, in->b),
+        op->entry};
 }
 
 /* As `mark` below; returns what is needed before the function. */
@@ -91,8 +92,8 @@ static void find_live_bits(
             body[f][i] = touched_by(map, &program->body[f][i]);
     for (int grown = 1; grown;) {
         grown = 0;
-        uint64_t needed = mark_bits(
-            body[AZ_LEARN], program->count[AZ_LEARN], live_of[AZ_LEARN], before, &grown);
+        uint64_t needed =
+            mark_bits(body[AZ_LEARN], program->count[AZ_LEARN], live_of[AZ_LEARN], before, &grown);
         needed = (needed & ~given) | before | UINT64_C(1) << prediction;
         needed = mark_bits(
             body[AZ_PREDICT], program->count[AZ_PREDICT], live_of[AZ_PREDICT], needed, &grown);

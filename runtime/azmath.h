@@ -81,33 +81,39 @@ AZ__INLINE double az__double(uint64_t u)
 #define AZ__P2(x, c) ((c)[0] + (c)[1] * (x))
 #define AZ__P4(x, x2, c) (AZ__P2(x, c) + AZ__P2(x, (c) + 2) * (x2))
 
-static const double az__exp[11] = { /* 61.4 bits */
-    0x1.0000000000000p-1, 0x1.5555555555557p-3, 0x1.5555555555556p-5, 0x1.11111111100dcp-7,
+static const double az__exp[11] = {
+    /* 61.4 bits */
+    0x1.0000000000000p-1,  0x1.5555555555557p-3,  0x1.5555555555556p-5,  0x1.11111111100dcp-7,
     0x1.6c16c16c162d4p-10, 0x1.a01a01abe7fe1p-13, 0x1.a01a01a6d889cp-16, 0x1.71de0231960ebp-19,
     0x1.27e4db646b17ep-22, 0x1.af4de97ca4194p-26, 0x1.1f730349868cep-29,
 };
-static const double az__log[7] = { /* 57.7 bits */
+static const double az__log[7] = {
+    /* 57.7 bits */
     0x1.5555555555558p-1, 0x1.99999999952e2p-2, 0x1.2492492df148dp-2, 0x1.c71c62e5800a1p-3,
     0x1.7462b4ab2ef6bp-3, 0x1.39fe606542ddep-3, 0x1.2b584aae78a57p-3,
 };
-static const double az__sin[7] = { /* 57.1 bits */
-    -0x1.5555555555555p-3, 0x1.1111111111110p-7, -0x1.a01a01a019938p-13, 0x1.71de3a546095bp-19,
+static const double az__sin[7] = {
+    /* 57.1 bits */
+    -0x1.5555555555555p-3,  0x1.1111111111110p-7,  -0x1.a01a01a019938p-13, 0x1.71de3a546095bp-19,
     -0x1.ae645412c560cp-26, 0x1.61217f0b800d5p-33, -0x1.ab17d404de5b3p-41,
 };
-static const double az__asin[13] = { /* 57.4 bits */
+static const double az__asin[13] = {
+    /* 57.4 bits */
     0x1.5555555555556p-3, 0x1.3333333332ecap-4, 0x1.6db6db6e31f13p-5, 0x1.f1c71c1db0623p-6,
     0x1.6e8bb1c8209a2p-6, 0x1.1c4d35cf95421p-6, 0x1.c9cf07674736ap-7, 0x1.782651caa6547p-7,
     0x1.52420b04b37bep-7, 0x1.65a9c4dfcf8b2p-8, 0x1.1d189408314eep-6, -0x1.e6aaa8a0a04ccp-7,
     0x1.d72b2bc8155f8p-6,
 };
-static const double az__atan[12] = { /* 58.2 bits */
+static const double az__atan[12] = {
+    /* 58.2 bits */
     -0x1.5555555555555p-2, 0x1.9999999999953p-3, -0x1.249249248d7eep-3, 0x1.c71c71c304b68p-4,
     -0x1.745d165df3f95p-4, 0x1.3b1392d9e785cp-4, -0x1.110e880a7a521p-4, 0x1.e19a13b9fc6dfp-5,
     -0x1.ac7a938b69c93p-5, 0x1.74ddd408bb4c1p-5, -0x1.1b33b923aa954p-5, 0x1.0ad36a455cafbp-6,
 };
-static const double az__cos[6] = { /* 59.6 bits */
-    0x1.5555555555555p-5, -0x1.6c16c16c16967p-10, 0x1.a01a019f4eb01p-16, -0x1.27e4fa17da09ep-22,
-    0x1.1eeb68e93b64cp-29, -0x1.907da367a37cbp-37,
+static const double az__cos[6] = {
+    /* 59.6 bits */
+    0x1.5555555555555p-5,   -0x1.6c16c16c16967p-10, 0x1.a01a019f4eb01p-16,
+    -0x1.27e4fa17da09ep-22, 0x1.1eeb68e93b64cp-29,  -0x1.907da367a37cbp-37,
 };
 
 /* ---- exp ---------------------------------------------------------------------- */
@@ -126,8 +132,8 @@ AZ__INLINE double az_exp(double x)
     double rl = (hi - r) - lo;
     double r2 = r * r;
     double r4 = r2 * r2;
-    double p = AZ__P4(r, r2, az__exp) + (AZ__P4(r, r2, az__exp + 4) +
-               (AZ__P2(r, az__exp + 8) + az__exp[10] * r2) * r4) * r4;
+    double p = AZ__P4(r, r2, az__exp) +
+               (AZ__P4(r, r2, az__exp + 4) + (AZ__P2(r, az__exp + 8) + az__exp[10] * r2) * r4) * r4;
     double one = 1.0 + r;
     double y = one + (((1.0 - one) + r) + (rl + r2 * p));
     /* 2^k as two normal factors: the first product is exact, the second rounds once,
@@ -158,8 +164,8 @@ AZ__INLINE double az_log(double x)
     double s = f / (2.0 + f);
     double z = s * s;
     double z2 = z * z;
-    double rest = z * (AZ__P4(z, z2, az__log) +
-                       (AZ__P2(z, az__log + 4) + az__log[6] * z2) * (z2 * z2));
+    double rest =
+        z * (AZ__P4(z, z2, az__log) + (AZ__P2(z, az__log + 4) + az__log[6] * z2) * (z2 * z2));
     double half = 0.5 * f * f;
     /* log(1+f) = f - half + s (half + rest); k ln2 + f - half keeps its rounding errors. */
     double kl = k * 0x1.62e42fefa3800p-1;
@@ -299,8 +305,7 @@ AZ__INLINE az__dd az__sin_kernel(az__dd r)
 {
     double z = r.hi * r.hi;
     double z2 = z * z;
-    double p = AZ__P2(z, az__sin + 2) * z2 +
-               (AZ__P2(z, az__sin + 4) + az__sin[6] * z2) * (z2 * z2);
+    double p = AZ__P2(z, az__sin + 2) * z2 + (AZ__P2(z, az__sin + 4) + az__sin[6] * z2) * (z2 * z2);
     p = az__sin[0] + (az__sin[1] * z + p); /* one rounding at the size of S0, not three */
     az__dd y;
     y.hi = r.hi;
@@ -373,49 +378,48 @@ AZ__INLINE uint64_t az__is_huge(double x)
 
 /* az_F_fast is branch-free and right unless az__is_huge(x).  az_F_n's slow twin copies
  * its input first, for out may be a. */
-#define AZ__TRIG(F)                                                                       \
-    AZ__INLINE double az_##F##_fast(double x)                                             \
-    {                                                                                     \
-        return az__##F##_of(az__reduce(__builtin_fabs(x)), x);                            \
-    }                                                                                     \
-    AZ__COLD double az__##F##_huge(double x)                                              \
-    {                                                                                     \
-        return az__##F##_of(az__reduce_huge(__builtin_fabs(x)), x);                       \
-    }                                                                                     \
-    AZ__INLINE double az_##F(double x)                                                    \
-    {                                                                                     \
-        return __builtin_expect(az__is_huge(x) != 0, 0) ? az__##F##_huge(x)               \
-                                                        : az_##F##_fast(x);               \
-    }                                                                                     \
-    AZ__COLD void az__##F##_n_huge(double *out, const double *a, int n)                   \
-    {                                                                                     \
-        for (int base = 0; base < n; base += 16) {                                        \
-            double x[16];                                                                 \
-            int m = n - base < 16 ? n - base : 16;                                        \
-            for (int l = 0; l < m; l++)                                                   \
-                x[l] = a[base + l];                                                       \
-            AZ__SIMD                                                                      \
-            for (int l = 0; l < m; l++)                                                   \
-                out[base + l] = az_##F##_fast(x[l]);                                      \
-            for (int l = 0; l < m; l++)                                                   \
-                if (az__is_huge(x[l]))                                                    \
-                    out[base + l] = az__##F##_huge(x[l]);                                 \
-        }                                                                                 \
-    }                                                                                     \
-    AZ__INLINE void az_##F##_n(double *out, const double *a, int n)                       \
-    {                                                                                     \
-        uint64_t any = 0;                                                                 \
-        AZ__SIMD_ANY                                                                      \
-        for (int l = 0; l < n; l++)                                                       \
-            any |= az__is_huge(a[l]);                                                     \
-        if (__builtin_expect(any != 0, 0)) {                                              \
-            az__##F##_n_huge(out, a, n);                                                  \
-            return;                                                                       \
-        }                                                                                 \
-        AZ__LAUNDER(a)                                                                    \
-        AZ__SIMD                                                                          \
-        for (int l = 0; l < n; l++)                                                       \
-            out[l] = az_##F##_fast(a[l]);                                                 \
+#define AZ__TRIG(F)                                                                             \
+    AZ__INLINE double az_##F##_fast(double x)                                                   \
+    {                                                                                           \
+        return az__##F##_of(az__reduce(__builtin_fabs(x)), x);                                  \
+    }                                                                                           \
+    AZ__COLD double az__##F##_huge(double x)                                                    \
+    {                                                                                           \
+        return az__##F##_of(az__reduce_huge(__builtin_fabs(x)), x);                             \
+    }                                                                                           \
+    AZ__INLINE double az_##F(double x)                                                          \
+    {                                                                                           \
+        return __builtin_expect(az__is_huge(x) != 0, 0) ? az__##F##_huge(x) : az_##F##_fast(x); \
+    }                                                                                           \
+    AZ__COLD void az__##F##_n_huge(double *out, const double *a, int n)                         \
+    {                                                                                           \
+        for (int base = 0; base < n; base += 16) {                                              \
+            double x[16];                                                                       \
+            int m = n - base < 16 ? n - base : 16;                                              \
+            for (int l = 0; l < m; l++)                                                         \
+                x[l] = a[base + l];                                                             \
+            AZ__SIMD                                                                            \
+            for (int l = 0; l < m; l++)                                                         \
+                out[base + l] = az_##F##_fast(x[l]);                                            \
+            for (int l = 0; l < m; l++)                                                         \
+                if (az__is_huge(x[l]))                                                          \
+                    out[base + l] = az__##F##_huge(x[l]);                                       \
+        }                                                                                       \
+    }                                                                                           \
+    AZ__INLINE void az_##F##_n(double *out, const double *a, int n)                             \
+    {                                                                                           \
+        uint64_t any = 0;                                                                       \
+        AZ__SIMD_ANY                                                                            \
+        for (int l = 0; l < n; l++)                                                             \
+            any |= az__is_huge(a[l]);                                                           \
+        if (__builtin_expect(any != 0, 0)) {                                                    \
+            az__##F##_n_huge(out, a, n);                                                        \
+            return;                                                                             \
+        }                                                                                       \
+        AZ__LAUNDER(a)                                                                          \
+        AZ__SIMD                                                                                \
+        for (int l = 0; l < n; l++)                                                             \
+            out[l] = az_##F##_fast(a[l]);                                                       \
     }
 
 /* Without -fopenmp-simd these do nothing but draw a warning under -Wall. */
@@ -452,8 +456,9 @@ AZ__INLINE az__arc az__arc_of(double x)
     double z = a > 0.5 ? w : a * a;
     double z2 = z * z;
     double z4 = z2 * z2;
-    double p = AZ__P4(z, z2, az__asin) + (AZ__P4(z, z2, az__asin + 4) +
-               (AZ__P4(z, z2, az__asin + 8) + az__asin[12] * z4) * z4) * z4;
+    double p =
+        AZ__P4(z, z2, az__asin) +
+        (AZ__P4(z, z2, az__asin + 4) + (AZ__P4(z, z2, az__asin + 8) + az__asin[12] * z4) * z4) * z4;
     double small = a * (z * p);
     double big = 2.0 * (rl + root * (z * p));
     g.a = a;
@@ -531,12 +536,12 @@ AZ__INLINE double az_atan(double x)
 
 /* ---- lanes -------------------------------------------------------------------- */
 
-#define AZ__LANES(F)                                                                      \
-    AZ__INLINE void az_##F##_n(double *out, const double *a, int n)                       \
-    {                                                                                     \
-        AZ__SIMD                                                                          \
-        for (int l = 0; l < n; l++)                                                       \
-            out[l] = az_##F(a[l]);                                                        \
+#define AZ__LANES(F)                                                \
+    AZ__INLINE void az_##F##_n(double *out, const double *a, int n) \
+    {                                                               \
+        AZ__SIMD                                                    \
+        for (int l = 0; l < n; l++)                                 \
+            out[l] = az_##F(a[l]);                                  \
     }
 
 AZ__LANES(exp)

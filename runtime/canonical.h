@@ -13,8 +13,8 @@
 #include "xxh3.h"
 
 typedef struct {
-    uint8_t *bytes;   /* of az_canonical_bytes */
-    size_t length;    /* of what is hashed */
+    uint8_t *bytes;     /* of az_canonical_bytes */
+    size_t length;      /* of what is hashed */
     az_program program; /* the canonical program, within `bytes` */
     az_known known;     /* about it */
     /* working arrays */

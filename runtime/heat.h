@@ -13,10 +13,10 @@
 enum { AZ_HEAT_SETS = 1024, AZ_HEAT_WAYS = 4 };
 
 typedef struct {
-    uint64_t key;            /* 0: nothing here */
-    int64_t steps, runs;     /* since az_heat_cool: training steps, evaluations */
+    uint64_t key;             /* 0: nothing here */
+    int64_t steps, runs;      /* since az_heat_cool: training steps, evaluations */
     const az_native **native; /* [blocks of the compiled layout] or NULL: not owned */
-    az_candidate program;    /* the canonical program of the first that had this structure */
+    az_candidate program;     /* the canonical program of the first that had this structure */
 } az_structure;
 
 typedef struct {

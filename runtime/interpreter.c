@@ -113,9 +113,14 @@ static az_step *resolve_function(const az_machine *m, int function, az_step *ste
     const az_draft *end = m->plan.draft + m->plan.first[function + 1];
     for (; d < end; ++d)
         *step++ = (az_step){
-            m->kernels->one[d->kernel], m->cell[d->out], m->cell[d->a], m->cell[d->b],
-            m->cell[d->c], m->kernels->block[d->kernel],
-            {m->stride[d->out], m->stride[d->a], m->stride[d->b], m->stride[d->c]}, d->place};
+            m->kernels->one[d->kernel],
+            m->cell[d->out],
+            m->cell[d->a],
+            m->cell[d->b],
+            m->cell[d->c],
+            m->kernels->block[d->kernel],
+            {m->stride[d->out], m->stride[d->a], m->stride[d->b], m->stride[d->c]},
+            d->place};
     return step;
 }
 
@@ -151,7 +156,9 @@ static void resolve(az_machine *m, char *next)
     static const struct {
         int call, function;
     } parts[] = {
-        {AZ_SETUP, AZ_SETUP}, {AZ_PREDICT, AZ_PREDICT}, {AZ_TRAIN, AZ_PREDICT},
+        {AZ_SETUP, AZ_SETUP},
+        {AZ_PREDICT, AZ_PREDICT},
+        {AZ_TRAIN, AZ_PREDICT},
         {AZ_LEARN, AZ_LEARN}};
     az_step *step = m->step;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i) {
@@ -162,13 +169,14 @@ static void resolve(az_machine *m, char *next)
             m->judge = step;
             *step++ = (az_step){
                 .kernel = m->batch.classes ? m->kernels->judge_step_binary : m->kernels->judge_step,
-                .out = m->bad, .b = m->cell[p->prediction]};
+                .out = m->bad,
+                .b = m->cell[p->prediction]};
         } else {
             *step++ = end;
         }
         m->feature_slots[call] = features;
-        features = list_slots(
-            m, function, m->entry[call], p->own_features ? -1 : p->features, features);
+        features =
+            list_slots(m, function, m->entry[call], p->own_features ? -1 : p->features, features);
         m->label_slots[call] = labels;
         labels = list_slots(m, function, m->entry[call], p->own_label ? -1 : p->label, labels);
     }
@@ -250,8 +258,8 @@ static inline void clear_label(az_machine *m, int64_t block)
         return;
     const int32_t label = m->plan.label;
     for (int64_t k = 0; k < block; ++k)
-        memset(m->cell[label] + k * m->stride[label], 0,
-               (size_t)m->plan.size[label] * sizeof(double));
+        memset(
+            m->cell[label] + k * m->stride[label], 0, (size_t)m->plan.size[label] * sizeof(double));
 }
 
 static inline void set_label(az_machine *m, const double *y)
@@ -304,8 +312,9 @@ static inline void train_in_parts(
     az_judge(m, y, m->cell[out], m->stride[out], block);
     for (int64_t k = 0; m->frame.kept && k < block; ++k) {
         const int64_t width = az_width(m) * m->batch.lanes;
-        memcpy(m->frame.kept + k * width, m->cell[out] + k * m->stride[out],
-               (size_t)width * sizeof *x);
+        memcpy(
+            m->frame.kept + k * width, m->cell[out] + k * m->stride[out],
+            (size_t)width * sizeof *x);
     }
     if (learns) {
         set_features(m, AZ_LEARN, x, 1);

@@ -31,8 +31,8 @@ typedef struct {
     int64_t epochs;
     double max_abs_error;
     uint64_t seed;
-    int64_t block;  /* most validation examples per dispatch; 0: as many as the L1 cache suits */
-    int keep_dead;  /* run all instructions one by one: only to show that it changes nothing */
+    int64_t block; /* most validation examples per dispatch; 0: as many as the L1 cache suits */
+    int keep_dead; /* run all instructions one by one: only to show that it changes nothing */
 } az_settings;
 
 /* What is to be run, and on what. All of it must outlive the run. */

@@ -305,8 +305,8 @@ void az_island_receive(
     forget(s, to);
     /* With hurdles it may have been stopped at one, which its fitness does not tell. */
     const double proven = s->trial.hurdle_train ? -1.0 : fitness;
-    to->ancestor = az_lineage_extend(
-        &s->lineage, &s->space, -1, &to->program, proven, birth, AZ_FROM_MIGRANT);
+    to->ancestor =
+        az_lineage_extend(&s->lineage, &s->space, -1, &to->program, proven, birth, AZ_FROM_MIGRANT);
     ++s->received;
     if (proven > s->best.fitness) {
         assign(s, &s->best, to);

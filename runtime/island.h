@@ -38,13 +38,13 @@ typedef struct {
 typedef struct {
     int method, population, tournament, children, filter;
     double mutate_prob;
-    int empty;                           /* start from empty programs, not random ones */
-    az_candidate *seed;                  /* or from these, in turn */
+    int empty;          /* start from empty programs, not random ones */
+    az_candidate *seed; /* or from these, in turn */
     int seeds;
-    uint64_t key;                        /* az_key(seed, island) */
-    double target;                       /* fitness */
+    uint64_t key;                                    /* az_key(seed, island) */
+    double target;                                   /* fitness */
     int64_t most_steps, most_programs, patience, by; /* of one population; 0: no limit */
-    double by_fitness;                   /* to be reached by `by` programs */
+    double by_fitness;                               /* to be reached by `by` programs */
 } az_method;
 
 typedef struct {
@@ -55,12 +55,12 @@ typedef struct {
     az_member *member;
     az_instruction *code;
     int32_t members, oldest;
-    az_member best;   /* of this population */
+    az_member best; /* of this population */
     int64_t born, filtered, received;
     int64_t run, run_born, run_steps, improved; /* this population: its number, and counts when
                                                    it began and last had a new best */
     uint64_t identity; /* a hash of all that the course depends on, given from outside */
-    double told;      /* fitness at which AZ_STOPPED_AT_TARGET was returned last */
+    double told;       /* fitness at which AZ_STOPPED_AT_TARGET was returned last */
 } az_island;
 
 /* Cuts up memory, when method, space and trial are set; 0: no memory. */

@@ -26,11 +26,7 @@
 #define AZ_WIDTHS 5 /* 1, 2, 4, 8 and 16 lanes */
 
 /* Kernels beyond the ops: fused pairs, and copies for ops that must not write over an operand. */
-enum {
-    AZ_COPY_VECTOR = AZ_OP_COUNT + AZ_FUSED_COUNT,
-    AZ_COPY_MATRIX,
-    AZ_KERNEL_COUNT
-};
+enum { AZ_COPY_VECTOR = AZ_OP_COUNT + AZ_FUSED_COUNT, AZ_COPY_MATRIX, AZ_KERNEL_COUNT };
 
 typedef struct az_step az_step;
 
@@ -69,7 +65,11 @@ typedef struct {
      * counts the examples since a lane died. This and what follows, but for classes, is for
      * `count` examples, their predictions so many doubles apart */
     void (*judge)(
-        double *bad, const double *label, const double *prediction, int64_t stride, int64_t count,
+        double *bad,
+        const double *label,
+        const double *prediction,
+        int64_t stride,
+        int64_t count,
         double limit);
     /* the same for classes: any difference to the one-hot label */
     void (*judge_classes)(
@@ -77,11 +77,18 @@ typedef struct {
     /* adds the squared error to total, but returns a bit per lane where an error is NaN or above
      * the limit, and leaves such errors out */
     uint32_t (*score_squares)(
-        double *total, const double *label, const double *prediction, int64_t stride,
-        int64_t count, double limit);
+        double *total,
+        const double *label,
+        const double *prediction,
+        int64_t stride,
+        int64_t count,
+        double limit);
     /* adds 1 to total where the class is right */
     void (*score_binary)(
-        double *total, const double *label, const double *prediction, int64_t stride,
+        double *total,
+        const double *label,
+        const double *prediction,
+        int64_t stride,
         int64_t count);
     void (*score_classes)(
         double *total, const double *label, const double *prediction, int64_t classes);

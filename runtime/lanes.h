@@ -15,28 +15,28 @@
  * programs. Each ends by jumping to the next step's kernel (a call in tail position, which compilers
  * turn into a jump), so that every kernel has an indirect branch of its own to predict; the step
  * behind a function's last one returns. */
-#define AZ_BEGIN(name)                                                                             \
-    static inline __attribute__((always_inline)) void AZ_NAME(name##_body)(                        \
-        double *o, const double *pa, const double *pb, const double *pc, int64_t F,                \
-        const az_step *in, const uint64_t *keys, uint64_t step)                                    \
-    {                                                                                              \
+#define AZ_BEGIN(name)                                                              \
+    static inline __attribute__((always_inline)) void AZ_NAME(name##_body)(         \
+        double *o, const double *pa, const double *pb, const double *pc, int64_t F, \
+        const az_step *in, const uint64_t *keys, uint64_t step)                     \
+    {                                                                               \
         (void)o, (void)pa, (void)pb, (void)pc, (void)F, (void)in, (void)keys, (void)step;
-#define AZ_END(name)                                                                               \
-    }                                                                                              \
-    static void AZ_NAME(name)(const az_step *in, const az_frame *frame)                            \
-    {                                                                                              \
-        AZ_NAME(name##_body)                                                                       \
-        (in->out, in->a, in->b, in->c, frame->features, in, frame->keys, frame->step);             \
-        in[1].kernel(in + 1, frame);                                                               \
-    }                                                                                              \
-    static void AZ_NAME(name##_block)(const az_step *in, const az_frame *frame)                    \
-    {                                                                                              \
-        const int64_t F = frame->features, *stride = in->stride;                                   \
-        for (int64_t k = 0; k < frame->block; ++k)                                                 \
-            AZ_NAME(name##_body)                                                                   \
-            (in->out + k * stride[0], in->a + k * stride[1], in->b + k * stride[2],                \
-             in->c + k * stride[3], F, in, frame->keys, frame->step + (uint64_t)k);                \
-        in[1].block_kernel(in + 1, frame);                                                         \
+#define AZ_END(name)                                                                   \
+    }                                                                                  \
+    static void AZ_NAME(name)(const az_step *in, const az_frame *frame)                \
+    {                                                                                  \
+        AZ_NAME(name##_body)                                                           \
+        (in->out, in->a, in->b, in->c, frame->features, in, frame->keys, frame->step); \
+        in[1].kernel(in + 1, frame);                                                   \
+    }                                                                                  \
+    static void AZ_NAME(name##_block)(const az_step *in, const az_frame *frame)        \
+    {                                                                                  \
+        const int64_t F = frame->features, *stride = in->stride;                       \
+        for (int64_t k = 0; k < frame->block; ++k)                                     \
+            AZ_NAME(name##_body)                                                       \
+        (in->out + k * stride[0], in->a + k * stride[1], in->b + k * stride[2],        \
+         in->c + k * stride[3], F, in, frame->keys, frame->step + (uint64_t)k);        \
+        in[1].block_kernel(in + 1, frame);                                             \
     }
 
 /* Offsets of an operand's value for entry e = (i, j) of the result, lane l. */
@@ -56,71 +56,70 @@
 #define AZ_POINTER_SWAPPED *restrict
 
 #if AZ_L == 1
-#define AZ_EACH_ENTRY(count)                                                                       \
-    const int64_t entries = (count);                                                               \
-    const int l = 0;                                                                               \
+#define AZ_EACH_ENTRY(count)         \
+    const int64_t entries = (count); \
+    const int l = 0;                 \
     AZ_SIMD for (int64_t e = 0; e < entries; ++e)
-#define AZ_EACH_COLUMN(...)                                                                        \
-    const int l = 0;                                                                               \
-    AZ_SIMD for (int64_t j = 0; j < F; ++j)                                                        \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
+#define AZ_EACH_COLUMN(...)                 \
+    const int l = 0;                        \
+    AZ_SIMD for (int64_t j = 0; j < F; ++j) \
+    {                                       \
+        __VA_ARGS__                         \
     }
 #else
-#define AZ_EACH_ENTRY(count)                                                                       \
-    const int64_t entries = (count);                                                               \
-    for (int64_t e = 0; e < entries; ++e)                                                          \
-        AZ_SIMD for (int l = 0; l < AZ_L; ++l)
-#define AZ_EACH_COLUMN(...)                                                                        \
-    for (int64_t j = 0; j < F; ++j)                                                                \
-        AZ_SIMD for (int l = 0; l < AZ_L; ++l)                                                     \
-        {                                                                                          \
-            __VA_ARGS__                                                                            \
+#define AZ_EACH_ENTRY(count)              \
+    const int64_t entries = (count);      \
+    for (int64_t e = 0; e < entries; ++e) \
+    AZ_SIMD for (int l = 0; l < AZ_L; ++l)
+#define AZ_EACH_COLUMN(...)                    \
+    for (int64_t j = 0; j < F; ++j)            \
+        AZ_SIMD for (int l = 0; l < AZ_L; ++l) \
+        {                                      \
+            __VA_ARGS__                        \
         }
 #endif
 
 /* Entry by entry. */
-#define AZ_MAP1(name, count, place_a, expression)                                                  \
-    AZ_BEGIN(name)                                                                                 \
-    const double AZ_POINTER_##place_a xa = pa;                                                     \
-    AZ_EACH_ENTRY(count)                                                                           \
-    {                                                                                              \
-        const double a = xa[AZ_##place_a];                                                         \
-        o[AZ_SAME] = expression;                                                                   \
-    }                                                                                              \
+#define AZ_MAP1(name, count, place_a, expression) \
+    AZ_BEGIN(name)                                \
+    const double AZ_POINTER_##place_a xa = pa;    \
+    AZ_EACH_ENTRY(count)                          \
+    {                                             \
+        const double a = xa[AZ_##place_a];        \
+        o[AZ_SAME] = expression;                  \
+    }                                             \
     AZ_END(name)
-#define AZ_MAP2(name, count, place_a, place_b, expression)                                         \
-    AZ_BEGIN(name)                                                                                 \
-    const double AZ_POINTER_##place_a xa = pa;                                                     \
-    const double AZ_POINTER_##place_b xb = pb;                                                     \
-    AZ_EACH_ENTRY(count)                                                                           \
-    {                                                                                              \
-        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b];                                   \
-        o[AZ_SAME] = expression;                                                                   \
-    }                                                                                              \
+#define AZ_MAP2(name, count, place_a, place_b, expression)       \
+    AZ_BEGIN(name)                                               \
+    const double AZ_POINTER_##place_a xa = pa;                   \
+    const double AZ_POINTER_##place_b xb = pb;                   \
+    AZ_EACH_ENTRY(count)                                         \
+    {                                                            \
+        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b]; \
+        o[AZ_SAME] = expression;                                 \
+    }                                                            \
     AZ_END(name)
-#define AZ_MAP3(name, count, place_a, place_b, place_c, expression)                                \
-    AZ_BEGIN(name)                                                                                 \
-    const double AZ_POINTER_##place_a xa = pa;                                                     \
-    const double AZ_POINTER_##place_b xb = pb;                                                     \
-    const double AZ_POINTER_##place_c xc = pc;                                                     \
-    AZ_EACH_ENTRY(count)                                                                           \
-    {                                                                                              \
-        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b], c = xc[AZ_##place_c];             \
-        (void)b;                                                                                   \
-        o[AZ_SAME] = expression;                                                                   \
-    }                                                                                              \
+#define AZ_MAP3(name, count, place_a, place_b, place_c, expression)                    \
+    AZ_BEGIN(name)                                                                     \
+    const double AZ_POINTER_##place_a xa = pa;                                         \
+    const double AZ_POINTER_##place_b xb = pb;                                         \
+    const double AZ_POINTER_##place_c xc = pc;                                         \
+    AZ_EACH_ENTRY(count)                                                               \
+    {                                                                                  \
+        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b], c = xc[AZ_##place_c]; \
+        (void)b;                                                                       \
+        o[AZ_SAME] = expression;                                                       \
+    }                                                                                  \
     AZ_END(name)
 
 /* A matrix from operands that are read by row, by column or transposed; never in place. */
-#define AZ_GRID1(name, place_a, expression)                                                        \
-    AZ_BEGIN(name)                                                                                 \
-    const double AZ_POINTER_##place_a xa = pa;                                                     \
-    for (int64_t i = 0; i < F; ++i) {                                                              \
-        double *row = o + i * F * AZ_L;                                                            \
-        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a];                                          \
-                       row[AZ_COLUMN] = expression;)                                               \
-    }                                                                                              \
+#define AZ_GRID1(name, place_a, expression)                                             \
+    AZ_BEGIN(name)                                                                      \
+    const double AZ_POINTER_##place_a xa = pa;                                          \
+    for (int64_t i = 0; i < F; ++i) {                                                   \
+        double *row = o + i * F * AZ_L;                                                 \
+        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a]; row[AZ_COLUMN] = expression;) \
+    }                                                                                   \
     AZ_END(name)
 #define AZ_GRID2(name, place_a, place_b, expression)                                               \
     AZ_BEGIN(name)                                                                                 \
@@ -128,38 +127,38 @@
     const double AZ_POINTER_##place_b xb = pb;                                                     \
     for (int64_t i = 0; i < F; ++i) {                                                              \
         double *row = o + i * F * AZ_L;                                                            \
-        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a], b = xb[AZ_##place_b];                    \
-                       row[AZ_COLUMN] = expression;)                                               \
+        AZ_EACH_COLUMN(                                                                            \
+            const double a = xa[AZ_##place_a], b = xb[AZ_##place_b]; row[AZ_COLUMN] = expression;) \
     }                                                                                              \
     AZ_END(name)
 
 /* The functions of azmath.h on all lanes of a scalar. */
-#define AZ_MATH(name, function)                                                                    \
-    AZ_BEGIN(name)                                                                                 \
-    function(o, pa, AZ_L);                                                                         \
+#define AZ_MATH(name, function) \
+    AZ_BEGIN(name)              \
+    function(o, pa, AZ_L);      \
     AZ_END(name)
 
-#define AZ_NOTHING(name)                                                                           \
-    AZ_BEGIN(name)                                                                                 \
+#define AZ_NOTHING(name) \
+    AZ_BEGIN(name)       \
     AZ_END(name)
 
 /* One entry; the others stay. */
-#define AZ_ENTRY(name)                                                                             \
-    AZ_BEGIN(name)                                                                                 \
-    for (int l = 0; l < AZ_L; ++l)                                                                 \
-        o[(int64_t)in->place * AZ_L + l] = pa[l];                                                  \
+#define AZ_ENTRY(name)                            \
+    AZ_BEGIN(name)                                \
+    for (int l = 0; l < AZ_L; ++l)                \
+        o[(int64_t)in->place * AZ_L + l] = pa[l]; \
     AZ_END(name)
 
 /* Independent draws; `a` and `b` are the constants, `u` and `w` uniform on (0, 1). */
-#define AZ_RANDOM(name, count, expression)                                                         \
-    AZ_BEGIN(name)                                                                                 \
-    AZ_EACH_ENTRY(count)                                                                           \
-    {                                                                                              \
-        const az_draw draw = az_philox(keys[l], (uint32_t)e, in->place, step);                     \
-        const double a = pa[l], b = pb[l], u = az_unit(draw.first), w = az_unit(draw.second);      \
-        (void)w;                                                                                   \
-        o[AZ_SAME] = expression;                                                                   \
-    }                                                                                              \
+#define AZ_RANDOM(name, count, expression)                                                    \
+    AZ_BEGIN(name)                                                                            \
+    AZ_EACH_ENTRY(count)                                                                      \
+    {                                                                                         \
+        const az_draw draw = az_philox(keys[l], (uint32_t)e, in->place, step);                \
+        const double a = pa[l], b = pb[l], u = az_unit(draw.first), w = az_unit(draw.second); \
+        (void)w;                                                                              \
+        o[AZ_SAME] = expression;                                                              \
+    }                                                                                         \
     AZ_END(name)
 
 /* Sums: AZ_TOTAL(name, expression) defines a function for the total over entries e < n of an
@@ -171,40 +170,40 @@
 #include "sums_many.h"
 #endif
 
-#define AZ_FINISH(place, expression)                                                               \
-    AZ_SIMD for (int l = 0; l < AZ_L; ++l)                                                         \
-    {                                                                                              \
-        const double t0 = total0[l], t1 = total1[l];                                               \
-        (void)t1, (void)n;                                                                         \
-        (place)[l] = expression;                                                                   \
+#define AZ_FINISH(place, expression)                 \
+    AZ_SIMD for (int l = 0; l < AZ_L; ++l)           \
+    {                                                \
+        const double t0 = total0[l], t1 = total1[l]; \
+        (void)t1, (void)n;                           \
+        (place)[l] = expression;                     \
     }
 
 /* Totals along rows: contiguous entries; the second operand is the same for every row. */
-#define AZ_ROWS1(name, rows, count, operand_b, sum0, expression)                                   \
-    AZ_TOTAL(name##_total0, sum0)                                                                  \
-    AZ_BEGIN(name)                                                                                 \
-    const int64_t length = (count), lines = (rows);                                                \
-    const double n = (double)length;                                                               \
-    for (int64_t i = 0; i < lines; ++i) {                                                          \
-        double total0[AZ_L];                                                                       \
-        const double *total1 = total0, *line = pa + i * length * AZ_L;                             \
-        AZ_NAME(name##_total0)(total0, line, operand_b == pa ? line : operand_b, length);          \
-        AZ_FINISH(o + i * AZ_L, expression)                                                        \
-    }                                                                                              \
+#define AZ_ROWS1(name, rows, count, operand_b, sum0, expression)                          \
+    AZ_TOTAL(name##_total0, sum0)                                                         \
+    AZ_BEGIN(name)                                                                        \
+    const int64_t length = (count), lines = (rows);                                       \
+    const double n = (double)length;                                                      \
+    for (int64_t i = 0; i < lines; ++i) {                                                 \
+        double total0[AZ_L];                                                              \
+        const double *total1 = total0, *line = pa + i * length * AZ_L;                    \
+        AZ_NAME(name##_total0)(total0, line, operand_b == pa ? line : operand_b, length); \
+        AZ_FINISH(o + i * AZ_L, expression)                                               \
+    }                                                                                     \
     AZ_END(name)
-#define AZ_ROWS2(name, rows, count, operand_b, sum0, sum1, expression)                             \
-    AZ_TOTAL(name##_total0, sum0)                                                                  \
-    AZ_TOTAL(name##_total1, sum1)                                                                  \
-    AZ_BEGIN(name)                                                                                 \
-    const int64_t length = (count), lines = (rows);                                                \
-    const double n = (double)length;                                                               \
-    for (int64_t i = 0; i < lines; ++i) {                                                          \
-        double total0[AZ_L], total1[AZ_L];                                                         \
-        const double *line = pa + i * length * AZ_L;                                               \
-        AZ_NAME(name##_total0)(total0, line, line, length);                                        \
-        AZ_NAME(name##_total1)(total1, line, line, length);                                        \
-        AZ_FINISH(o + i * AZ_L, expression)                                                        \
-    }                                                                                              \
+#define AZ_ROWS2(name, rows, count, operand_b, sum0, sum1, expression) \
+    AZ_TOTAL(name##_total0, sum0)                                      \
+    AZ_TOTAL(name##_total1, sum1)                                      \
+    AZ_BEGIN(name)                                                     \
+    const int64_t length = (count), lines = (rows);                    \
+    const double n = (double)length;                                   \
+    for (int64_t i = 0; i < lines; ++i) {                              \
+        double total0[AZ_L], total1[AZ_L];                             \
+        const double *line = pa + i * length * AZ_L;                   \
+        AZ_NAME(name##_total0)(total0, line, line, length);            \
+        AZ_NAME(name##_total1)(total1, line, line, length);            \
+        AZ_FINISH(o + i * AZ_L, expression)                            \
+    }                                                                  \
     AZ_END(name)
 
 #include "_generated/bodies.h"
@@ -237,7 +236,11 @@ static void AZ_NAME(softmax)(double *prediction, int64_t classes)
 }
 
 static inline __attribute__((always_inline)) void AZ_NAME(judge_body)(
-    double *bad, const double *label, const double *prediction, int64_t stride, int64_t count,
+    double *bad,
+    const double *label,
+    const double *prediction,
+    int64_t stride,
+    int64_t count,
     double limit)
 {
     for (int64_t k = 0; k < count; ++k)
@@ -249,7 +252,11 @@ static inline __attribute__((always_inline)) void AZ_NAME(judge_body)(
 }
 
 static void AZ_NAME(judge)(
-    double *bad, const double *label, const double *prediction, int64_t stride, int64_t count,
+    double *bad,
+    const double *label,
+    const double *prediction,
+    int64_t stride,
+    int64_t count,
     double limit)
 {
     AZ_NAME(judge_body)(bad, label, prediction, stride, count, limit);
@@ -286,7 +293,11 @@ static void AZ_NAME(judge_classes)(
 
 /* Totals stay in registers. */
 static uint32_t AZ_NAME(score_squares)(
-    double *total, const double *label, const double *prediction, int64_t stride, int64_t count,
+    double *total,
+    const double *label,
+    const double *prediction,
+    int64_t stride,
+    int64_t count,
     double limit)
 {
     int64_t beyond[AZ_L];
@@ -302,19 +313,19 @@ static uint32_t AZ_NAME(score_squares)(
     *total = sum;
 #else
     const AZ_VEC most = AZ_FILL(limit), least = -most;
-#define AZ_OPEN(i, ...)                                                                            \
-    AZ_VEC sum##i = AZ_AT(AZ_VEC, total + i * AZ_V);                                               \
+#define AZ_OPEN(i, ...)                              \
+    AZ_VEC sum##i = AZ_AT(AZ_VEC, total + i * AZ_V); \
     AZ_MASK over##i = {0};
-#define AZ_SCORE(i, ...)                                                                           \
-    {                                                                                              \
-        const AZ_VEC error = AZ_AT(AZ_VEC, label + k * AZ_L + i * AZ_V) -                          \
-                             AZ_AT(AZ_VEC, prediction + k * stride + i * AZ_V);                    \
-        const AZ_MASK within = (AZ_MASK)((error <= most) & (error >= least));                      \
-        sum##i += (AZ_VEC)((AZ_MASK)(error * error) & within);                                     \
-        over##i |= ~within;                                                                        \
+#define AZ_SCORE(i, ...)                                                        \
+    {                                                                           \
+        const AZ_VEC error = AZ_AT(AZ_VEC, label + k * AZ_L + i * AZ_V) -       \
+                             AZ_AT(AZ_VEC, prediction + k * stride + i * AZ_V); \
+        const AZ_MASK within = (AZ_MASK)((error <= most) & (error >= least));   \
+        sum##i += (AZ_VEC)((AZ_MASK)(error * error) & within);                  \
+        over##i |= ~within;                                                     \
     }
-#define AZ_CLOSE(i, ...)                                                                           \
-    *(AZ_VEC *)(total + i * AZ_V) = sum##i;                                                        \
+#define AZ_CLOSE(i, ...)                    \
+    *(AZ_VEC *)(total + i * AZ_V) = sum##i; \
     memcpy(beyond + i * AZ_V, &over##i, sizeof over##i);
     AZ_EACH_CHUNK(AZ_OPEN, )
     for (int64_t k = 0; k < count; ++k) {

@@ -68,7 +68,7 @@ int32_t az_lineage_extend(
     }
     az_candidate to = {t->code + (size_t)a * (size_t)t->capacity, {0, 0, 0}};
     az_copy_candidate(space, &to, program);
-    t->ancestor[a] = (az_ancestor){
-        birth, fitness, before, 1, mutation, {to.count[0], to.count[1], to.count[2]}};
+    t->ancestor[a] =
+        (az_ancestor){birth, fitness, before, 1, mutation, {to.count[0], to.count[1], to.count[2]}};
     return a;
 }

@@ -206,8 +206,10 @@ static void score(
     } else if (m->batch.classes) {
         kernels->score_binary(m->total, y, prediction, stride, count);
     } else {
-        const uint32_t stopped = kernels->score_squares(
-            m->total, y, prediction, stride, count, m->settings.max_abs_error) & m->validated;
+        const uint32_t stopped =
+            kernels->score_squares(
+                m->total, y, prediction, stride, count, m->settings.max_abs_error) &
+            m->validated;
         if (!stopped)
             return;
         m->validated &= ~stopped;

@@ -38,7 +38,7 @@ struct az_machine {
     const az_kernel_set *kernels;
     az_batch batch;
     az_settings settings;
-    int64_t block; /* examples per dispatch where they are independent */
+    int64_t block;           /* examples per dispatch where they are independent */
     const az_native *native; /* the program as it was compiled, or NULL */
     const double *constants; /* its constants: [constant][lane], */
     const int64_t *places;   /* and entries that it sets */
@@ -52,18 +52,18 @@ struct az_machine {
     int64_t memory_doubles;
     /* the interpreter's */
     az_step *step, *entry[AZ_CALLS]; /* all steps, and each call's first */
-    az_step *judge; /* within AZ_TRAIN */
-    az_frame frame; /* of single examples */
+    az_step *judge;                  /* within AZ_TRAIN */
+    az_frame frame;                  /* of single examples */
     const double ***feature_slots[AZ_CALLS], ***label_slots[AZ_CALLS]; /* NULL-terminated */
-    double **cell;   /* [cells] */
+    double **cell;                                                     /* [cells] */
     int64_t *stride; /* [cells] doubles from one example's copy to the next */
     /* the compiled program's */
     const az_kernel_set *native_kernels; /* of one chunk's lanes */
-    double *raw; /* [block][width][lane] predictions */
+    double *raw;                         /* [block][width][lane] predictions */
     /* course of the run */
     int phase;
     int64_t epoch, position, done;
-    int64_t trained; /* training examples served, and asked of whoever is alive */
+    int64_t trained;    /* training examples served, and asked of whoever is alive */
     uint32_t alive;     /* lanes still training */
     uint32_t validated; /* lanes still in this epoch's validation */
     double bad[AZ_MAX_LANES], total[AZ_MAX_LANES];

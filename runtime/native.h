@@ -42,8 +42,8 @@ typedef struct {
     int64_t chunks, span;
     double *memory;
     const double *constants;
-    const int64_t *places; /* entries that instructions set */
-    const uint64_t *keys;  /* [chunk][lane] */
+    const int64_t *places;        /* entries that instructions set */
+    const uint64_t *keys;         /* [chunk][lane] */
     const az_kernel_set *kernels; /* of one chunk's lanes */
     int64_t classes;
     double limit;
@@ -118,24 +118,24 @@ AZ_INLINE vec az_vec_of(vec x)
 /* Of the lanes layout, by number of entries: total_ab(o, a, b, n) adds a[e] * b[e] for e < n. */
 #define AZ_L AZ_VECTOR
 #define AZ_NAME(name) az_lanes_##name##_of
-#define AZ_BEGIN(name)                                                                             \
-    AZ_INLINE void AZ_NAME(name)(double *o, const double *pa, const double *pb, int64_t F)         \
+#define AZ_BEGIN(name)                                                                     \
+    AZ_INLINE void AZ_NAME(name)(double *o, const double *pa, const double *pb, int64_t F) \
     {
 #define AZ_END(name) }
 #include "sums_many.h"
-#define AZ_NATIVE_TOTAL(name, expression)                                                          \
-    AZ_TOTAL(name, expression)                                                                     \
-    AZ_APART vec az_lanes_##name(const vec *a, const vec *b, int64_t n)                            \
-    {                                                                                              \
-        vec total;                                                                                 \
-        AZ_NAME(name)((double *)&total, (const double *)a, (const double *)b, n);                  \
-        return total;                                                                              \
+#define AZ_NATIVE_TOTAL(name, expression)                                         \
+    AZ_TOTAL(name, expression)                                                    \
+    AZ_APART vec az_lanes_##name(const vec *a, const vec *b, int64_t n)           \
+    {                                                                             \
+        vec total;                                                                \
+        AZ_NAME(name)((double *)&total, (const double *)a, (const double *)b, n); \
+        return total;                                                             \
     }
-#define AZ_NATIVE_PRODUCT(name, expression)                                                        \
-    AZ_PRODUCT(name, expression)                                                                   \
-    AZ_INLINE void az_lanes_##name(vec *o, const vec *a, const vec *b, int64_t F)                  \
-    {                                                                                              \
-        AZ_NAME(name)((double *)o, (const double *)a, (const double *)b, F);                       \
+#define AZ_NATIVE_PRODUCT(name, expression)                                       \
+    AZ_PRODUCT(name, expression)                                                  \
+    AZ_INLINE void az_lanes_##name(vec *o, const vec *a, const vec *b, int64_t F) \
+    {                                                                             \
+        AZ_NAME(name)((double *)o, (const double *)a, (const double *)b, F);      \
     }
 #define AZ_NATIVE_OP1(...)
 #define AZ_NATIVE_OP2(...)
@@ -148,40 +148,40 @@ AZ_INLINE vec az_vec_of(vec x)
 
 /* The same for one small number of entries: written out, so that there is less to compile
  * each time it is used. */
-#define AZ_LANES_FIRST(k, n, expression)                                                           \
-    vec s##k = az_spread(AZ_ABSENT);                                                               \
-    if (n > k) {                                                                                   \
-        const vec a = pa[k], b = pb[k];                                                            \
-        (void)b;                                                                                   \
-        s##k = expression;                                                                         \
+#define AZ_LANES_FIRST(k, n, expression) \
+    vec s##k = az_spread(AZ_ABSENT);     \
+    if (n > k) {                         \
+        const vec a = pa[k], b = pb[k];  \
+        (void)b;                         \
+        s##k = expression;               \
     }
-#define AZ_LANES_NEXT(k, n, expression)                                                            \
-    {                                                                                              \
-        const vec a = pa[e + k], b = pb[e + k];                                                    \
-        (void)b;                                                                                   \
-        s##k += expression;                                                                        \
+#define AZ_LANES_NEXT(k, n, expression)         \
+    {                                           \
+        const vec a = pa[e + k], b = pb[e + k]; \
+        (void)b;                                \
+        s##k += expression;                     \
     }
-#define AZ_LANES_LAST(k, n, expression)                                                            \
-    if (n > 8 && n % 8 > k)                                                                        \
-        AZ_LANES_NEXT(k, n, expression)
-#define AZ_LANES_TOTAL(name, n, expression)                                                        \
-    AZ_INLINE vec az_lanes_##name##_##n(const vec *pa, const vec *pb)                              \
-    {                                                                                              \
-        int64_t e = 8;                                                                             \
-        AZ_REPEAT_8(AZ_LANES_FIRST, n, expression)                                                 \
-        for (; e + 8 <= n; e += 8) {                                                               \
-            AZ_REPEAT_8(AZ_LANES_NEXT, n, expression)                                              \
-        }                                                                                          \
-        e = n / 8 * 8;                                                                             \
-        AZ_REPEAT_8(AZ_LANES_LAST, n, expression)                                                  \
-        return AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7);                                            \
+#define AZ_LANES_LAST(k, n, expression) \
+    if (n > 8 && n % 8 > k)             \
+    AZ_LANES_NEXT(k, n, expression)
+#define AZ_LANES_TOTAL(name, n, expression)                           \
+    AZ_INLINE vec az_lanes_##name##_##n(const vec *pa, const vec *pb) \
+    {                                                                 \
+        int64_t e = 8;                                                \
+        AZ_REPEAT_8(AZ_LANES_FIRST, n, expression)                    \
+        for (; e + 8 <= n; e += 8) {                                  \
+            AZ_REPEAT_8(AZ_LANES_NEXT, n, expression)                 \
+        }                                                             \
+        e = n / 8 * 8;                                                \
+        AZ_REPEAT_8(AZ_LANES_LAST, n, expression)                     \
+        return AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7);               \
     }
-#define AZ_ENTRIES_TOTAL(name, n, expression)                                                      \
-    AZ_INLINE double az_entries_##name##_##n(const vec *pa, const vec *pb)                         \
-    {                                                                                              \
-        double total;                                                                              \
-        az_entries_##name##_of(&total, (const double *)pa, (const double *)pb, n);                 \
-        return total;                                                                              \
+#define AZ_ENTRIES_TOTAL(name, n, expression)                                      \
+    AZ_INLINE double az_entries_##name##_##n(const vec *pa, const vec *pb)         \
+    {                                                                              \
+        double total;                                                              \
+        az_entries_##name##_of(&total, (const double *)pa, (const double *)pb, n); \
+        return total;                                                              \
     }
 
 /* Of the entries layout. */
@@ -189,19 +189,19 @@ AZ_INLINE vec az_vec_of(vec x)
 #undef AZ_NAME
 #define AZ_NAME(name) az_entries_##name##_of
 #include "sums_one.h"
-#define AZ_NATIVE_TOTAL(name, expression)                                                          \
-    AZ_TOTAL(name, expression)                                                                     \
-    AZ_APART double az_entries_##name(const vec *a, const vec *b, int64_t n)                       \
-    {                                                                                              \
-        double total;                                                                              \
-        AZ_NAME(name)(&total, (const double *)a, (const double *)b, n);                            \
-        return total;                                                                              \
+#define AZ_NATIVE_TOTAL(name, expression)                                    \
+    AZ_TOTAL(name, expression)                                               \
+    AZ_APART double az_entries_##name(const vec *a, const vec *b, int64_t n) \
+    {                                                                        \
+        double total;                                                        \
+        AZ_NAME(name)(&total, (const double *)a, (const double *)b, n);      \
+        return total;                                                        \
     }
-#define AZ_NATIVE_PRODUCT(name, expression)                                                        \
-    AZ_PRODUCT(name, expression)                                                                   \
-    AZ_INLINE void az_entries_##name(vec *o, const vec *a, const vec *b, int64_t F)                \
-    {                                                                                              \
-        AZ_NAME(name)((double *)o, (const double *)a, (const double *)b, F);                       \
+#define AZ_NATIVE_PRODUCT(name, expression)                                         \
+    AZ_PRODUCT(name, expression)                                                    \
+    AZ_INLINE void az_entries_##name(vec *o, const vec *a, const vec *b, int64_t F) \
+    {                                                                               \
+        AZ_NAME(name)((double *)o, (const double *)a, (const double *)b, F);        \
     }
 #include "_generated/native_bodies.h"
 #undef AZ_NATIVE_TOTAL
@@ -240,35 +240,35 @@ AZ_INLINE double az_total(const az_partial *p)
 /* Each for a double and for a vec; the type of the first argument chooses. */
 #define AZ_NATIVE_TOTAL(...)
 #define AZ_NATIVE_PRODUCT(...)
-#define AZ_NATIVE_OP1(name, x, one, many)                                                          \
-    AZ_INLINE double az_one_##name(double x)                                                       \
-    {                                                                                              \
-        return one;                                                                                \
-    }                                                                                              \
-    AZ_INLINE vec az_vec_##name(vec x)                                                             \
-    {                                                                                              \
-        return many;                                                                               \
+#define AZ_NATIVE_OP1(name, x, one, many)    \
+    AZ_INLINE double az_one_##name(double x) \
+    {                                        \
+        return one;                          \
+    }                                        \
+    AZ_INLINE vec az_vec_##name(vec x)       \
+    {                                        \
+        return many;                         \
     }
-#define AZ_NATIVE_OP2(name, x, y, one, many)                                                       \
-    AZ_INLINE double az_one_##name(double x, double y)                                             \
-    {                                                                                              \
-        return one;                                                                                \
-    }                                                                                              \
-    AZ_INLINE vec az_vec_##name(vec x, vec y)                                                      \
-    {                                                                                              \
-        return many;                                                                               \
+#define AZ_NATIVE_OP2(name, x, y, one, many)           \
+    AZ_INLINE double az_one_##name(double x, double y) \
+    {                                                  \
+        return one;                                    \
+    }                                                  \
+    AZ_INLINE vec az_vec_##name(vec x, vec y)          \
+    {                                                  \
+        return many;                                   \
     }
-#define AZ_NATIVE_OP3(name, x, y, z, one, many)                                                    \
-    AZ_INLINE double az_one_##name(double x, double y, double z)                                   \
-    {                                                                                              \
-        return one;                                                                                \
-    }                                                                                              \
-    AZ_INLINE vec az_vec_##name(vec x, vec y, double z)                                            \
-    {                                                                                              \
-        return many;                                                                               \
+#define AZ_NATIVE_OP3(name, x, y, z, one, many)                  \
+    AZ_INLINE double az_one_##name(double x, double y, double z) \
+    {                                                            \
+        return one;                                              \
+    }                                                            \
+    AZ_INLINE vec az_vec_##name(vec x, vec y, double z)          \
+    {                                                            \
+        return many;                                             \
     }
 #include "_generated/native_bodies.h"
-#define AZ_OP(name, x, ...)                                                                        \
+#define AZ_OP(name, x, ...) \
     _Generic((x), double: az_one_##name, default: az_vec_##name)(x, ##__VA_ARGS__)
 
 /* ---- ops that the runtime's kernels do -------------------------------------------------------- */
@@ -279,12 +279,23 @@ static void az_stop(const az_step *in, const az_frame *frame)
 }
 
 AZ_APART void az_kernel_of(
-    const az_call *c, const uint64_t *keys, int kernel, int64_t F, double *o, const double *a,
-    const double *b, int64_t place, uint64_t step)
+    const az_call *c,
+    const uint64_t *keys,
+    int kernel,
+    int64_t F,
+    double *o,
+    const double *a,
+    const double *b,
+    int64_t place,
+    uint64_t step)
 {
     const az_frame frame = {keys, F, 1, step};
     const az_step steps[2] = {
-        {.kernel = c->kernels->one[kernel], .out = o, .a = a, .b = b, .c = a,
+        {.kernel = c->kernels->one[kernel],
+         .out = o,
+         .a = a,
+         .b = b,
+         .c = a,
          .place = (uint32_t)place},
         {.kernel = az_stop}};
     steps[0].kernel(steps, &frame);
@@ -297,29 +308,32 @@ AZ_INLINE uint64_t az_step_of(const az_call *c, int64_t t)
 }
 
 /* On scalars, on addresses of vectors and matrices, and with drawn numbers; of chunk `q`. */
-#define AZ_KERNELS(layout, number, lanes)                                                          \
+#define AZ_KERNELS(layout, number, lanes)                                                         \
     AZ_APART number az_##layout##_scalar(                                                         \
-        const az_call *c, int64_t q, int kernel, int64_t F, number a, number b, int64_t place,     \
-        int64_t t)                                                                                 \
-    {                                                                                              \
-        number o;                                                                                  \
-        az_kernel_of(c, c->keys + q * lanes, kernel, F, (double *)&o, (const double *)&a,          \
-                     (const double *)&b, place, az_step_of(c, t));                                 \
-        return o;                                                                                  \
-    }                                                                                              \
+        const az_call *c, int64_t q, int kernel, int64_t F, number a, number b, int64_t place,    \
+        int64_t t)                                                                                \
+    {                                                                                             \
+        number o;                                                                                 \
+        az_kernel_of(                                                                             \
+            c, c->keys + q * lanes, kernel, F, (double *)&o, (const double *)&a,                  \
+            (const double *)&b, place, az_step_of(c, t));                                         \
+        return o;                                                                                 \
+    }                                                                                             \
     AZ_APART void az_##layout##_kernel(                                                           \
-        const az_call *c, int64_t q, int kernel, int64_t F, vec *o, const vec *a, const vec *b,    \
-        int64_t place, int64_t t)                                                                  \
-    {                                                                                              \
-        az_kernel_of(c, c->keys + q * lanes, kernel, F, (double *)o, (const double *)a,            \
-                     (const double *)b, place, az_step_of(c, t));                                  \
-    }                                                                                              \
+        const az_call *c, int64_t q, int kernel, int64_t F, vec *o, const vec *a, const vec *b,   \
+        int64_t place, int64_t t)                                                                 \
+    {                                                                                             \
+        az_kernel_of(                                                                             \
+            c, c->keys + q * lanes, kernel, F, (double *)o, (const double *)a, (const double *)b, \
+            place, az_step_of(c, t));                                                             \
+    }                                                                                             \
     AZ_APART void az_##layout##_draw(                                                             \
-        const az_call *c, int64_t q, int kernel, int64_t F, vec *o, number a, number b,            \
-        int64_t place, int64_t t)                                                                  \
-    {                                                                                              \
-        az_kernel_of(c, c->keys + q * lanes, kernel, F, (double *)o, (const double *)&a,           \
-                     (const double *)&b, place, az_step_of(c, t));                                 \
+        const az_call *c, int64_t q, int kernel, int64_t F, vec *o, number a, number b,           \
+        int64_t place, int64_t t)                                                                 \
+    {                                                                                             \
+        az_kernel_of(                                                                             \
+            c, c->keys + q * lanes, kernel, F, (double *)o, (const double *)&a,                   \
+            (const double *)&b, place, az_step_of(c, t));                                         \
     }
 AZ_KERNELS(lanes, vec, AZ_VECTOR)
 AZ_KERNELS(entries, double, 1)
@@ -370,8 +384,8 @@ AZ_INLINE double az_entries_judge(const az_call *c, int64_t at, double predictio
     AZ_INLINE void az_##layout##_judge_classes(const az_call *c, int64_t row, vec *prediction)     \
     {                                                                                              \
         c->kernels->softmax((double *)prediction, c->classes);                                     \
-        c->kernels->judge_classes(c->bad, c->y + row * lanes, (const double *)prediction,          \
-                                  c->classes, c->limit);                                           \
+        c->kernels->judge_classes(                                                                 \
+            c->bad, c->y + row * lanes, (const double *)prediction, c->classes, c->limit);         \
     }                                                                                              \
     AZ_INLINE void az_##layout##_set_classes(const az_call *c, int64_t row, vec *label, int64_t F) \
     {                                                                                              \
@@ -382,16 +396,21 @@ AZ_INLINE double az_entries_judge(const az_call *c, int64_t at, double predictio
     AZ_INLINE void az_##layout##_keep_classes(const az_call *c, int64_t t, const vec *prediction)  \
     {                                                                                              \
         const size_t count = (size_t)(c->classes * lanes);                                         \
-        memcpy(c->predictions + (size_t)(t - c->first) * count, prediction,                        \
-               count * sizeof(double));                                                            \
+        memcpy(                                                                                    \
+            c->predictions + (size_t)(t - c->first) * count, prediction, count * sizeof(double));  \
     }
 AZ_JUDGE_CLASSES(lanes, AZ_VECTOR)
 AZ_JUDGE_CLASSES(entries, 1)
 
 /* A program's entry in its module's table. */
 AZ_INLINE az_native az_program(
-    az_function run, int64_t features, int64_t lanes, int64_t memory, int64_t constants,
-    int64_t places, int64_t many_classes)
+    az_function run,
+    int64_t features,
+    int64_t lanes,
+    int64_t memory,
+    int64_t constants,
+    int64_t places,
+    int64_t many_classes)
 {
     return (az_native){run, features, lanes, memory, constants, places, many_classes};
 }

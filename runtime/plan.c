@@ -56,7 +56,7 @@ static void cut_all(az_plan *p, cutter *c, int64_t count)
     const size_t instructions = (size_t)count;
     const size_t addresses = (size_t)p->map.count;
     const size_t constants = 2 * instructions;
-    const size_t cells = addresses + constants + 4; /* zeros and scratch */
+    const size_t cells = addresses + constants + 4;         /* zeros and scratch */
     p->draft = cut(c, 2 * instructions * sizeof *p->draft); /* an op, and maybe a copy */
     p->live = cut(c, instructions);
     p->absorbed = cut(c, instructions);

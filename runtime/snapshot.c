@@ -109,9 +109,9 @@ size_t az_island_save(const az_island *s, uint8_t *bytes)
     const head h = head_of(s);
     const az_trial *trial = &s->trial;
     put(&t, &h, sizeof h);
-    const int64_t counts[] = {s->born,     s->filtered,  s->received, s->run,    s->run_born,
-                              s->run_steps, s->improved, s->members,  s->oldest, trial->steps,
-                              trial->recents};
+    const int64_t counts[] = {s->born,     s->filtered,  s->received,   s->run,
+                              s->run_born, s->run_steps, s->improved,   s->members,
+                              s->oldest,   trial->steps, trial->recents};
     put(&t, counts, sizeof counts);
     put(&t, &s->told, sizeof s->told);
     put(&t, &trial->threshold, sizeof trial->threshold);

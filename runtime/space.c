@@ -28,8 +28,9 @@ void az_copy_candidate(const az_space *s, az_candidate *to, const az_candidate *
 {
     for (int f = 0; f < 3; ++f) {
         to->count[f] = from->count[f];
-        memcpy(to->code + s->start[f], from->code + s->start[f],
-               (size_t)from->count[f] * sizeof *to->code);
+        memcpy(
+            to->code + s->start[f], from->code + s->start[f],
+            (size_t)from->count[f] * sizeof *to->code);
     }
 }
 

@@ -62,8 +62,8 @@ int az_trial_finish(az_trial *t, const az_space *space)
     if (!t->recent || !t->fitness || !t->sorted || !t->digest || !t->constants || !t->places)
         return 0;
     return az_canonical_new(&t->canonical, space->capacity, t->map.count) &&
-           az_heat_new(&t->heat, t->hot ? space->capacity : 0) &&
-           make_machines(&t->interpreted) && make_machines(&t->compiled);
+           az_heat_new(&t->heat, t->hot ? space->capacity : 0) && make_machines(&t->interpreted) &&
+           make_machines(&t->compiled);
 }
 
 void az_trial_free(az_trial *t)
@@ -116,7 +116,10 @@ static void prepare(az_trial *t)
     for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
         az_lanes *lanes = &t->interpreted.lanes[i];
         const az_work work = {
-            .program = &t->canonical.program, .known = &t->canonical.known, .batch = lanes->batch, .settings = &t->settings};
+            .program = &t->canonical.program,
+            .known = &t->canonical.known,
+            .batch = lanes->batch,
+            .settings = &t->settings};
         t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
     }
     t->prepared = 1;
@@ -185,7 +188,8 @@ static int64_t run_compiled(az_trial *t, const az_structure *structure)
         az_lanes *lanes = &t->compiled.lanes[i];
         set_arguments(t, structure->native[i], lanes);
         const az_work work = {
-            .program = &t->canonical.program, .known = &t->canonical.known,
+            .program = &t->canonical.program,
+            .known = &t->canonical.known,
             .batch = lanes->batch,
             .settings = &t->settings,
             .native = structure->native[i],
@@ -238,8 +242,7 @@ static void find_fingerprint(az_trial *t, az_score *own)
     for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
         const az_lanes *lanes = &t->interpreted.lanes[i];
         const int64_t L = lanes->batch->lanes, count = examples * width_of(t) * L;
-        az_machine_begin(
-            lanes->machine, &(az_part){t->fec_train, t->fec_valid, 1, NULL, digest});
+        az_machine_begin(lanes->machine, &(az_part){t->fec_train, t->fec_valid, 1, NULL, digest});
         finish(lanes->machine);
         for (int64_t l = 0; l < L; ++l)
             if (lanes->batch->active >> l & 1) {
@@ -260,8 +263,8 @@ static void find_fingerprint(az_trial *t, az_score *own)
 
 static void find_prefix(az_trial *t, az_score *own)
 {
-    own->prefix_steps = (uint32_t)run_interpreted(
-        t, &(az_part){t->hurdle_train, t->hurdle_valid, 1, NULL, NULL});
+    own->prefix_steps =
+        (uint32_t)run_interpreted(t, &(az_part){t->hurdle_train, t->hurdle_valid, 1, NULL, NULL});
     own->prefix = over_tasks(t);
     own->known |= AZ_HAS_PREFIX;
     t->steps_run += own->prefix_steps;
@@ -272,15 +275,14 @@ static void find_fitness(az_trial *t, az_score *own)
 {
     az_structure *structure = NULL;
     if (t->hot) {
-        structure = az_heat_of(
-            &t->heat, az_structure_hash(&t->canonical), &t->canonical.program);
+        structure = az_heat_of(&t->heat, az_structure_hash(&t->canonical), &t->canonical.program);
         ++structure->runs;
     }
     if (structure && structure->native)
         own->steps = run_compiled(t, structure);
     else
-        own->steps = run_interpreted(
-            t, &(az_part){t->train, t->valid, t->settings.epochs, NULL, NULL});
+        own->steps =
+            run_interpreted(t, &(az_part){t->train, t->valid, t->settings.epochs, NULL, NULL});
     if (structure)
         structure->steps += own->steps;
     own->fitness = over_tasks(t);

@@ -55,8 +55,8 @@ typedef struct {
     int median; /* rather than the mean over tasks */
     int level1, level2, hot;
     int64_t fec_train, fec_valid;
-    uint32_t forget;       /* hits after which level 2 forgets an entry */
-    uint64_t rounding;     /* bits of a prediction that its fingerprint ignores */
+    uint32_t forget;                    /* hits after which level 2 forgets an entry */
+    uint64_t rounding;                  /* bits of a prediction that its fingerprint ignores */
     int64_t hurdle_train, hurdle_valid; /* 0: no hurdle */
     double quantile;
     int32_t window;
@@ -73,9 +73,9 @@ typedef struct {
     double *recent; /* [window] prefix scores, and where the next goes */
     int64_t recents;
     double threshold;
-    double *fitness; /* [tasks] of the last evaluation */
-    double *sorted;  /* [max(tasks, window)] */
-    double *digest;  /* the predictions that a fingerprint is the hash of */
+    double *fitness;   /* [tasks] of the last evaluation */
+    double *sorted;    /* [max(tasks, window)] */
+    double *digest;    /* the predictions that a fingerprint is the hash of */
     double *constants; /* [chunks][constants][lane], and places, of a compiled call */
     int64_t *places;
     int prepared; /* machines are, for the candidate at hand */

@@ -34,7 +34,7 @@ typedef int64_t az_m8 __attribute__((vector_size(64), aligned(8), may_alias));
 #define AZ_AT(type, pointer) (*(const type *)(pointer))
 
 /* How partial sums are added, and what stands for an absent one: x + -0.0 is x. */
-#define AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7)                                                    \
+#define AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7) \
     ((((s0) + (s4)) + ((s2) + (s6))) + (((s1) + (s5)) + ((s3) + (s7))))
 #define AZ_ABSENT (-0.0)
 
@@ -42,14 +42,14 @@ typedef int64_t az_m8 __attribute__((vector_size(64), aligned(8), may_alias));
 #define AZ_REPEAT_1(X, ...) X(0, __VA_ARGS__)
 #define AZ_REPEAT_2(X, ...) AZ_REPEAT_1(X, __VA_ARGS__) X(1, __VA_ARGS__)
 #define AZ_REPEAT_4(X, ...) AZ_REPEAT_2(X, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
-#define AZ_REPEAT_8(X, ...)                                                                        \
-    AZ_REPEAT_4(X, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)              \
-    X(7, __VA_ARGS__)
+#define AZ_REPEAT_8(X, ...)     \
+    AZ_REPEAT_4(X, __VA_ARGS__) \
+    X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__)
 #define AZ_AGAIN_2(X, ...) X(0, __VA_ARGS__) X(1, __VA_ARGS__)
 #define AZ_AGAIN_4(X, ...) AZ_AGAIN_2(X, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
-#define AZ_AGAIN_8(X, ...)                                                                         \
-    AZ_AGAIN_4(X, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)               \
-    X(7, __VA_ARGS__)
+#define AZ_AGAIN_8(X, ...)     \
+    AZ_AGAIN_4(X, __VA_ARGS__) \
+    X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__)
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define AZ_SHUFFLE2(x, y, i, j) __builtin_shufflevector(x, y, i, j)
@@ -91,8 +91,8 @@ static inline void az_fold_all(double *out, const az_v8 *s)
     const az_v8 a = az_fold_halves(s[0], s[1]), b = az_fold_halves(s[2], s[3]);
     const az_v8 c = az_fold_halves(s[4], s[5]), d = az_fold_halves(s[6], s[7]);
     const az_v8 e = az_fold_pairs(a, b), f = az_fold_pairs(c, d);
-    *(az_v8 *)out = AZ_SHUFFLE8(e, f, 0, 2, 4, 6, 8, 10, 12, 14) +
-                    AZ_SHUFFLE8(e, f, 1, 3, 5, 7, 9, 11, 13, 15);
+    *(az_v8 *)out =
+        AZ_SHUFFLE8(e, f, 0, 2, 4, 6, 8, 10, 12, 14) + AZ_SHUFFLE8(e, f, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 #elif AZ_VECTOR == 4
 static inline double az_fold(const az_v4 *s)

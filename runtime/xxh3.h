@@ -80,8 +80,9 @@ static inline az_hash az_hash_of(const void *bytes, size_t length)
     for (size_t s = 0; s < stripes; ++s)
         az_hash_stripe(acc, input + s * STRIPE, az_secret + 8 * s);
     az_hash_stripe(acc, (const uint8_t *)bytes + length - STRIPE, last - 7);
-    return (az_hash){az_hash_fold(acc, az_secret + 11, length * p1),
-                     az_hash_fold(acc, last - 11, ~(length * p2))};
+    return (az_hash){
+        az_hash_fold(acc, az_secret + 11, length * p1),
+        az_hash_fold(acc, last - 11, ~(length * p2))};
 }
 
 #endif
