@@ -8,8 +8,9 @@ from typing import Any
 
 from azc.analysis import live
 from azc.program import Program
-from azc.search.islands import ORIGINS, Found
+from azc.search.islands import Found
 from azc.search.report import Ancestor, Best
+from azc.search.runtime_settings import ORIGINS
 from azc.search.scoring import Scorer
 from azc.search.settings import Settings
 from azc.search.settings_tasks import Which

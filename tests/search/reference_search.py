@@ -23,7 +23,7 @@ from azc.ops import OPS
 from azc.packing import blocks, pack
 from azc.program import Instruction, Program
 from azc.runtime import _core
-from azc.search.islands import ORIGINS
+from azc.search.runtime_settings import ORIGINS
 
 METHODS = ("random", "regularized-evolution", "mgg")
 AT_COUNT, AT_TIME, AT_TARGET, AT_END = range(4)

@@ -15,7 +15,7 @@ from search.reference_trial import watch
 
 from azc.ops import by_name
 from azc.program import Instruction, Program
-from azc.search.islands import ORIGINS
+from azc.search.runtime_settings import ORIGINS
 from azc.search.settings import MUTATIONS
 
 COPIES = Spec(least=(0, 0, 0), most=(0, 1, 0), first=(0, 0, 0))

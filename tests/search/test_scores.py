@@ -17,7 +17,7 @@ import azc
 from azc.ops import by_name
 from azc.packing import blocks
 from azc.program import Instruction, Program
-from azc.search.islands import _ignored_bits, static_cost
+from azc.search.runtime_settings import _ignored_bits, static_cost
 from azc.tasks import make_set
 
 WAYS = ("evaluated", "level1", "level2", "over_budget", "hurdled")
