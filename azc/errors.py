@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "AzcError",
@@ -38,7 +39,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class AzcError(Exception):
-    """Base of all errors that come from the user's input, options or machine."""
+    """Base of all errors that come from the user's input, options or machine.
+
+    They may be pickled whatever a subclass is made from: a pool of processes waits for ever for
+    the result of a call whose error it cannot read.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(cls: type[AzcError], args: tuple[Any, ...], fields: dict[str, Any]) -> AzcError:
+    """The error that was pickled: its parts as they were, without making it anew."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class AzcWarning(UserWarning):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from azc import tiers
+from azc.checks import positive_number, whole_number
 from azc.errors import AzcError, ConfigError, TaskError, expected, nearest
 from azc.ops import ConstantKind
 from azc.program import Program, verify
 from azc.tasks import Task
 from azc.tiers import TIERS, Array, Progress
 
-__all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "run"]
+__all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "listed", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Result:
 
 def evaluate(
     program: Program,
-    tasks: Sequence[Task],
+    tasks: Sequence[Task] | Task,
     *,
     tier: str = "auto",
     epochs: int = 1,
@@ -67,7 +68,7 @@ def evaluate(
     Parameters
     ----------
     program : Program
-    tasks : sequence of Task, all of one metric; shapes may differ.
+    tasks : Task, or sequence of them, all of one metric; shapes may differ.
     tier : ``"auto"``, ``"interpreter"``, ``"compiled"`` or ``"reference"``; all give the same
         results. Auto begins with the interpreter and changes to compiled code where what is left
         to do is expected to take longer than building and running it.
@@ -80,9 +81,8 @@ def evaluate(
     that cannot be had; nothing has run then), `CompileError` (tier ``"compiled"`` without a C
     compiler) and `AzcError` (the program sets an entry that vectors of the task's size lack).
     """
-    tasks = list(tasks)
-    check(program, tasks, tier, epochs, seed, max_abs_error)
-    settings = {"epochs": epochs, "seed": seed, "max_abs_error": max_abs_error}
+    tasks = listed(tasks)
+    settings = check(program, tasks, tier, epochs, seed, max_abs_error)
     return run(program, tasks, settings, tier=tier, progress=progress)
 
 
@@ -110,6 +110,16 @@ def run(
     )
 
 
+def listed(tasks: Sequence[Task] | Task) -> list[Task]:
+    """`tasks` as a list; one task stands for itself."""
+    if isinstance(tasks, Task):
+        return [tasks]
+    if not isinstance(tasks, Iterable):
+        do = "make them with azc.Task(…) or azc.tasks.make_set(…)"
+        raise TaskError(expected("a Task or a list of them", type(tasks).__name__, do))
+    return list(tasks)
+
+
 def check(
     program: Program,
     tasks: list[Task],
@@ -117,18 +127,16 @@ def check(
     epochs: int,
     seed: int,
     max_abs_error: float,
-) -> None:
-    """Raise what is wrong with the arguments of `evaluate`."""
+) -> dict[str, Any]:
+    """The settings among the arguments of `evaluate`; raises what is wrong with any of them."""
     if tier not in TIERS:
-        raise ConfigError(
-            "tier: " + expected(f"one of {', '.join(TIERS)}", repr(tier), nearest(tier, TIERS))
-        )
-    if not isinstance(epochs, int) or epochs < 1:
-        raise ConfigError("epochs: " + expected("a whole number from 1", repr(epochs)))
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise ConfigError("seed: " + expected("a whole number from 0 to 2^64 - 1", repr(seed)))
-    if not max_abs_error > 0:
-        raise ConfigError("max_abs_error: " + expected("a number above 0", repr(max_abs_error)))
+        near = nearest(str(tier), TIERS)
+        raise ConfigError("tier: " + expected(f"one of {', '.join(TIERS)}", repr(tier), near))
+    settings = {
+        "epochs": whole_number("epochs", epochs, 1, 2**63 - 1),
+        "seed": whole_number("seed", seed, 0, 2**64 - 1),
+        "max_abs_error": positive_number("max_abs_error", max_abs_error),
+    }
     if not tasks:
         raise TaskError(expected("at least one task", "none"))
     for task in tasks:
@@ -141,6 +149,7 @@ def check(
         )
     verify(program)
     check_coordinates(program, min(task.features for task in tasks))
+    return settings
 
 
 def check_coordinates(program: Program, features: int) -> None:

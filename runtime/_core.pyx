@@ -19,14 +19,21 @@ cdef extern from "program.h" nogil:
     ctypedef struct az_program:
         const az_instruction *body[3]
         int64_t count[3]
+    ctypedef struct az_op_info:
+        uint8_t result, first, second, constants, entry
     ctypedef struct az_address_map:
+        int32_t offset[4]
         int32_t count
     ctypedef struct az_facts:
         int learns, stateless, stateless_training, random
     az_address_map az_map_addresses(const az_program *)
     az_facts az_find_live(
         const az_program *, const az_address_map *, int64_t, uint8_t *, uint8_t *)
-    int AZ_OP_COUNT, AZ_TABLE_VERSION
+    void az_find_needed(
+        const az_program *, const az_address_map *, int64_t, uint8_t *, uint8_t **)
+    int64_t az_suggested_classes(const az_program *)
+    const az_op_info az_ops[65]
+    int AZ_OP_COUNT, AZ_TABLE_VERSION, AZ_MOMENTS
 
 cdef extern from "azmath.h" nogil:
     double az_exp(double)
@@ -59,6 +66,8 @@ cdef extern from "plan.h" nogil:
         pass
     int az_plan_make(az_plan *, const az_program *, const az_shape *, const az_known *)
     void az_plan_free(az_plan *)
+    int64_t az_entry_place(const az_instruction *, int64_t)
+    int az_index_count(const az_op_info *)
 
 cdef extern from "native.h" nogil:
     ctypedef struct az_native:
@@ -225,6 +234,38 @@ def analyse(Code code not None, int64_t classes):
             masks.append([bool(live[start + i]) for i in range(code.program.count[f])])
             start += code.program.count[f]
         return tuple(masks), bool(facts.learns), bool(facts.stateless), bool(facts.random)
+    finally:
+        free(live)
+
+
+def suggested_classes(Code code not None) -> int:
+    """0, or 3 where the program is written for more than two classes (`program.h`)."""
+    return az_suggested_classes(&code.program)
+
+
+def needed(Code code not None, int64_t classes):
+    """(between, after_predict, before_setup): the addresses, as (type, number), whose values live
+    instructions need at these moments (`az_find_needed` in `program.h`)."""
+    cdef az_address_map addresses = az_map_addresses(&code.program)
+    cdef int64_t count = sum(code.program.count[f] for f in range(3))
+    cdef uint8_t *live = <uint8_t *>malloc(count + AZ_MOMENTS * addresses.count + 1)
+    cdef uint8_t *sets[3]
+    cdef int type = 0, moment
+    if not live:
+        raise MemoryError
+    try:
+        for moment in range(AZ_MOMENTS):
+            sets[moment] = live + count + moment * addresses.count
+        with nogil:
+            az_find_needed(&code.program, &addresses, classes, live, sets)
+        found = ([], [], [])
+        for address in range(addresses.count):
+            while type < 3 and address >= addresses.offset[type + 1]:
+                type += 1
+            for moment in range(AZ_MOMENTS):
+                if sets[moment][address]:
+                    found[moment].append((type, address - addresses.offset[type]))
+        return found
     finally:
         free(live)
 

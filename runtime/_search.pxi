@@ -41,7 +41,12 @@ cdef extern from "space.h" nogil:
 
 cdef extern from "canonical.h" nogil:
     ctypedef struct az_canonical:
+        uint8_t *bytes
         az_program program
+        int32_t zero[4]
+        int32_t *names
+        uint8_t *live
+        uint8_t *bare
     int az_canonical_new(az_canonical *, int64_t, int64_t)
     void az_canonical_free(az_canonical *)
     void az_canonical_make(
@@ -154,26 +159,96 @@ def hash128(bytes data not None) -> int:
     return (<object>value.high << 64) | <object>value.low
 
 
-def canonical(Code code not None, int64_t classes):
-    """(packed canonical form, hash, structure's hash, depends): see `canonical.h`."""
+cdef class Canonical:
+    """The canonical form of a program for tasks of so many classes: see `canonical.h`."""
+
     cdef az_canonical form
-    cdef az_address_map addresses = az_map_addresses(&code.program)
-    cdef int64_t count = sum(code.program.count[f] for f in range(3))
-    if not az_canonical_new(&form, count, addresses.count):
-        raise MemoryError
-    try:
-        az_canonical_make(&form, &code.program, &addresses, classes)
-        value = az_canonical_hash(&form)
-        packed = tuple(
+    cdef az_address_map addresses
+    cdef Code code
+    cdef readonly int64_t classes
+
+    def __cinit__(self, Code code not None, int64_t classes):
+        cdef int64_t count = sum(code.program.count[f] for f in range(3))
+        self.code, self.classes = code, classes
+        self.addresses = az_map_addresses(&code.program)
+        if not az_canonical_new(&self.form, count, self.addresses.count):
+            raise MemoryError
+        az_canonical_make(&self.form, &code.program, &self.addresses, classes)
+
+    def __dealloc__(self):
+        az_canonical_free(&self.form)
+
+    cdef tuple packed_at(self, ptrdiff_t offset):
+        cdef const char *body[3]
+        for f in range(3):
+            body[f] = <const char *>self.form.program.body[f] + offset
+        return tuple(
             PyBytes_FromStringAndSize(
-                <const char *>form.program.body[f],
-                form.program.count[f] * sizeof(az_instruction))
+                body[f], self.form.program.count[f] * sizeof(az_instruction))
             for f in range(3))
-        depends = bool(az_canonical_depends(&form, &addresses, classes))
-        number = (<object>value.high << 64) | <object>value.low
-        return packed, number, az_structure_hash(&form), depends
-    finally:
-        az_canonical_free(&form)
+
+    @property
+    def packed(self) -> tuple:
+        return self.packed_at(0)
+
+    @property
+    def hash(self) -> int:
+        cdef az_hash value = az_canonical_hash(&self.form)
+        return (<object>value.high << 64) | <object>value.low
+
+    @property
+    def structure_hash(self) -> int:
+        return az_structure_hash(&self.form)
+
+    @property
+    def bare(self) -> tuple:
+        """Packed like the canonical form, all constants being zero."""
+        az_structure_hash(&self.form)
+        return self.packed_at(self.form.bare - self.form.bytes)
+
+    @property
+    def depends(self) -> bool:
+        return bool(az_canonical_depends(&self.form, &self.addresses, self.classes))
+
+    @property
+    def names(self) -> dict:
+        """(type, number) in the form for (type, number) in the program, of every address that a
+        live instruction reads or writes; types are 1, 2, 3 for scalars, vectors, matrices."""
+        cdef const az_instruction *instruction
+        cdef const uint8_t *live = self.form.live
+        cdef dict found = {}
+        for f in range(3):
+            for i in range(self.code.program.count[f]):
+                if live[i]:
+                    instruction = &self.code.program.body[f][i]
+                    self.name(found, az_ops[instruction.op].result, instruction.out)
+                    self.name(found, az_ops[instruction.op].first, instruction.a)
+                    self.name(found, az_ops[instruction.op].second, instruction.b)
+            live += self.code.program.count[f]
+        return found
+
+    cdef int name(self, dict found, int type, int32_t number) except -1:
+        cdef int32_t known
+        if type:
+            known = self.form.names[self.addresses.offset[type] + number]
+            found[type, number] = type, self.form.zero[type] if known < 0 else known
+        return 0
+
+    def arguments(self, int64_t features) -> tuple:
+        """(constants, places): the numbers that a compiled function of this structure is given,
+        and the entries that its instructions set, -1 where `features` are too few for one."""
+        cdef const az_instruction *instruction
+        cdef const az_op_info *op
+        constants, places = [], []
+        for f in range(3):
+            for i in range(self.form.program.count[f]):
+                instruction = &self.form.program.body[f][i]
+                op = &az_ops[instruction.op]
+                if op.entry:
+                    places.append(az_entry_place(instruction, features))
+                for c in range(az_index_count(op), op.constants):
+                    constants.append(instruction.constant[c])
+        return constants, places
 
 
 cdef tuple pack_candidate(const az_space *space, const az_candidate *c):
@@ -196,12 +271,6 @@ cdef int unpack_candidate(const az_space *space, tuple packed, az_candidate *to)
         memcpy(to.code + space.start[f], code.program.body[f],
                code.program.count[f] * sizeof(az_instruction))
     return 0
-
-
-cdef extern from "program.h" nogil:
-    ctypedef struct az_op_info:
-        uint8_t result, first, second
-    const az_op_info az_ops[65]
 
 
 cdef bint fits(const az_space *space, const az_instruction *instruction) noexcept:

@@ -18,6 +18,20 @@ az_interface az_interface_of(int64_t classes)
     return (az_interface){AZ_SCALAR, 0, 1};
 }
 
+int64_t az_suggested_classes(const az_program *program)
+{
+    int vector = 0;
+    for (int f = 0; f < 3; ++f)
+        for (int64_t i = 0; i < program->count[f]; ++i) {
+            const az_instruction *in = &program->body[f][i];
+            const int type = az_ops[in->op].result;
+            if (type == AZ_SCALAR && in->out == 1)
+                return 0;
+            vector |= type == AZ_VECTOR_TYPE && in->out == 2;
+        }
+    return vector ? 3 : 0;
+}
+
 az_address_map az_map_addresses(const az_program *program)
 {
     /* s0, s1, v0, v1, v2 always have a place. */
@@ -140,6 +154,30 @@ static int mark(
     return grown;
 }
 
+/* Indices of the addresses that evaluation itself reads and writes. */
+typedef struct {
+    int32_t features, label, prediction;
+} az_ends;
+
+static az_ends ends_of(const az_address_map *map, int64_t classes)
+{
+    const az_interface io = az_interface_of(classes);
+    return (az_ends){
+        az_address(map, AZ_VECTOR_TYPE, 0), az_address(map, io.label_type, io.label),
+        az_address(map, io.label_type, io.prediction)};
+}
+
+/* What is needed before Learn becomes what is needed after Predict: Predict may come next as well,
+ * and the prediction is read there. */
+static void until_predict(
+    const az_ends *ends, size_t size, const uint8_t *before_predict, uint8_t *needed)
+{
+    needed[ends->features] = needed[ends->label] = 0;
+    for (size_t i = 0; i < size; ++i)
+        needed[i] |= before_predict[i];
+    needed[ends->prediction] = 1;
+}
+
 /* Whether running Predict again reads what Predict wrote the time before: a live read of an
  * address that Predict writes, with no full write before it in the same call. `written` and
  * `fresh` are the two halves of scratch. */
@@ -208,6 +246,43 @@ static az_facts facts_of(
     return facts;
 }
 
+/* As az_find_live, for any program; `before_predict` and `needed` have a byte for each address.
+ * Leaves in `before_predict` what is needed there. */
+static void find_live_bytes(
+    const az_program *program,
+    const az_address_map *map,
+    uint8_t *const *live_of,
+    const az_ends *ends,
+    uint8_t *before_predict,
+    uint8_t *needed)
+{
+    const size_t size = (size_t)map->count;
+    memset(before_predict, 0, size);
+    /* After Predict come Learn and then Predict again, or (in validation) Predict at once; the
+     * features and the label are set anew before each call. Needs only grow, so this ends. */
+    for (int grown = 1; grown;) {
+        grown = 0;
+        memcpy(needed, before_predict, size);
+        grown |= mark(program, map, AZ_LEARN, live_of[AZ_LEARN], needed);
+        until_predict(ends, size, before_predict, needed);
+        grown |= mark(program, map, AZ_PREDICT, live_of[AZ_PREDICT], needed);
+        needed[ends->features] = needed[ends->label] = 0;
+        for (size_t i = 0; i < size; ++i)
+            if (needed[i] && !before_predict[i])
+                before_predict[i] = grown = 1;
+    }
+    memcpy(needed, before_predict, size);
+    mark(program, map, AZ_SETUP, live_of[AZ_SETUP], needed);
+}
+
+static void split(const az_program *program, uint8_t *live, uint8_t *live_of[3])
+{
+    live_of[AZ_SETUP] = live;
+    live_of[AZ_PREDICT] = live + program->count[AZ_SETUP];
+    live_of[AZ_LEARN] = live_of[AZ_PREDICT] + program->count[AZ_PREDICT];
+    memset(live, 0, (size_t)(program->count[0] + program->count[1] + program->count[2]));
+}
+
 az_facts az_find_live(
     const az_program *program,
     const az_address_map *map,
@@ -215,41 +290,31 @@ az_facts az_find_live(
     uint8_t *live,
     uint8_t *scratch)
 {
-    const size_t size = (size_t)map->count;
-    const az_interface io = az_interface_of(classes);
-    const int32_t features = az_address(map, AZ_VECTOR_TYPE, 0);
-    const int32_t label = az_address(map, io.label_type, io.label);
-    const int prediction_type = io.label_type;
-    const int32_t prediction = az_address(map, prediction_type, io.prediction);
-    uint8_t *live_of[3] = {
-        live, live + program->count[AZ_SETUP],
-        live + program->count[AZ_SETUP] + program->count[AZ_PREDICT]};
-    uint8_t *before_predict = scratch, *needed = scratch + size;
-
-    memset(live, 0, (size_t)(program->count[0] + program->count[1] + program->count[2]));
-    memset(before_predict, 0, size);
-    if (size <= 64 && program->count[0] <= SMALL && program->count[1] <= SMALL &&
-        program->count[2] <= SMALL) {
-        find_live_bits(program, map, live_of, features, label, prediction);
-        return facts_of(program, map, classes, live_of, scratch);
-    }
-    /* After Predict come Learn and then Predict again, or (in validation) Predict at once; the
-     * features and the label are set anew before each call. Needs only grow, so this ends. */
-    for (int grown = 1; grown;) {
-        grown = 0;
-        memcpy(needed, before_predict, size);
-        grown |= mark(program, map, AZ_LEARN, live_of[AZ_LEARN], needed);
-        needed[features] = needed[label] = 0;
-        for (size_t i = 0; i < size; ++i)
-            needed[i] |= before_predict[i];
-        needed[prediction] = 1;
-        grown |= mark(program, map, AZ_PREDICT, live_of[AZ_PREDICT], needed);
-        needed[features] = needed[label] = 0;
-        for (size_t i = 0; i < size; ++i)
-            if (needed[i] && !before_predict[i])
-                before_predict[i] = grown = 1;
-    }
-    memcpy(needed, before_predict, size);
-    mark(program, map, AZ_SETUP, live_of[AZ_SETUP], needed);
+    const az_ends ends = ends_of(map, classes);
+    uint8_t *live_of[3];
+    split(program, live, live_of);
+    if (map->count <= 64 && program->count[0] <= SMALL && program->count[1] <= SMALL &&
+        program->count[2] <= SMALL)
+        find_live_bits(program, map, live_of, ends.features, ends.label, ends.prediction);
+    else
+        find_live_bytes(program, map, live_of, &ends, scratch, scratch + map->count);
     return facts_of(program, map, classes, live_of, scratch);
+}
+
+void az_find_needed(
+    const az_program *program,
+    const az_address_map *map,
+    int64_t classes,
+    uint8_t *live,
+    uint8_t *needed[AZ_MOMENTS])
+{
+    const size_t size = (size_t)map->count;
+    const az_ends ends = ends_of(map, classes);
+    uint8_t *live_of[3];
+    split(program, live, live_of);
+    /* Ends with Setup, so that its needs are what the working array holds. */
+    find_live_bytes(program, map, live_of, &ends, needed[AZ_BETWEEN], needed[AZ_BEFORE_SETUP]);
+    memcpy(needed[AZ_AFTER_PREDICT], needed[AZ_BETWEEN], size);
+    mark(program, map, AZ_LEARN, live_of[AZ_LEARN], needed[AZ_AFTER_PREDICT]);
+    until_predict(&ends, size, needed[AZ_BETWEEN], needed[AZ_AFTER_PREDICT]);
 }

@@ -74,6 +74,7 @@ void az_canonical_make(
                 const az_instruction *in = &program->body[f][i];
                 name(&n, az_ops[in->op].result, in->out);
             }
+    memcpy(c->zero, n.next, sizeof c->zero);
     az_instruction *to = (az_instruction *)(c->bytes + HEAD);
     uint8_t *kept = c->kept;
     c->known.live = kept;

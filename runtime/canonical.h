@@ -17,9 +17,12 @@ typedef struct {
     size_t length;      /* of what is hashed */
     az_program program; /* the canonical program, within `bytes` */
     az_known known;     /* about it */
-    /* working arrays */
-    uint8_t *live, *kept, *scratch, *bare;
+    int32_t zero[4];    /* by type: what it calls every address that is never written */
+    /* by address of the original program: the number it has here; -1: never written */
     int32_t *names;
+    uint8_t *live; /* by instruction of the original program */
+    /* working arrays */
+    uint8_t *kept, *scratch, *bare;
 } az_canonical;
 
 /* Takes one allocation; 0: no memory. For programs of at most so many instructions and addresses. */
@@ -34,7 +37,8 @@ void az_canonical_make(
 /* XXH3-128 of the canonical form: equal hashes, equal programs. */
 az_hash az_canonical_hash(const az_canonical *c);
 
-/* XXH3-64 of it without constants: of its structure (azc/compiler/structure.py). */
+/* XXH3-64 of it without constants: of its structure (azc/compiler/structure.py). Leaves the
+ * instructions without constants in `bare`, laid out as in `bytes`. */
 uint64_t az_structure_hash(az_canonical *c);
 
 /* Whether the prediction depends on the features and, through what Learn leaves behind, on labels

@@ -1,9 +1,10 @@
 """Writes the C text that is derived from the op table.
 
-Run by `setup.py` before the kernels are compiled. Three files come out: `ops.h` (numbers, types
-and properties, for the analysis and the interpreter), `bodies.h` (one line per op, naming the loop
-of `lanes.h` that fits its index notation, with the op's C expression inside) and `native_bodies.h`
-(the sums and the ops that emitted code calls; `native.h` says what becomes of them).
+Run by `setup.py` before the kernels are compiled; nothing that runs later imports it. Three files
+come out: `ops.h` (numbers, types and properties, for the analysis and the interpreter), `bodies.h`
+(one line per op, naming the loop of `lanes.h` that fits its index notation, with the op's C
+expression inside) and `native_bodies.h` (the sums and the ops that emitted code calls; `native.h`
+says what becomes of them).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from pathlib import Path
 
 from azc.ops import OPS, TABLE_VERSION, Op, Type, by_name
+from azc.ops.emitted import argument_names, is_function, is_product, sums_rows, total_name
 
 _ENTRIES = {0: "1", 1: "F", 2: "F * F"}
 _TYPE_CODE = {None: 0, Type.SCALAR: 1, Type.VECTOR: 2, Type.MATRIX: 3}
@@ -64,23 +66,20 @@ def body(op: Op) -> str:
 
 def _reduction(op: Op) -> str:
     """Sums run along rows (contiguous entries) or down columns; see `lanes.h`."""
-    result, first = op.result_indices, op.operand_indices[0]
-    summed = "".join(sorted(set(op.index) - set(result) - set(",->")))
-    two = len(op.operand_indices) == 2
+    result = op.result_indices
     sums = ", ".join(op.sums)
-    arity = f"{len(op.sums)}"
-    if summed == first[-len(summed) :] and not result.endswith("j"):
+    two = len(op.operand_indices) == 2
+    if is_product(op):
+        return f"AZ_PRODUCT({op.name}, {sums})"
+    if sums_rows(op):
         rows = _ENTRIES[len(result)]
-        count = _ENTRIES[len(summed)]
-        operand_b = "pb" if two else "pa"
-        if two and result and op.c == "t0":
-            return f"AZ_PRODUCT({op.name}, {sums})"
-        return f"AZ_ROWS{arity}({op.name}, {rows}, {count}, {operand_b}, {sums}, {op.c})"
-    rows = "F" if two else "1"
+        count = _ENTRIES[len(set(op.index) - set(result) - set(",->"))]
+        second = "pb" if two else "pa"
+        return f"AZ_ROWS{len(op.sums)}({op.name}, {rows}, {count}, {second}, {sums}, {op.c})"
     if two:
-        return f"AZ_COLUMNS2({op.name}, {rows}, F, {sums}, {op.c})"
+        return f"AZ_COLUMNS2({op.name}, F, F, {sums}, {op.c})"
     # One operand: it stands where a product has its second, read down the columns.
-    return f"AZ_COLUMNS1({op.name}, {rows}, F, {_substitute(sums, a='b')}, {op.c})"
+    return f"AZ_COLUMNS1({op.name}, 1, F, {_substitute(sums, a='b')}, {op.c})"
 
 
 # Pairs that the interpreter runs as one pass where nothing else reads what the first makes: any of
@@ -180,35 +179,8 @@ def bodies_header() -> str:
 
 # ---- emitted code -------------------------------------------------------------------------------
 
-_PLAIN = re.compile(r"[abnt0-9c.+\-*/() ]+")
 _CHOICE = re.compile(r"(.+?) \? (.+?) : (.+)")
 _CALL = re.compile(r"\b(sqrt|fabs)\(")
-
-
-def total_name(expression: str) -> str:
-    """What emitted code calls the sum of a C expression: ``total_ab`` for ``a * b``."""
-    return "total_" + re.sub(r"\W", "", expression)
-
-
-def is_plain(op: Op) -> bool:
-    """Whether the op's expression is made of + - * / alone, so that emitted code holds it as it
-    is; the others are functions there, or kernels where they draw numbers or call azmath.h."""
-    return _PLAIN.fullmatch(op.c) is not None
-
-
-def is_function(op: Op) -> bool:
-    """Whether emitted code calls the op as a function of `native_bodies.h`."""
-    return bool(op.index) and not (is_plain(op) or op.random or "az_" in op.c)
-
-
-def is_product(op: Op) -> bool:
-    """Whether emitted code has a routine for the op that takes several rows at once."""
-    return body(op).startswith("AZ_PRODUCT")
-
-
-def arguments(op: Op) -> tuple[str, ...]:
-    """What the op's expression is made from, in the order of the function's arguments."""
-    return tuple(name for name in ("a", "b", "t0", "t1", "n") if re.search(rf"\b{name}\b", op.c))
 
 
 def on_vectors(expression: str) -> str:
@@ -228,7 +200,7 @@ def native_header() -> str:
     lines.append(f"#define AZ_EACH_TOTAL(X, n) {each}")
     lines += [f"AZ_NATIVE_PRODUCT({op.name}, {op.sums[0]})" for op in filter(is_product, OPS)]
     for op in filter(is_function, OPS):
-        names = arguments(op)
+        names = argument_names(op)
         fields = ", ".join((op.name, *names, op.c, on_vectors(op.c)))
         lines.append(f"AZ_NATIVE_OP{len(names)}({fields})")
         lines.append(f"#define az_{op.name}(...) AZ_OP({op.name}, __VA_ARGS__)")

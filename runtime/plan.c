@@ -173,7 +173,8 @@ static int32_t new_constant(az_plan *p, double value)
     return cell;
 }
 
-int64_t az_entry_index(double index, int64_t features)
+/* The entry of a vector or row that a constant index names; -1 if it lies outside. */
+static int64_t entry_index(double index, int64_t features)
 {
     if (index < 0.0) {
         const double coordinate = -index - 1.0;
@@ -183,6 +184,18 @@ int64_t az_entry_index(double index, int64_t features)
         return -1;
     const int64_t entry = (int64_t)((double)features * index);
     return entry < features ? entry : features - 1;
+}
+
+int64_t az_entry_place(const az_instruction *in, int64_t features)
+{
+    int64_t place = 0;
+    for (int c = 0; c < az_index_count(&az_ops[in->op]); ++c) {
+        const int64_t entry = entry_index(in->constant[c], features);
+        if (entry < 0)
+            return -1;
+        place = place * features + entry;
+    }
+    return place;
 }
 
 /* ---- steps --------------------------------------------------------------------------------- */
@@ -219,23 +232,16 @@ static int emit(
     az_plan *p, const az_instruction *in, int function, uint32_t random_index, int64_t *steps)
 {
     const az_op_info *op = &az_ops[in->op];
-    const int64_t F = p->shape.features;
     const int32_t out = cell_of(p, op->result, in->out);
     int32_t operand[2] = {out, out}, operands = 0;
-    int64_t place = random_index;
-    int c = 0;
+    const int64_t place = op->entry ? az_entry_place(in, p->shape.features) : random_index;
+    if (place < 0)
+        return AZ_BAD_INDEX;
     if (op->first)
         operand[operands++] = cell_of(p, op->first, in->a);
     if (op->second)
         operand[operands++] = cell_of(p, op->second, in->b);
-    if (op->entry)
-        for (place = 0; c + 1 < op->constants; ++c) {
-            const int64_t entry = az_entry_index(in->constant[c], F);
-            if (entry < 0)
-                return AZ_BAD_INDEX;
-            place = place * F + entry;
-        }
-    for (; c < op->constants; ++c)
+    for (int c = az_index_count(op); c < op->constants; ++c)
         operand[operands++] = new_constant(p, in->constant[c]);
     az_draft step = {in->op, out, operand[0], operand[1], operand[0], (uint32_t)place};
     const int collides = !op->in_place && ((op->first == op->result && step.a == out) ||

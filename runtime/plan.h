@@ -54,8 +54,15 @@ int az_plan_make(
     az_plan *plan, const az_program *program, const az_shape *shape, const az_known *known);
 void az_plan_free(az_plan *plan);
 
-/* The entry that a constant index names; -1 if it lies outside. */
-int64_t az_entry_index(double index, int64_t features);
+/* The entry that an instruction sets, counted through a matrix row by row; -1 if a constant index
+ * lies outside. */
+int64_t az_entry_place(const az_instruction *in, int64_t features);
+
+/* How many of an op's constants are indices of the entry that it sets; they come first. */
+static inline int az_index_count(const az_op_info *op)
+{
+    return op->entry ? op->constants - 1 : 0;
+}
 
 /* At least `bytes` bytes on a cache line, contents lost; a buffer never shrinks. 0: no memory. */
 int az_reserve(void **buffer, size_t *size, size_t bytes);

@@ -42,6 +42,10 @@ typedef struct {
 
 az_interface az_interface_of(int64_t classes);
 
+/* What a program says itself of the classes of its tasks: 3, for more than two, where it never
+ * writes the prediction s1 but does write v2; else 0. */
+int64_t az_suggested_classes(const az_program *program);
+
 /* Every address of a program as one index: type offsets plus the number. */
 typedef struct {
     int32_t offset[4]; /* by type */
@@ -86,5 +90,16 @@ az_facts az_find_live(
     int64_t classes,
     uint8_t *live,
     uint8_t *scratch);
+
+/* Addresses whose values live instructions need: from one example to
+ * the next; after Predict; at the start of Setup, where they are zeros. Each `needed[i]` has map->count bytes; the rest as above. */
+enum { AZ_BETWEEN, AZ_AFTER_PREDICT, AZ_BEFORE_SETUP, AZ_MOMENTS };
+
+void az_find_needed(
+    const az_program *program,
+    const az_address_map *map,
+    int64_t classes,
+    uint8_t *live,
+    uint8_t *needed[AZ_MOMENTS]);
 
 #endif

@@ -167,13 +167,9 @@ static void set_arguments(az_trial *t, const az_native *native, const az_lanes *
         for (int64_t i = 0; i < t->canonical.program.count[f]; ++i) {
             const az_instruction *in = &t->canonical.program.body[f][i];
             const az_op_info *op = &az_ops[in->op];
-            const int indices = op->entry ? op->constants - 1 : 0;
-            int64_t place = 0;
-            for (int c = 0; c < indices; ++c)
-                place = place * F + az_entry_index(in->constant[c], F);
             if (op->entry)
-                t->places[places++] = place;
-            for (int c = indices; c < op->constants; ++c, ++constants)
+                t->places[places++] = az_entry_place(in, F);
+            for (int c = az_index_count(op); c < op->constants; ++c, ++constants)
                 for (int64_t q = 0; q < chunks; ++q)
                     for (int64_t l = 0; l < lanes->chunk; ++l)
                         t->constants[(q * native->constants + constants) * lanes->chunk + l] =

@@ -128,7 +128,6 @@ def _with_notes(text: str, notes: list[str]) -> str:
 
 def _document(program: Program, classes: int | None) -> dict[str, Any]:
     from azc import analysis
-    from azc.lang import format_instruction
 
     masks = analysis.live_mask(program, classes)
     return {
@@ -143,7 +142,7 @@ def _document(program: Program, classes: int | None) -> dict[str, Any]:
                 "function": function,
                 "index": index,
                 "op": instruction.op.name,
-                "text": format_instruction(instruction),
+                "text": str(instruction),
                 "live": alive,
             }
             for (function, body), mask in zip(program.functions(), masks, strict=True)

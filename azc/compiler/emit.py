@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from azc.compiler.function import Function
 from azc.compiler.structure import LANES, Structure
 from azc.ops import OPS
-from azc.runtime import generate
+from azc.ops.emitted import argument_names, is_function, is_product, total_name
 
 __all__ = ["emit"]
 
@@ -100,18 +100,18 @@ def _head(layout: str, counts: Sequence[int]) -> str:
     each = f"AZ_EACH_TOTAL(AZ_{layout.upper()}_TOTAL"
     sums = "".join(f"\n    {each}, {count})" for count in counts)
     lines = [_HEAD.format(version=VERSION, layout=layout, number=number, sums=sums)]
-    for name in sorted({generate.total_name(e) for op in OPS for e in op.sums}):
+    for name in sorted({total_name(e) for op in OPS for e in op.sums}):
         signature = "(const vec *, const vec *, int64_t) noexcept"
         lines.append(f'    {number} {name} "az_{layout}_{name}"{signature}\n')
         for count in counts:
             signature = "(const vec *, const vec *) noexcept"
             lines.append(f'    {number} {name}_{count} "az_{layout}_{name}_{count}"{signature}\n')
     for op in OPS:
-        if generate.is_product(op):
+        if is_product(op):
             signature = "(vec *, const vec *, const vec *, int64_t) noexcept"
             lines.append(f'    void {op.name} "az_{layout}_{op.name}"{signature}\n')
-        elif generate.is_function(op):
-            types = ("double" if name == "n" else "vec" for name in generate.arguments(op))
+        elif is_function(op):
+            types = ("double" if name == "n" else "vec" for name in argument_names(op))
             lines.append(f'    vec {op.name} "az_{op.name}"({", ".join(types)}) noexcept\n')
     return "".join(lines)
 

@@ -17,9 +17,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from azc.analysis import interface_addresses
+from azc.analysis import interface_addresses, needed
 from azc.compiler.ahead import Renamed, join, name_of
-from azc.compiler.flow import Flow, flow_of
 from azc.compiler.fusion import (
     Group,
     Kind,
@@ -34,8 +33,8 @@ from azc.compiler.fusion import (
 )
 from azc.compiler.structure import LANES, Structure
 from azc.ops import ConstantKind, Op, Type
+from azc.ops.emitted import argument_names, is_function, is_product, total_name
 from azc.program import Address
-from azc.runtime import generate
 
 __all__ = ["Function"]
 
@@ -96,11 +95,11 @@ class Function:
         self.structure, self.number, self.vector = structure, number, vector
         self.F = structure.features
         self.lanes = structure.layout == LANES
-        self.features, self.label, self.prediction = interface_addresses(
-            3 if structure.many_classes else 0
-        )
+        classes = 3 if structure.many_classes else 0
+        self.features, self.label, self.prediction = interface_addresses(classes)
+        #: Which values matter from one example to the next, and from Predict to Learn.
+        self.needed = needed(structure.program, classes)
         self.bodies = statements(body for _, body in structure.program.functions())
-        self.flow: Flow = flow_of(self.bodies, (self.features, self.label), self.prediction)
         self.written = {s.writes for body in self.bodies for s in body}
         #: Matrices are so large that one pass over them is worth more than all else.
         self.deep = not self.lanes and self.F % 8 == 0 and 8 * self.F**2 > _SMALL_MATRIX
@@ -118,15 +117,15 @@ class Function:
         next_features = self.renamed.get(self.features)
         vectors = _sorted(a for a in self.used if a.type is Type.VECTOR and a != next_features)
         few = self.chunks <= _LOCAL_CHUNKS and len(vectors) <= _MOST_LOCALS
-        self.state = _sorted(self.flow.between)
+        self.state = _sorted(self.needed.between)
         #: Vectors that are variables rather than memory of the call.
-        self.local = {a for a in vectors if few and not (self.lanes and a in self.flow.between)}
+        self.local = {a for a in vectors if few and not (self.lanes and a in self.needed.between)}
         if self.points:
             self.local.discard(self.features)
         #: Memory of the call, in this order; matrices are added as they come up.
         self.cells: list[Address] = [a for a in self.state if a.type is Type.SCALAR]
         for address in vectors:
-            kept = address not in self.local or address in self.flow.between
+            kept = address not in self.local or address in self.needed.between
             if kept and not (self.points and address == self.features):
                 self.cells.append(address)
         #: What must be declared, by type.
@@ -230,8 +229,8 @@ class Function:
         """The op's expression with `values` for its operands; `vec`: on `vec`s, as always with
         lanes; `spread`: none of the operands is one, but the result is to be."""
         vec = vec or self.lanes
-        if generate.is_function(op):
-            return f"{op.name}({', '.join(values[name] for name in generate.arguments(op))})"
+        if is_function(op):
+            return f"{op.name}({', '.join(values[name] for name in argument_names(op))})"
         if vec:
             values = values | {"n": f"spread({values['n']})"} if "n" in values else values
             text = _NUMBER.sub(r"spread(\g<0>)", op.c)
@@ -249,7 +248,7 @@ class Function:
         else:
             suffix, arguments = "", f"({a}, {b}, {count})"
         values = {
-            f"t{place}": f"{generate.total_name(sum_)}{suffix}{arguments}"
+            f"t{place}": f"{total_name(sum_)}{suffix}{arguments}"
             for place, sum_ in enumerate(op.sums)
         }
         return values | {"n": f"{count}.0"}
@@ -278,7 +277,7 @@ class Function:
             case Kind.TOTAL:
                 count = self.F ** op.inputs[0].rank
                 return [f"{out} = {self.expression(op, self.totals(op, operands, count))}"]
-            case Kind.ROWS if not generate.is_product(op):
+            case Kind.ROWS if not is_product(op):
                 row = self.variable("vec *", f"{operands[0]}_i")
                 values = self.totals(op, [row], self.F)
                 target = self.entry(statement.writes, "i")
@@ -304,7 +303,7 @@ class Function:
         assert op.output is not None
         # No routine may write over what it reads.
         to = self.spare(op.output) if out in operands else out
-        if generate.is_product(op):
+        if is_product(op):
             lines = [f"{op.name}({to}, {a}, {b}, {self.F})"]
         else:
             lines = [f"kernel({head}, {to}, {a}, {b}, 0, {t})"]
@@ -444,7 +443,8 @@ class Function:
     # ---- the whole -------------------------------------------------------------------------------
 
     def _emit(self) -> str:
-        setup, predict, learn = map(self.body, self.bodies, self.flow.after)
+        after_predict, between = self.needed.after_predict, self.needed.between
+        setup, predict, learn = map(self.body, self.bodies, (between, after_predict, between))
         example = self._example(predict, learn)
         self._drop_unnamed([*setup, *example])
         setup = [*self._unset(), *setup] or ["pass"]
@@ -464,14 +464,15 @@ class Function:
         """Takes the memory of vectors away that only ever were an entry at a time."""
         code = (line for line in lines if not line.lstrip().startswith("#"))
         named = {word for line in code for word in _WORD.findall(line)}
-        kept = {a for a in self.used if a in self.flow.between or name_of(a) in named}
+        kept = {a for a in self.used if a in self.needed.between or name_of(a) in named}
         self.local &= kept
         self.cells = [a for a in self.cells if a in kept]
 
     def _unset(self) -> list[str]:
         """Zeros that Setup reads before anything writes them; memory has them already."""
         lines = []
-        for address in _sorted({*self.flow.unset, self.label} & self.used):
+        unset = self.needed.before_setup - self.needed.between - {self.features}
+        for address in _sorted({*unset, self.label} & self.used):
             if address.type is Type.SCALAR:
                 lines.append(f"{self.whole(address)} = {self._zero()}")
             elif address in self.local and address not in (self.label, self.features):
@@ -545,7 +546,7 @@ class Function:
         """The same where Learn and the next Predict are joined: only the first example of a call
         predicts by itself, and only the last learns so."""
         ahead = self.variable("int64_t", "ahead")
-        after = self.flow.after[1]
+        after = self.needed.after_predict
         kept = {self.renamed.get(address, address) for address in after}
         both = self.body(self.joined, kept)
         current, later = self.whole(self.features), name_of(self.renamed[self.features])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 from azc.analysis import predicts_vector
+from azc.checks import whole_number
 from azc.compiler.natives import Found, obtain
 from azc.compiler.structure import ENTRIES, LANES, Structure, structure_of
 from azc.compiler.toolchain import find_toolchain
-from azc.errors import AzcError, ConfigError, TaskError, expected
-from azc.evaluation import Result, check, check_coordinates, run
+from azc.errors import ConfigError, TaskError, expected
+from azc.evaluation import Result, check, check_coordinates, listed, run
 from azc.packing import native_shares
 from azc.program import Program, verify
 from azc.runtime import _core
@@ -21,6 +22,7 @@ __all__ = ["CompiledProgram", "Module", "check_options", "compile", "structures_
 
 #: As many as the runtime takes.
 _MOST_FEATURES = 4096
+_MOST_TASKS = 2**31
 _MOST_LANES = max(_core.LANES)
 
 
@@ -32,7 +34,7 @@ class CompiledProgram:
 
     def __call__(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[Task] | Task,
         *,
         epochs: int = 1,
         seed: int = 0,
@@ -44,9 +46,8 @@ class CompiledProgram:
         Tasks must have the features that the module was built for. A layout or a kind of
         prediction that was not asked for then is built on first use.
         """
-        tasks = list(tasks)
-        settings = {"epochs": epochs, "seed": seed, "max_abs_error": max_abs_error}
-        check(self.program, tasks, "compiled", epochs, seed, max_abs_error)
+        tasks = listed(tasks)
+        settings = check(self.program, tasks, "compiled", epochs, seed, max_abs_error)
         for task in tasks:
             if task.features != self.features:
                 what = f"tasks of {self.features} features, for which the module was built"
@@ -90,7 +91,7 @@ class Module(Sequence[CompiledProgram]):
 
 
 def compile(
-    programs: Sequence[Program],
+    programs: Sequence[Program] | Program,
     *,
     features: int,
     tasks: int = 8,
@@ -115,8 +116,8 @@ def compile(
     Raises `CompileError` (no C compiler, or it refused the code), `ConfigError` (options) and
     `AzcError` (a program that sets an entry which vectors of this size lack).
     """
-    programs = list(programs)
-    check_options(programs, features, tasks, classes)
+    programs = listed_programs(programs)
+    features, tasks, classes = check_options(programs, features, tasks, classes)
     vector = find_toolchain(cpu).vector
     wanted = [
         structure
@@ -127,25 +128,30 @@ def compile(
     return Module(programs, features, cpu, found)
 
 
+def listed_programs(programs: Sequence[Program] | Program) -> list[Program]:
+    """`programs` as a list; one program stands for itself."""
+    if isinstance(programs, Program):
+        return [programs]
+    if isinstance(programs, (str, bytes)) or not isinstance(programs, Iterable):
+        verify(programs)  # raises
+    return list(programs)
+
+
 def check_options(
     programs: Sequence[Program], features: int, tasks: int, classes: int | None
-) -> None:
-    """Raise what is wrong with the arguments of `compile`."""
-    for name, value, most in (("features", features, _MOST_FEATURES), ("tasks", tasks, 2**31)):
-        if not isinstance(value, int) or not 1 <= value <= most:
-            what = f"a whole number from 1 to {most}"
-            raise ConfigError(f"{name}: {expected(what, repr(value))}")
-    if classes is not None and (not isinstance(classes, int) or classes < 0):
-        raise ConfigError("classes: " + expected("a whole number, or None", repr(classes)))
-    if classes is not None and classes > max(features, 2):
-        what = f"at most {features} of more than two, which a vector of that size has room for"
-        raise ConfigError("classes: " + expected(what, classes, "give more features"))
+) -> tuple[int, int, int | None]:
+    """The numbers among the arguments of `compile`, as ints; raises what is wrong with any."""
+    features = whole_number("features", features, 1, _MOST_FEATURES)
+    tasks = whole_number("tasks", tasks, 1, _MOST_TASKS)
+    if classes is not None:
+        classes = whole_number("classes", classes, 0)
+        if classes > max(features, 2):
+            what = f"at most {features} of more than two, which a vector of that size has room for"
+            raise ConfigError("classes: " + expected(what, classes, "give more features"))
     for program in programs:
-        if not isinstance(program, Program):
-            got = type(program).__name__
-            raise AzcError(expected("a Program", got, "make one with azc.parse(…) or azc.load(…)"))
         verify(program)
         check_coordinates(program, features)
+    return features, tasks, classes
 
 
 def structures_for(

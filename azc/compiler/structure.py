@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from azc.analysis import canonical
-from azc.ops import TABLE_VERSION, ConstantKind
-from azc.program import Instruction, Program
+from azc.ops import TABLE_VERSION
+from azc.program import Program
 from azc.runtime import _core
 
 __all__ = ["ENTRIES", "LANES", "LAYOUTS", "Arguments", "Structure", "structure_of"]
@@ -78,35 +76,7 @@ def structure_of(
 ) -> tuple[Structure, Arguments]:
     """The structure of `program` for tasks of `classes` classes (0: regression) and `features`
     features, and the arguments that make the structure this program again."""
-    clean = canonical(program, classes)
-    constants: list[float] = []
-    places: list[int] = []
-    for instruction in clean.instructions():
-        constants.extend(_values(instruction))
-        if instruction.op.entry:
-            places.append(_place(instruction, features))
-    setup, predict, learn = (tuple(map(_bare, body)) for _, body in clean.functions())
-    bare = Program(setup, predict, learn)
+    form = _core.Canonical(program.code, classes)
+    constants, places = form.arguments(features)
     arguments = Arguments(np.array(constants, dtype=np.float64), np.array(places, dtype=np.int64))
-    return Structure(bare, classes > 2, features, layout), arguments
-
-
-def _bare(instruction: Instruction) -> Instruction:
-    return replace(instruction, constants=(0.0,) * len(instruction.constants))
-
-
-def _values(instruction: Instruction) -> Iterator[float]:
-    """The constants that are numbers, not indices of entries."""
-    pairs = zip(instruction.op.constants, instruction.constants, strict=True)
-    return (value for kind, value in pairs if kind is not ConstantKind.INDEX)
-
-
-def _place(instruction: Instruction, features: int) -> int:
-    """The entry that the instruction sets, as the runtime finds it (`plan.c`)."""
-    place = 0
-    for kind, value in zip(instruction.op.constants, instruction.constants, strict=True):
-        if kind is ConstantKind.INDEX:
-            fraction = not isinstance(value, int)
-            entry = min(int(features * value), features - 1) if fraction else int(value)
-            place = place * features + entry
-    return place
+    return Structure(Program.unpacked(form.bare), classes > 2, features, layout), arguments

@@ -1,7 +1,7 @@
 """The .az language: text to programs and back.
 
 `parse` and `load` make a `Program` of a text, `check` tells what is wrong or suspicious in it,
-`format_program` prints a program, `format_text` lays out a text without changing its meaning.
+`format_text` lays out a text without changing its meaning. A program prints itself: `str(program)`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azc.lang.api import check, load, parse
     from azc.lang.formatter import format_text
-    from azc.lang.printer import format_instruction, format_program
     from azc.lang.source import MAX_BYTES, MAX_LINES
 
-# Imported on first use: who only prints programs needs no parser.
+# Imported on first use: the parser takes longer to import than most commands to run.
 _HOME = {
     "MAX_BYTES": "source",
     "MAX_LINES": "source",
     "check": "api",
-    "format_instruction": "printer",
-    "format_program": "printer",
     "format_text": "formatter",
     "load": "api",
     "parse": "api",
@@ -31,8 +28,6 @@ __all__ = [
     "MAX_BYTES",
     "MAX_LINES",
     "check",
-    "format_instruction",
-    "format_program",
     "format_text",
     "load",
     "parse",

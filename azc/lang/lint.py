@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from azc.analysis import live_mask, predicts_vector
 from azc.lang.lower import Lowered
 from azc.lang.source import Place
 from azc.ops import Type
@@ -43,10 +44,6 @@ def _unused_names(lowered: Lowered) -> list[tuple[Place, str]]:
 
 def _dead(lowered: Lowered, known: set[int]) -> list[tuple[Place, str]]:
     """Statements none of whose instructions can reach the prediction."""
-    try:
-        from azc.analysis import live_mask
-    except ImportError:
-        return []
     alive: dict[Place, bool] = {}
     for name, mask in zip(FUNCTIONS, live_mask(lowered.program), strict=True):
         for place, live in zip(lowered.places[name], mask, strict=True):
@@ -61,10 +58,7 @@ def _dead(lowered: Lowered, known: set[int]) -> list[tuple[Place, str]]:
 
 def _is_multiclass(lowered: Lowered) -> bool:
     """Whether label and prediction look like vectors: v2 is what is stored, not s1."""
-    written = {instruction.output for instruction in lowered.program.instructions()}
-    return lowered.names.vector_prediction or (
-        _VECTOR_PREDICTION in written and _PREDICTION not in written
-    )
+    return lowered.names.vector_prediction or predicts_vector(lowered.program)
 
 
 def _never_written(lowered: Lowered) -> list[tuple[Place, str]]:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 from dataclasses import dataclass
 
+from azc.checks import whole_number
 from azc.errors import ResourceError, TaskError, expected
 from azc.tasks.images.catalogue import IMAGE_SETS
 from azc.tasks.images.store import find, pools
@@ -14,7 +15,7 @@ from azc.tasks.reading import memory_limit
 from azc.tasks.spec import Spec, parse_spec
 from azc.tasks.synthetic import FEATURES as SYNTHETIC_FEATURES
 from azc.tasks.synthetic import SENTENCES, TRAIN_EXAMPLES, VALID_EXAMPLES, make_synthetic
-from azc.tasks.task import MAX_FEATURES, METRICS, Task, checked_integer
+from azc.tasks.task import MAX_FEATURES, METRICS, Task
 
 __all__ = ["DEFAULT_COUNT", "MAX_COUNT", "MAX_EXAMPLES", "Kind", "kinds", "make", "make_set"]
 
@@ -38,7 +39,7 @@ def make(
     target: str | None = None,
 ) -> Task:
     """Task `index` of the set that `make_set` describes: the same bits."""
-    index = checked_integer("index", index, 0, 2**32 - 1)
+    index = whole_number("index", index, 0, 2**32 - 1, error=TaskError)
     tasks = make_set(
         spec,
         count=1,
@@ -94,17 +95,17 @@ def make_set(
     Raises `TaskError`, or `ResourceError` if the tasks would not fit in memory.
     """
     parsed = parse_spec(spec)
-    first = checked_integer("first", first, 0, 2**32 - 1)
+    first = whole_number("first", first, 0, 2**32 - 1, error=TaskError)
     if count is None:
         count = 1 if parsed.file is not None else DEFAULT_COUNT
-    count = checked_integer("count", count, 1, MAX_COUNT)
-    seed = checked_integer("seed", seed, 0, 2**64 - 1)
+    count = whole_number("count", count, 1, MAX_COUNT, error=TaskError)
+    seed = whole_number("seed", seed, 0, 2**64 - 1, error=TaskError)
     if features is not None:
-        features = checked_integer("features", features, 1, MAX_FEATURES)
+        features = whole_number("features", features, 1, MAX_FEATURES, error=TaskError)
     if train is not None:
-        train = checked_integer("train", train, 1, MAX_EXAMPLES)
+        train = whole_number("train", train, 1, MAX_EXAMPLES, error=TaskError)
     if valid is not None:
-        valid = checked_integer("valid", valid, 1, MAX_EXAMPLES)
+        valid = whole_number("valid", valid, 1, MAX_EXAMPLES, error=TaskError)
     if metric is not None and metric not in METRICS:
         raise TaskError(expected("metric 'rmse' or 'accuracy'", repr(metric)))
     if target is not None and (parsed.file is None or parsed.single):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from azc.checks import whole_number
 from azc.errors import TaskError, expected, nearest
 
-__all__ = ["MAX_FEATURES", "METRICS", "Array", "Task", "checked_integer"]
+__all__ = ["MAX_FEATURES", "METRICS", "Array", "Task"]
 
 Array = npt.NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class Task:
         if not isinstance(name, str) or not name:
             raise TaskError(expected("name to be a non-empty text", repr(name)))
         if seed is not None:
-            seed = checked_integer("seed", seed, 0, 2**64 - 1)
+            seed = whole_number("seed", seed, 0, 2**64 - 1, error=TaskError)
         if (X_test is None) != (y_test is None):
             alone = "y_test" if X_test is None else "X_test"
             raise TaskError(expected("X_test and y_test together", f"{alone} alone"))
@@ -157,18 +157,6 @@ def _rebuild(fields: dict[str, Any]) -> Task:
     return Task(**fields)
 
 
-def checked_integer(name: str, value: object, low: int, high: int) -> int:
-    try:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TaskError(expected(f"{name} to be an integer", repr(value))) from None
-    if not low <= number <= high:
-        raise TaskError(expected(f"{name} from {low} to {high}", number))
-    return number
-
-
 def _examples(part: str, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
     """The checked, read-only (X, y) of one part."""
     X_name, y_name = f"X_{part}", f"y_{part}"
@@ -227,7 +215,7 @@ def _classes(metric: str, classes: int | None, labels: dict[str, Array], feature
             raise TaskError(expected("no classes with metric 'rmse'", repr(classes), do))
         return 0
     if classes is not None:
-        classes = checked_integer("classes", classes, 2, MAX_FEATURES)
+        classes = whole_number("classes", classes, 2, MAX_FEATURES, error=TaskError)
     what = "labels 0 to C-1" if classes is None else f"labels 0 to {classes - 1}"
     for name, y in labels.items():
         bad = (y != np.floor(y)) | (y < 0)

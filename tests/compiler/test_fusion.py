@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import azc
 from azc import library
+from azc.analysis import needed
 from azc.compiler.ahead import join
-from azc.compiler.flow import flow_of
 from azc.compiler.function import Function
 from azc.compiler.fusion import (
     Group,
@@ -27,7 +27,7 @@ from azc.compiler.fusion import (
 )
 from azc.compiler.structure import ENTRIES, LANES, structure_of
 from azc.ops import OPS, Op, Type
-from azc.program import Address, Instruction
+from azc.program import Address, Instruction, Program
 
 FEATURES, LABEL, PREDICTION = (
     Address(Type.VECTOR, 0),
@@ -513,7 +513,7 @@ def test_flow(
 ) -> None:
     """What is not said to carry a value may hold anything: no prediction hangs on it."""
     found = statements([setup, predict, learn])
-    flow = flow_of(found, (FEATURES, LABEL), PREDICTION)
+    kept = needed(Program(*map(tuple, (setup, predict, learn))), 0)
     usual = Values()
     spoilt = usual.copy()
 
@@ -527,38 +527,38 @@ def test_flow(
             given = [values.number((when, where, e)) for e in ENTRIES_OF[where.type]]
             values.set_all(where, given)
 
-    spoil(flow.between | flow.unset, "before all")
+    spoil(kept.before_setup, "before all")
     for values in (usual, spoilt):
         values.run(found[0])
     for example in range(3):
-        spoil(flow.after[0] if example == 0 else flow.after[2], f"before {example}")
+        spoil(kept.between, f"before {example}")
         for values in (usual, spoilt):
             give(values, f"example {example}")
             values.run(found[1])
-        spoil(flow.after[1], f"after Predict {example}")
+        spoil(kept.after_predict, f"after Predict {example}")
         assert spoilt.get(PREDICTION, ()) == usual.get(PREDICTION, ())
         for values in (usual, spoilt):
             give(values, f"label {example}")
             values.run(found[2])
-    assert flow.between == flow.after[0] == flow.after[2]
 
 
 @pytest.mark.parametrize(
-    ("setup", "predict", "learn", "between", "unset"),
+    ("setup", "predict", "learn", "between", "before"),
     [
-        ("", "s1 = dot(v0, v1)", "v2 = s0 * v0\nv1 = v1 + v2", "v1", ""),
+        ("", "s1 = dot(v0, v1)", "v2 = s0 * v0\nv1 = v1 + v2", "v1", "v1"),
         ("s2 = 0.5", "s3 = mean(v0)\ns1 = s2 * s3", "s4 = s0 - s1", "s2", ""),
-        ("s3 = s2 + s2", "s1 = s3 + s4", "s4 = s0 - s1", "s3 s4", "s2"),
-        ("", "s1 = s1 + s0", "s2 = s1 + s0", "s1", ""),
+        ("s3 = s2 + s2", "s1 = s3 + s4", "s4 = s0 - s1", "s3 s4", "s2 s4"),
+        ("", "s1 = s1 + s0", "s2 = s1 + s0", "s1", "s1"),
         ("", "v1 = v0 + v0\ns1 = mean(v1)", "v1[0.5] = 1", "", ""),
-        ("", "v1[0.5] = 1\ns1 = mean(v1)", "v2 = v0 + v0", "v1", ""),
+        ("", "v1[0.5] = 1\ns1 = mean(v1)", "v2 = v0 + v0", "v1", "v1"),
     ],
 )
-def test_flow_by_hand(setup: str, predict: str, learn: str, between: str, unset: str) -> None:
-    found = [body(text) if text else [] for text in (setup, predict, learn)]
-    flow = flow_of(found, (FEATURES, LABEL), PREDICTION)
-    assert flow.between == {address(name) for name in between.split()}
-    assert flow.unset == {address(name) for name in unset.split()}
+def test_flow_by_hand(setup: str, predict: str, learn: str, between: str, before: str) -> None:
+    bodies = (body(text) if text else [] for text in (setup, predict, learn))
+    program = Program(*(tuple(s.instruction for s in made) for made in bodies))
+    found = needed(program, 0)
+    assert found.between == {address(name) for name in between.split()}
+    assert found.before_setup == {address(name) for name in before.split()}
 
 
 # ---- Learn and the next Predict as one ----------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azc.lang import format_instruction, format_text, parse
+from azc.lang import format_text, parse
 from azc.ops import OPS, ConstantKind, Op, Type
 from azc.program import MAX_ADDRESS, Instruction, Program, verify
 
@@ -55,7 +55,7 @@ def test_the_table_spells_what_the_printer_prints(op: Op) -> None:
     text = op.text.format(**fields, c2="0.125")
     (parsed,) = parse(f"def Learn():\n  {text}").learn
     assert parsed.op is op
-    assert format_instruction(parsed) == text
+    assert str(parsed) == text
 
 
 @given(st.text(st.characters(), max_size=40) | st.text("\"'\\\n\r\t #\0{}", max_size=12))

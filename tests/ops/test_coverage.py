@@ -11,7 +11,6 @@ import pytest
 
 import azc
 from azc.cli.main import main
-from azc.lang import format_instruction
 from azc.ops import OPS, TABLE_VERSION, ConstantKind, Op, Type, by_name, by_number
 from azc.ops.page import page
 from azc.program import Instruction, Program, verify
@@ -66,7 +65,7 @@ def test_printed_and_parsed(op: Op) -> None:
         )
         variants.append(Instruction(op, made.out, made.inputs, whole))
     for variant in variants:
-        program = azc.parse(f"def Learn():\n    {format_instruction(variant)}\n")
+        program = azc.parse(f"def Learn():\n    {variant}\n")
         assert program.learn == (variant,)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import programs
+from reference_analysis import canonical_hash
 from search.reference_drawing import SMALL, Drawing, Draws, Spec
 from search.reference_trial import Trial
 
 import azc
-from azc.analysis import canonical_hash
 from azc.ops import OPS
 from azc.packing import blocks, pack
 from azc.program import Instruction, Program
@@ -230,7 +230,7 @@ class Model:
                 origin, bodies = self.drawing.mutate(d, bodies)
             program = Program(*map(tuple, bodies))
             packed, key = program.packed(), canonical_hash(program, given["classes"])
-            depends = given["filter"] and _core.canonical(_core.Code(packed), given["classes"])[3]
+            depends = given["filter"] and _core.Canonical(program.code, given["classes"]).depends
             again = (filters and not depends) or any(key == one.hash for one in family)
             if not drawn or left == 1 or not again:
                 break

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import programs
+from reference_analysis import canonical_hash
 
 from azc import reference
-from azc.analysis import canonical_hash
 from azc.program import Program
 from azc.runtime import _core
 

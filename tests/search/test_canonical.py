@@ -1,4 +1,4 @@
-"""Hashes, canonical forms and the dependency filter below Python, against those in Python."""
+"""Hashes, canonical forms and the dependency filter, against witnesses in Python."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import programs
 import pytest
+import reference_analysis as witness
 import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from programs import bits
 from search.reference_drawing import Spec, fields
 
 import azc
-from azc.analysis import canonical, canonical_hash, interface_addresses
+from azc.analysis import canonical_names, interface_addresses, live, needed
 from azc.ops import OPS, Op, by_name
 from azc.program import Address, Instruction, Program
 from azc.runtime import _core
@@ -25,16 +26,16 @@ from azc.runtime import _core
 MANY_CLASSES = [0, 2, 3]
 
 
-def packed_of(program: Program, classes: int) -> tuple[Any, int, int, bool]:
-    return _core.canonical(_core.Code(program.packed()), classes)
+def form_of(program: Program, classes: int) -> _core.Canonical:
+    return _core.Canonical(program.code, classes)
 
 
 def structure(program: Program, classes: int = 0) -> int:
-    return packed_of(program, classes)[2]
+    return form_of(program, classes).structure_hash
 
 
 def depends(program: Program, classes: int = 0) -> bool:
-    return packed_of(program, classes)[3]
+    return form_of(program, classes).depends
 
 
 def random_programs(count: int) -> Iterator[Program]:
@@ -104,30 +105,41 @@ def test_too_little_to_hash_is_refused(length: int) -> None:
 
 
 @pytest.mark.parametrize("classes", MANY_CLASSES)
-def test_both_canonical_forms_agree(classes: int, full: bool) -> None:
+def test_canonical_form_as_by_hand(classes: int, full: bool) -> None:
+    """And all that is said with it: live instructions, what they need, names, arguments."""
     seen: set[Op] = set()
     for number, program in enumerate(random_programs(5000 if full else 600)):
-        form = canonical(program, classes)
-        packed, value, _, _ = packed_of(program, classes)
-        assert packed == form.packed(), number
-        assert f"{value:032x}" == canonical_hash(program, classes), number
-        assert packed_of(form, classes)[:2] == (packed, value)
-        seen |= {instruction.op for instruction in form.instructions()}
+        expected, form = witness.canonical(program, classes), form_of(program, classes)
+        assert form.packed == expected.packed(), number
+        assert f"{form.hash:032x}" == witness.canonical_hash(program, classes), number
+        again = form_of(expected, classes)
+        assert (again.packed, again.hash) == (form.packed, form.hash)
+        assert form.bare == witness.bare(program, classes).packed(), number
+        assert canonical_names(program, classes) == witness.canonical_names(program, classes)
+        told, computed = form.arguments(5), witness.arguments(program, classes, 5)
+        assert (bits(told[0]), told[1]) == (bits(computed[0]), computed[1]), number
+        assert live(program, classes) == witness.live(program, classes), number
+        found = needed(program, classes)
+        sets = (found.between, found.after_predict, found.before_setup)
+        assert sets == tuple(map(frozenset, witness.needed(program, classes))), number
+        seen |= {instruction.op for instruction in expected.instructions()}
     assert seen == set(OPS[1:])  # all but NoOp are somewhere alive
 
 
 @pytest.mark.parametrize("classes", MANY_CLASSES)
 def test_empty_and_dead_programs_have_one_form(classes: int) -> None:
     dead = azc.parse("def Setup():\n    m0 = gaussian(0, 1)\ndef Predict():\n    NoOp()\n")
-    assert packed_of(dead, classes) == packed_of(Program(), classes)
-    assert packed_of(dead, classes)[0] == (b"", b"", b"")
+    form, empty = form_of(dead, classes), form_of(Program(), classes)
+    assert (form.packed, form.hash) == (empty.packed, empty.hash)
+    assert form.structure_hash == empty.structure_hash
+    assert form.packed == (b"", b"", b"")
     assert not depends(dead, classes)
 
 
 def bare(program: Program, classes: int) -> tuple[bytes, ...]:
     """The canonical form with all constants zero."""
     bodies = []
-    for body in canonical(program, classes).packed():
+    for body in form_of(program, classes).packed:
         records = fields(body).copy()
         records["constant"] = 0
         bodies.append(records.tobytes())
@@ -147,7 +159,7 @@ def test_structure_is_all_but_constants(classes: int, full: bool) -> None:
         assert hashes.setdefault(body, value) == value
         other = with_other_constants(program, rng)
         assert structure(other, classes) == value
-        varied += packed_of(other, classes)[1] != packed_of(program, classes)[1]
+        varied += form_of(other, classes).hash != form_of(program, classes).hash
     assert len(hashes) > 200
     assert varied > 100  # constants that are alive differ in the other hash
 

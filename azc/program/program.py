@@ -1,30 +1,18 @@
-"""The intermediate representation: an algorithm as three lists of instructions.
-
-Immutable values. Text is made into programs by `azc.lang`, and printed by it; what a program means
-when run is in `docs/semantics.md`.
-"""
+"""The intermediate representation: an algorithm as three lists of instructions."""
 
 from __future__ import annotations
 
-import struct
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from azc.errors import AzcError, expected
-from azc.ops import ConstantKind, Op, Type, by_number
+from azc.ops import ConstantKind, Type
+from azc.program.instruction import PACKED, Address, Instruction
+from azc.runtime import _core
 
-__all__ = [
-    "FUNCTIONS",
-    "MAX_ADDRESS",
-    "PACKED",
-    "Address",
-    "Instruction",
-    "Param",
-    "Program",
-    "ProgramError",
-    "verify",
-]
+__all__ = ["FUNCTIONS", "MAX_ADDRESS", "Param", "Program", "ProgramError", "verify"]
 
 #: The component functions, in the order in which they are run and printed.
 FUNCTIONS = ("setup", "predict", "learn")
@@ -32,94 +20,12 @@ FUNCTIONS = ("setup", "predict", "learn")
 #: Addresses are 0 … MAX_ADDRESS of each type.
 MAX_ADDRESS = 65535
 
-#: Bytes of an instruction as the runtime reads it.
-PACKED = 40
-
-_NAN = float("nan")
+#: Lines that a notebook shows of a program.
+_MOST_LINES = 60
 
 
 class ProgramError(AzcError):
     """A program breaks a rule of the representation; `azc.lang` gives such errors their place."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """One cell of memory, such as ``v3``."""
-
-    type: Type
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.type.value}{self.number}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Instruction:
-    """One op on addresses and constants.
-
-    `inputs` and `out` are address numbers; their types are the op's. `constants` are floats, but an
-    entry index may be an int: a float is a fraction of F in [0, 1), an int the coordinate itself.
-    Equal means equal to the bit (-0.0 differs from 0.0, and NaN equals NaN).
-    """
-
-    op: Op
-    out: int = 0
-    inputs: tuple[int, ...] = ()
-    constants: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        # One NaN: payloads cannot be written in a program's text.
-        if any(value != value for value in self.constants):
-            fixed = tuple(_NAN if value != value else value for value in self.constants)
-            object.__setattr__(self, "constants", fixed)
-
-    def pack(self) -> bytes:
-        """The 40 bytes that the runtime reads: int32 op, out, a, b; float64 c0, c1, c2.
-
-        An entry index given as coordinate k is packed as -(k + 1), which no fraction can be.
-        """
-        inputs = (*self.inputs, 0, 0)[:2]
-        constants = [
-            -(value + 1.0) if isinstance(value, int) and kind is ConstantKind.INDEX else value
-            for kind, value in zip(self.op.constants, self.constants, strict=True)
-        ]
-        padded = (*constants, 0.0, 0.0, 0.0)[:3]
-        return struct.pack("=4i3d", self.op.number, self.out, *inputs, *padded)
-
-    @classmethod
-    def unpack(cls, packed: bytes) -> Instruction:
-        """The instruction of which `pack` made these 40 bytes."""
-        number, out, a, b, *values = struct.unpack("=4i3d", packed)
-        op = by_number(number)
-        constants = tuple(
-            int(-value - 1.0) if kind is ConstantKind.INDEX and value < 0.0 else value
-            for kind, value in zip(op.constants, values, strict=False)
-        )
-        return cls(op, out if op.output else 0, (a, b)[: len(op.inputs)], constants)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Instruction) and self.pack() == other.pack()
-
-    def __hash__(self) -> int:
-        return hash(self.pack())
-
-    def __str__(self) -> str:
-        from azc.lang.printer import format_instruction
-
-        return format_instruction(self)
-
-    @property
-    def output(self) -> Address | None:
-        """Where the result goes; None for the op without effect."""
-        return Address(self.op.output, self.out) if self.op.output else None
-
-    @property
-    def reads(self) -> tuple[Address, ...]:
-        """The operands; an op that sets one entry also keeps the others of its output."""
-        operands = tuple(map(Address, self.op.inputs, self.inputs))
-        if self.op.entry and self.op.output:
-            return (*operands, Address(self.op.output, self.out))
-        return operands
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +46,7 @@ class Param:
     scale: str = "linear"
 
 
-@dataclass(frozen=True, slots=False)
+@dataclass(frozen=True, slots=False, repr=False)
 class Program:
     """An algorithm: Setup, Predict and Learn.
 
@@ -193,17 +99,43 @@ class Program:
         return cls(setup, predict, learn)
 
     @cached_property
+    def code(self) -> _core.Code:
+        """The program as the runtime holds it."""
+        return _core.Code(self.packed())
+
+    def __getstate__(self) -> dict[str, object]:
+        # What is derived stays behind: it would be as large again, and code cannot be pickled.
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
+    @cached_property
     def hash(self) -> str:
         """Hexadecimal hash of the canonical form: equal for programs that are equal but for dead
         instructions, names of addresses and the order of commutative operands."""
-        from azc.analysis import program_hash
-
-        return program_hash(self)
+        return f"{_core.Canonical(self.code, _core.suggested_classes(self.code)).hash:032x}"
 
     def __str__(self) -> str:
-        from azc.lang.printer import format_program
+        """The program in the core dialect: parsing it gives the same program, to the bit, and the
+        same docstring."""
+        parts = []
+        for name, body in self.functions():
+            lines = [str(instruction) for instruction in body] or ["pass"]
+            head = f"def {name.capitalize()}():\n"
+            parts.append(head + "".join(f"    {line}\n" for line in lines))
+        doc = f"{_quote(self.doc)}\n" if self.doc else ""
+        return doc + "\n".join(parts)
 
-        return format_program(self)
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(body)} in {name.capitalize()}" for name, body in self.functions())
+        return f"<Program {self.filename}: {sizes} instructions, {self.hash[:12]}>"
+
+    def _repr_markdown_(self) -> str:
+        """For notebooks: the program's text, as far as a reader would read it."""
+        lines = str(self).splitlines()
+        if len(lines) > _MOST_LINES:
+            left_out = len(lines) - _MOST_LINES
+            lines = [*lines[:_MOST_LINES], f"# … {left_out} lines more: print(program) shows all"]
+        fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", self.doc)), 3)
+        return "\n".join([f"{fence}python", *lines, fence])
 
 
 def verify(program: Program, limits: dict[Type, int] | None = None) -> Program:
@@ -211,6 +143,10 @@ def verify(program: Program, limits: dict[Type, int] | None = None) -> Program:
 
     `limits` is the number of addresses of each type in force; without it only `MAX_ADDRESS` holds.
     """
+    if not isinstance(program, Program):
+        got = repr(program) if isinstance(program, str) else type(program).__name__
+        do = "make one with azc.load(path), azc.parse(text) or azc.library.load(name)"
+        raise ProgramError(expected("a Program", got if len(got) <= 80 else f"{got[:80]}…", do))
     for name, body in program.functions():
         for position, instruction in enumerate(body):
             try:
@@ -247,3 +183,19 @@ def _verify_instruction(instruction: Instruction, limits: dict[Type, int]) -> No
             raise ProgramError(expected("a coordinate from 0 to 4095", value))
         if isinstance(value, float) and not 0.0 <= value < 1.0:
             raise ProgramError(expected("a fraction in [0, 1)", value))
+
+
+def _quote(text: str) -> str:
+    """`text` as a string literal that means exactly it."""
+    stem = text.rstrip('"')
+    quotes = '\\"' * (len(text) - len(stem))
+    stem = stem.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'"""{"".join(map(_visible, stem))}{quotes}"""'
+
+
+def _visible(char: str) -> str:
+    """`char`, or a code where a reader could not see it or a terminal might act on it."""
+    if char.isprintable() or char in "\n\t":
+        return char
+    code = ord(char)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
