@@ -22,7 +22,7 @@ SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 LIBASAN = $(shell gcc -print-file-name=libasan.so)
 
-C_FILES := $(wildcard runtime/*.[ch] benchmarks/*.[ch])
+C_FILES := $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch] benchmarks/*.[ch]))
 
 .PHONY: help demo test verify lint format sanitize clang warnings wheel docs bench clean
 .NOTPARALLEL:

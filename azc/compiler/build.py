@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from azc.checks import whole_number
 from azc.compiler.toolchain import Toolchain, cython_folder, environment
-from azc.errors import CompileError, ConfigError, expected
+from azc.errors import CompileError, expected
 
 __all__ = ["Built", "Source", "build", "usable_cores"]
 
@@ -86,8 +87,8 @@ def build(
 
 
 def _check(sources: Sequence[Source], workers: int | None) -> None:
-    if workers is not None and workers < 1:
-        raise ConfigError(expected("1 or more workers", workers))
+    if workers is not None:
+        whole_number("workers", workers, 1)
     names = [source.name for source in sources]
     for name in names:
         if not _NAME.fullmatch(name):

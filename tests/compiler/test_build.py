@@ -194,7 +194,7 @@ def test_names_are_checked(tmp_path: Path) -> None:
 
 
 def test_number_of_workers_is_checked(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected 1 or more workers, got 0"):
+    with pytest.raises(ConfigError, match="workers: expected a whole number from 1, got 0"):
         build([source("a")], find_toolchain(), tmp_path, workers=0)
 
 

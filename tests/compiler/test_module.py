@@ -212,11 +212,11 @@ def test_memory_of_programs_is_apart() -> None:
         ({"features": "8"}, "features: expected a whole number"),
         ({"features": 6, "tasks": 0}, "tasks: expected a whole number from 1"),
         ({"features": 6, "tasks": 1.5}, "tasks: expected a whole number from 1"),
-        ({"features": 6, "classes": -1}, "classes: expected a whole number, or None, got -1"),
-        ({"features": 6, "classes": "3"}, "classes: expected a whole number, or None"),
+        ({"features": 6, "classes": -1}, "classes: expected a whole number from 0, got -1"),
+        ({"features": 6, "classes": "3"}, "classes: expected a whole number from 0"),
         ({"features": 6, "classes": 7}, "classes: expected at most 6"),
         ({"features": 6, "cpu": "fast"}, "expected cpu to be 'native' or 'portable', got 'fast'"),
-        ({"features": 6, "workers": 0}, "expected 1 or more workers, got 0"),
+        ({"features": 6, "workers": 0}, "workers: expected a whole number from 1, got 0"),
     ],
 )
 def test_options(options: dict[str, Any], message: str) -> None:
