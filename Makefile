@@ -5,6 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -q
 TESTS ?=
+# A process for each core; JOBS=0 runs the tests in one, which a debugger needs.
+JOBS ?= logical
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 comma := ,
 
 RUNTIME := setup.py $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch])) \
@@ -83,10 +86,10 @@ demo: $(VENV)/.installed
 # ---- check --------------------------------------------------------------------------------------
 
 test: $(VENV)/.installed $(VENV)/.test-tools
-	$(BIN)/pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 verify: $(VENV)/.installed $(VENV)/.test-tools
-	AZC_VERIFY=1 $(BIN)/pytest $(TESTS)
+	AZC_VERIFY=1 $(PYTEST) $(TESTS)
 
 # mypy reads packages as folders lie, so they are laid out for it as they are installed.
 lint: $(VENV)/.installed $(VENV)/.lint-tools
@@ -118,7 +121,7 @@ define TEST_BUILD
 	@$(BIN)/python setup.py -q build_py --build-lib build/$(1)/lib
 	@$(2) PYTHONPATH=build/$(1)/lib $(BIN)/python -P -c 'from azc.runtime import _core; \
 		assert "/build/$(1)/" in _core.__file__, _core.__file__'
-	$(2) PYTHONPATH=build/$(1)/lib $(BIN)/pytest -p no:cacheprovider $(or $(TESTS),$(NATIVE_TESTS))
+	$(2) PYTHONPATH=build/$(1)/lib $(PYTEST) -p no:cacheprovider $(or $(TESTS),$(NATIVE_TESTS))
 endef
 
 sanitize: build/sanitize/.built $(VENV)/.test-tools

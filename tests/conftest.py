@@ -34,9 +34,12 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compiled programs of tests are kept where the user's are not."""
+    """Compiled programs of tests are kept where the user's are not; all processes that run tests
+    share them."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AZC_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("AZC_CACHE_DIR", str(shared / "cache"))
         yield
 
 

@@ -18,6 +18,9 @@ import pytest
 from azc.runtime import _core
 from azc.version import VERSION
 
+# One process builds the archives, for all of these tests.
+pytestmark = pytest.mark.xdist_group("packaging")
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("azc", "benchmarks", "docs", "grammar", "runtime", "tests")
 MADE = {"__pycache__", "_generated", "_core.c"}
