@@ -15,6 +15,7 @@ from azc.errors import AzcError, ConfigError, TaskError, expected, nearest
 from azc.ops import ConstantKind
 from azc.program import Program, verify
 from azc.tasks import Task
+from azc.tasks.advice import warn_of_labels
 from azc.tiers import TIERS, Array, Progress
 
 __all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "listed", "run"]
@@ -83,6 +84,7 @@ def evaluate(
     """
     tasks = listed(tasks)
     settings = check(program, tasks, tier, epochs, seed, max_abs_error)
+    warn_of_labels(tasks, settings["max_abs_error"])
     return run(program, tasks, settings, tier=tier, progress=progress)
 
 

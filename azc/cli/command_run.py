@@ -9,6 +9,7 @@ import click
 
 from azc.cli.base import Command, Positive, json_option
 from azc.cli.evaluating import TaskChoice, evaluation_options
+from azc.cli.limits import say_where_it_ended
 from azc.cli.output import Column, finite, print_json, print_table
 from azc.cli.programs import load_program
 from azc.cli.saving import check_writable, write_file
@@ -91,6 +92,7 @@ def command(
         )
     if predictions is not None:
         _save_predictions(predictions, result)
+    say_where_it_ended(program, tasks, result, seed=choice.seed, max_abs_error=max_abs_error)
     if as_json:
         print_json(_document(program, tasks, result))
         return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from azc.cli.base import OneOf, Whole
+from azc.tasks.declared import TaskKeywords, TaskOption, task_options
 
 if TYPE_CHECKING:
     from azc.tasks import Task
@@ -17,13 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["TaskChoice", "data_option", "evaluation_options"]
 
 _MOST = 2**31 - 1
-_MOST_SEEDS = 2**64 - 1
 
-
-def _metrics() -> Sequence[str]:
-    from azc.tasks.task import METRICS
-
-    return METRICS
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def _tiers() -> Sequence[str]:
@@ -32,30 +28,37 @@ def _tiers() -> Sequence[str]:
     return TIERS
 
 
-data_option = click.option(
-    "--data", metavar="DIR", help="Folder of the image sets' files.  [default: $AZC_DATA]"
-)
+def _declared(option: TaskOption) -> Decorator:
+    """An option of the command line as the declaration of the options of tasks has it."""
+    flag = option.flag or "--" + option.name.replace("_", "-")
+    shown: dict[str, Any] = {"help": option.help}
+    if option.type is bool:
+        return click.option(flag, option.name, is_flag=True, default=None, **shown)
+    if option.metavar:
+        shown["metavar"] = option.metavar
+    if option.type is int:
+        shown["type"] = Whole(option.low, option.high)
+    elif option.choices:
+        shown["type"] = OneOf(lambda: option.choices)
+    elif option.type == Sequence[str]:
+        shown["multiple"] = True
+    if option.name == "seed":
+        shown |= {"default": 0, "show_default": True}
+    return click.option(flag, option.name, **shown)
+
+
+_TASKS = {option.name: _declared(option) for option in task_options()}
+data_option = _TASKS["data"]
 
 # In the order of the help.
-_OPTIONS = (
+_OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--task",
         required=True,
         metavar="T",
         help="What to learn: a kind from 'azc tasks', or a file.",
     ),
-    click.option(
-        "--tasks",
-        "count",
-        type=Whole(1, _MOST),
-        metavar="N",
-        help="Number of tasks of the kind.  [default: 8; 1 for a file]",
-    ),
-    click.option("--features", type=Whole(1, _MOST), metavar="F", help="Features of an example."),
-    click.option("--train", type=Whole(1, _MOST), metavar="N", help="Training examples of a task."),
-    click.option(
-        "--valid", type=Whole(1, _MOST), metavar="N", help="Validation examples of a task."
-    ),
+    *_TASKS.values(),
     click.option(
         "--epochs",
         type=Whole(1, _MOST),
@@ -65,64 +68,38 @@ _OPTIONS = (
         help="Passes over the training examples.",
     ),
     click.option(
-        "--seed",
-        type=Whole(0, _MOST_SEEDS),
-        default=0,
-        show_default=True,
-        metavar="N",
-        help="Of the tasks, and of all that is drawn in the evaluation.",
-    ),
-    click.option("--metric", type=OneOf(_metrics), help="How predictions are scored."),
-    click.option(
         "--tier", type=OneOf(_tiers), default="auto", show_default=True, help="What runs programs."
-    ),
-    data_option,
-    click.option(
-        "--target", metavar="COLUMN", help="The label's column in a .csv or .parquet file."
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TaskChoice:
-    """The tasks that the options describe; None is the kind's default."""
+    """The kind of task, and its options, of which None is the kind's default."""
 
     task: str
-    count: int | None
-    features: int | None
-    train: int | None
-    valid: int | None
-    seed: int
-    metric: str | None
-    data: str | None
-    target: str | None
+    options: TaskKeywords
+
+    @property
+    def seed(self) -> int:
+        return self.options["seed"]
 
     def make(self) -> list[Task]:
         """The tasks; raises `TaskError` or `ResourceError`."""
         from azc.tasks import make_set
 
-        return make_set(
-            self.task,
-            count=self.count,
-            features=self.features,
-            train=self.train,
-            valid=self.valid,
-            seed=self.seed,
-            metric=self.metric,
-            data=self.data,
-            target=self.target,
-        )
+        return make_set(self.task, **self.options)
 
 
 def evaluation_options(function: Callable[..., None]) -> Callable[..., None]:
     """Adds the options to a command's function, which gets `choice`, `epochs` and `tier`."""
-    names = [field.name for field in fields(TaskChoice)]
 
     @functools.wraps(function)
     def gather(**values: Any) -> None:
-        choice = TaskChoice(**{name: values.pop(name) for name in names})
-        function(choice=choice, **values)
+        options: Any = {name: values.pop(name) for name in _TASKS}
+        function(choice=TaskChoice(values.pop("task"), options), **values)
 
+    decorated: Callable[..., None] = gather
     for option in reversed(_OPTIONS):
-        gather = option(gather)
-    return gather
+        decorated = option(decorated)
+    return decorated

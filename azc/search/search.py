@@ -29,8 +29,10 @@ from azc.errors import ConfigError, expected
 from azc.search.course import Course
 from azc.search.report import Outcome, Report
 from azc.search.settings import Settings
+from azc.search.settings_tasks import Which
 from azc.search.store import Store
 from azc.tasks import Task
+from azc.tasks.advice import warn_of_constants, warn_of_labels
 
 __all__ = ["Search"]
 
@@ -132,6 +134,7 @@ class Search:
         sets = {which: settings.make_tasks(which) for which in settings.tasks.needed_at_once()}
         settings.check_tasks(sets)
         _check_alike(sets["search"])
+        _warn(settings, sets)
         with ExitStack() as stack:
             store = self._store(out, settings)
             if store:
@@ -174,6 +177,13 @@ class Search:
             images = [name for name, table in tables.items() if table.uses_data]
             overrides += [f"tasks.{name}.data={json.dumps(str(data))}" for name in images]
         return self.settings.changed(overrides) if overrides else self.settings
+
+
+def _warn(settings: Settings, sets: dict[Which, list[Task]]) -> None:
+    goal = settings.search.stop.fitness
+    warn_of_constants(sets.get("select", sets["search"]), goal, settings.search.aggregate)
+    for tasks in sets.values():
+        warn_of_labels(tasks, settings.evaluation.max_abs_error)
 
 
 def _changes(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

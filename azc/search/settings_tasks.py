@@ -16,12 +16,13 @@ from pydantic import BeforeValidator, model_validator
 
 from azc.errors import ConfigError, TaskError, expected
 from azc.search.settings_base import MisfitError, Table
+from azc.tasks.declared import MAX_FEATURES
 from azc.tasks.making import DEFAULT_COUNT
 from azc.tasks.options import TaskOptions
 from azc.tasks.projection import classes_of, default_features
 from azc.tasks.spec import Spec, parse_spec
 from azc.tasks.synthetic import FEATURES, TRAIN_EXAMPLES, VALID_EXAMPLES
-from azc.tasks.task import MAX_FEATURES, Array, Task
+from azc.tasks.task import Array, Task
 
 __all__ = ["SETS", "Facts", "TaskTable", "TaskTables", "Which", "check_disjoint", "facts_of"]
 
@@ -47,7 +48,7 @@ class TaskTable(TaskOptions):
     """One set of tasks: what `make_set` takes, but `features` may be several numbers, which the
     tasks take in turn. What a kind has defaults for is filled in."""
 
-    features: Features = None  # type: ignore[assignment]
+    features: Features = None
 
     @model_validator(mode="before")
     @classmethod

@@ -6,8 +6,38 @@
 ((1000, 4), 'rmse')
 """
 
-from azc.tasks.making import Kind, kinds, make, make_set
-from azc.tasks.spec import Spec, parse_spec
-from azc.tasks.task import Task
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azc.tasks.making import Kind, kinds, make, make_set
+    from azc.tasks.spec import Spec, parse_spec
+    from azc.tasks.task import Task
+
+# Imported on first use, so that the help of commands, which comes from the declaration of the
+# options, needs no NumPy.
+_HOME = {
+    "Kind": "making",
+    "Spec": "spec",
+    "Task": "task",
+    "kinds": "making",
+    "make": "making",
+    "make_set": "making",
+    "parse_spec": "spec",
+}
 
 __all__ = ["Kind", "Spec", "Task", "kinds", "make", "make_set", "parse_spec"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"azc.tasks.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'azc.tasks' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -21,7 +21,10 @@ import numpy.typing as npt
 
 from azc.tasks.task import Array
 
-__all__ = ["generator", "ordered_product", "share", "standardise", "stratified", "task_seed"]
+__all__ = [
+    *("apportion", "drawn", "generator", "ordered_product", "share", "standardise", "stratified"),
+    "task_seed",
+]
 
 Indices = npt.NDArray[np.intp]
 
@@ -91,15 +94,43 @@ def share(total: int, classes: int) -> list[int]:
     return [total // classes + (c < total % classes) for c in range(classes)]
 
 
+def apportion(
+    sizes: Sequence[int], total: int, low: Sequence[int], high: Sequence[int]
+) -> list[int]:
+    """`total` shared out in proportion to `sizes`, from `low` to `high` each: what rounding leaves
+    goes to those that lack most. The sums of `low` and `high` lie around `total`."""
+    whole = sum(sizes)
+    got = [
+        max(least, min(most, total * size // whole))
+        for size, least, most in zip(sizes, low, high, strict=True)
+    ]
+
+    def lacks(c: int) -> tuple[int, int]:
+        return total * sizes[c] - got[c] * whole, -c
+
+    while (left := total - sum(got)) != 0:
+        step = 1 if left > 0 else -1
+        can = [c for c in range(len(got)) if low[c] <= got[c] + step <= high[c]]
+        got[max(can, key=lacks) if left > 0 else min(can, key=lacks)] += step
+    return got
+
+
 def stratified(
     sizes: Sequence[int], parts: Sequence[int], seed: int, index: int
 ) -> list[tuple[Indices, Indices]]:
     """For each part (class of each example, its row within that class), disjoint and shuffled.
 
-    `sizes` counts the examples there are of each class, `parts` those wanted in each part; the
-    caller has checked that they suffice. What one part gets does not depend on the later ones.
+    `sizes` counts the examples there are of each class, `parts` those wanted in each part, of each
+    class as many; the caller has checked that they suffice. What one part gets does not depend on
+    the later ones.
     """
-    shares = [share(total, len(sizes)) for total in parts]
+    return drawn(sizes, [share(total, len(sizes)) for total in parts], seed, index)
+
+
+def drawn(
+    sizes: Sequence[int], shares: Sequence[Sequence[int]], seed: int, index: int
+) -> list[tuple[Indices, Indices]]:
+    """`stratified`, with what each part gets of each class given by `shares`."""
     rows = [generator(seed, index, ROWS, c).permutation(size) for c, size in enumerate(sizes)]
     used = [0] * len(sizes)
     result = []
@@ -110,6 +141,6 @@ def stratified(
             labels.append(np.full(count, c, dtype=np.intp))
             chosen.append(rows[c][used[c] : used[c] + count])
             used[c] += count
-        order = generator(seed, index, ORDER, number).permutation(parts[number])
+        order = generator(seed, index, ORDER, number).permutation(sum(counts))
         result.append((np.concatenate(labels)[order], np.concatenate(chosen)[order]))
     return result

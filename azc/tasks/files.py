@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from azc.errors import TaskError, expected
-from azc.tasks.draws import ROWS, generator, standardise, task_seed
+import numpy as np
+import numpy.typing as npt
+
+from azc.errors import TaskError, expected, warn
+from azc.tasks.draws import ROWS, apportion, drawn, generator, standardise, task_seed
 from azc.tasks.reading import memory_limit, read_npz
 from azc.tasks.tables import Table
 from azc.tasks.task import Array, Task
 
-__all__ = ["read_npz_task", "split_table"]
+__all__ = ["hint_at_classes", "read_npz_task", "split_table"]
 
 _ARRAYS = {"X_train": 2, "y_train": 1, "X_valid": 2, "y_valid": 1, "X_test": 2, "y_test": 1}
 _TEST = frozenset({"X_test", "y_test"})
@@ -48,6 +53,8 @@ def read_npz_task(
     except TaskError as error:
         raise TaskError(f"{path}: {error}") from error
     _check_features(path, features, task.features)
+    if metric is None:
+        hint_at_classes(path, task.y_train)
     return task
 
 
@@ -60,12 +67,16 @@ def split_table(
     metric: str | None,
     seed: int,
     index: int,
+    split: str | None = None,
+    fill: str | None = None,
+    standardize_labels: bool = False,
 ) -> Task:
     """Split `index` of a table: rows shuffled, then train, valid and what is left as test.
 
-    A fifth of the rows is for validation and the others for training unless said otherwise.
-    Features are standardised with the training part's mean and deviation; labels are not.
-    `metric` None is accuracy for classes (texts, booleans, or numbers 0 and 1), else rmse.
+    A fifth of the rows is for validation and the others for training unless said otherwise. For
+    accuracy, every part gets of each class what is due to it. Features are standardised with the
+    training part's mean and deviation; labels are not unless asked for. `metric` None is accuracy
+    for classes (texts, booleans, or numbers 0 and 1), else rmse.
     """
     path, n = table.path, len(table.X)
     _check_features(path, features, table.X.shape[1])
@@ -75,16 +86,34 @@ def split_table(
         raise TaskError(expected(f"at least 2 rows in {path}", n))
     if valid is None:
         valid = max(1, n // 5) if train is None else max(1, min(n // 5, n - train))
+        if metric == "accuracy" and train is None:
+            valid = max(valid, min(len(classes), n // 2))
     if train is None:
         train = n - valid
     if train < 1 or train + valid > n:
         what = f"at most {n:,} training and validation examples together of {path}"
         raise TaskError(expected(what, f"{max(train, 1):,} + {valid:,}"))
-    rows = generator(seed, index, ROWS).permutation(n)
-    cuts = [rows[:train], rows[train : train + valid], rows[train + valid :]]
-    cuts = [cut for cut in cuts if len(cut)]
-    X = standardise(*(table.X[cut] for cut in cuts))
+    sizes = [size for size in (train, valid, n - train - valid) if size]
+    if metric == "accuracy" and standardize_labels:
+        do = "give metric rmse or leave standardize_labels out"
+        raise TaskError(expected(f"labels of {path} that are numbers to learn", "classes", do))
+    if metric == "rmse" and split == "stratified":
+        do = "give metric accuracy or leave split out"
+        raise TaskError(expected(f"classes in {path} for a stratified split", "numbers", do))
+    if metric == "rmse" or split == "random":
+        rows = generator(seed, index, ROWS).permutation(n)
+        cuts = np.split(rows, np.cumsum(sizes)[:-1])
+    else:
+        cuts = _stratified(table, y, classes, sizes, seed, index)
+    if metric == "accuracy":
+        _check_classes(table, classes, [y[cut] for cut in cuts])
+    parts = [table.X[cut] for cut in cuts]
+    if fill is not None:
+        _fill(table, parts, fill)
+    X = standardise(*parts)
     labels: list[Array] = [y[cut] for cut in cuts]
+    if standardize_labels:
+        labels = [part[:, 0] for part in standardise(*(part[:, None] for part in labels))]
     has_test = len(cuts) == 3
     try:
         return Task(
@@ -94,13 +123,99 @@ def split_table(
             labels[1],
             metric=metric,
             name=f"{path.name}[{index}]",
-            classes=classes or None,
+            classes=len(classes) or None,
             seed=task_seed(seed, index),
             X_test=X[2] if has_test else None,
             y_test=labels[2] if has_test else None,
         )
     except TaskError as error:
         raise TaskError(f"{path}: {error}") from error
+
+
+_PARTS = ("training", "validation", "test")
+
+
+def _stratified(
+    table: Table, y: Array, classes: Sequence[str], sizes: Sequence[int], seed: int, index: int
+) -> list[npt.NDArray[np.intp]]:
+    """The rows of each part, every class shared out in proportion, at least one to each part."""
+    counts = np.bincount(y.astype(np.intp), minlength=len(classes)).tolist()
+    few = int(np.argmin(counts))
+    # A test part of fewer rows than classes is what happens to be left over.
+    parts = [part for part in range(len(sizes)) if part < 2 or sizes[part] >= len(classes)]
+    for part in parts:
+        if sizes[part] < len(classes):
+            what = f"at least {len(classes)} {_PARTS[part]} examples of {table.path}"
+            do = "every class has to be there"
+            raise TaskError(expected(what, f"{sizes[part]}, with {len(classes)} classes", do))
+    if counts[few] < len(parts):
+        _refuse_rare(table, classes[few], counts[few], len(parts))
+    left, shares = list(counts), {}
+    for part in (1, 2, 0)[: len(sizes)] if len(sizes) == 3 else (1, 0):
+        # What must stay for the parts that come after.
+        after = sum(1 for other in parts if other != part and other not in shares)
+        low = [1 if part in parts else 0] * len(classes)
+        high = [size - after for size in left]
+        shares[part] = apportion(left, sizes[part], low, high)
+        left = [size - got for size, got in zip(left, shares[part], strict=True)]
+    ordered = [np.flatnonzero(y == c) for c in range(len(classes))]
+    cuts = []
+    for labels, places in drawn(counts, [shares[p] for p in range(len(sizes))], seed, index):
+        rows = np.empty(len(labels), dtype=np.intp)
+        for c, here in enumerate(ordered):
+            rows[labels == c] = here[places[labels == c]]
+        cuts.append(rows)
+    return cuts
+
+
+def _check_classes(table: Table, classes: Sequence[str], parts: Sequence[Array]) -> None:
+    """Raise if a part lacks a class: a constant prediction could look like a perfect one."""
+    for number, y in enumerate(parts):
+        there = np.bincount(y.astype(np.intp), minlength=len(classes))
+        if there.all() or (number == 2 and len(y) < len(classes)):
+            continue
+        name = classes[int(np.argmin(there))]
+        what = f"every class of {table.target!r} in the {_PARTS[number]} part of {table.path}"
+        do = "use split stratified, another seed or more examples"
+        raise TaskError(expected(what, f"no {name!r}", do))
+
+
+def _refuse_rare(table: Table, name: str, count: int, parts: int) -> NoReturn:
+    what = f"at least {parts} rows of every class of {table.target!r} in {table.path}, one a part"
+    do = "add rows of it or remove the class"
+    if parts == 3:
+        do += "; without train and valid there are two parts"
+    raise TaskError(expected(what, f"{count} of {name!r}", do))
+
+
+def _fill(table: Table, parts: Sequence[Array], fill: str) -> None:
+    """Put the training part's mean or median of the column in the place of what is missing."""
+    for place, name in enumerate(table.columns):
+        column = parts[0][:, place]
+        known = column[~np.isnan(column)]
+        if not len(known):
+            what = f"numbers in column {name!r} of the training part of {table.path}"
+            raise TaskError(expected(what, "none", "leave the column out with drop"))
+        if len(known) == len(column) and not any(np.isnan(p[:, place]).any() for p in parts[1:]):
+            continue
+        value = known.mean() if fill == "mean" else np.median(known)
+        for part in parts:
+            part[np.isnan(part[:, place]), place] = value
+
+
+_FEW_VALUES = 20
+
+
+def hint_at_classes(path: Path, labels: Array) -> None:
+    """Warn where numbers that are learned by default look like the numbers of classes."""
+    values = np.unique(labels)
+    whole = np.array_equal(values, np.floor(values))
+    if whole and 2 <= len(values) <= min(_FEW_VALUES, len(labels) // 5):
+        warn(
+            f"labels of {path} are {len(values)} whole numbers ({values[0]:g} … {values[-1]:g}) "
+            "and are learned as numbers, with metric rmse; if they name classes, give metric "
+            "accuracy, otherwise metric rmse"
+        )
 
 
 def _check_features(path: Path, asked: int | None, there: int) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Unpack
 
 from azc.checks import whole_number
 from azc.errors import ResourceError, TaskError, expected
+from azc.tasks.declared import TaskKeywords, check_fit, checked_options, task_options
 from azc.tasks.images.catalogue import IMAGE_SETS
 from azc.tasks.images.store import find, pools
 from azc.tasks.projection import FEATURES, classes_of, default_features, make_image_task
@@ -15,59 +19,23 @@ from azc.tasks.reading import memory_limit
 from azc.tasks.spec import Spec, parse_spec
 from azc.tasks.synthetic import FEATURES as SYNTHETIC_FEATURES
 from azc.tasks.synthetic import SENTENCES, TRAIN_EXAMPLES, VALID_EXAMPLES, make_synthetic
-from azc.tasks.task import MAX_FEATURES, METRICS, Task
+from azc.tasks.task import Task
 
-__all__ = ["DEFAULT_COUNT", "MAX_COUNT", "MAX_EXAMPLES", "Kind", "kinds", "make", "make_set"]
+__all__ = ["DEFAULT_COUNT", "Kind", "kinds", "make", "make_set"]
 
 DEFAULT_COUNT = 8
-MAX_COUNT = 100_000
-MAX_EXAMPLES = 100_000_000
 
 _Path = str | os.PathLike[str]
 
 
-def make(
-    spec: str,
-    *,
-    features: int | None = None,
-    train: int | None = None,
-    valid: int | None = None,
-    seed: int = 0,
-    index: int = 0,
-    metric: str | None = None,
-    data: _Path | None = None,
-    target: str | None = None,
-) -> Task:
+def make(spec: str, *, index: int = 0, **options: Unpack[TaskKeywords]) -> Task:
     """Task `index` of the set that `make_set` describes: the same bits."""
     index = whole_number("index", index, 0, 2**32 - 1, error=TaskError)
-    tasks = make_set(
-        spec,
-        count=1,
-        first=index,
-        features=features,
-        train=train,
-        valid=valid,
-        seed=seed,
-        metric=metric,
-        data=data,
-        target=target,
-    )
-    return tasks[0]
+    options["count"] = 1
+    return make_set(spec, first=index, **options)[0]
 
 
-def make_set(
-    spec: str,
-    *,
-    count: int | None = None,
-    first: int = 0,
-    features: int | None = None,
-    train: int | None = None,
-    valid: int | None = None,
-    seed: int = 0,
-    metric: str | None = None,
-    data: _Path | None = None,
-    target: str | None = None,
-) -> list[Task]:
+def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> list[Task]:
     """Tasks `first` … `first + count - 1` of a kind.
 
     Parameters
@@ -75,7 +43,7 @@ def make_set(
     spec : str
         ``linear``, ``affine``, ``teacher-nn``; an image set such as ``digits``, ``digits:3,8``,
         ``digits:search``, ``digits:select``, ``digits:all``, ``cifar10:raw:3,8``; or the path
-        of an .npz, .csv or .parquet file.
+        of an .npz, .csv, .tsv or .parquet file (.csv.gz and .tsv.gz too).
     count : int, optional
         Default 8; 1 for files.
     features, train, valid : int, optional
@@ -89,109 +57,127 @@ def make_set(
         accuracy if the target is text, boolean or exactly the numbers 0 and 1, else rmse.
     data : path, optional
         Folder of the image sets' files; default the environment's ``AZC_DATA``.
+    test_images : "training" or "official", optional
+        Where the test part of an image task comes from: what is left of the training images
+        (default), or all images of its classes in the set's own test files.
     target : str, optional
-        Label column of a .csv or .parquet file.
+        Label column of a table.
+    drop : text or list of texts, optional
+        Columns of a table to leave out.
+    fill : "mean" or "median", optional
+        What stands in for missing features of a table: of their column in the training part.
+    split : "stratified" or "random", optional
+        How a table's rows are shared out; default stratified for accuracy, random for rmse.
+    standardize_labels : bool, optional
+        Give a table's labels the mean 0 and the deviation 1 in the training part; for rmse.
+    separator, encoding : str, optional
+        Of a .csv or .tsv file: one character or ``"tab"``; such as ``"latin-1"``.
 
     Raises `TaskError`, or `ResourceError` if the tasks would not fit in memory.
     """
     parsed = parse_spec(spec)
     first = whole_number("first", first, 0, 2**32 - 1, error=TaskError)
+    given = checked_options(options)
+    check_fit(parsed, given)
+    if parsed.single and first > 0:
+        what = f"one task from {spec!r}, which is used exactly as given"
+        raise TaskError(expected(what, f"first {first}"))
+    count = given["count"]
     if count is None:
         count = 1 if parsed.file is not None else DEFAULT_COUNT
-    count = whole_number("count", count, 1, MAX_COUNT, error=TaskError)
-    seed = whole_number("seed", seed, 0, 2**64 - 1, error=TaskError)
-    if features is not None:
-        features = whole_number("features", features, 1, MAX_FEATURES, error=TaskError)
-    if train is not None:
-        train = whole_number("train", train, 1, MAX_EXAMPLES, error=TaskError)
-    if valid is not None:
-        valid = whole_number("valid", valid, 1, MAX_EXAMPLES, error=TaskError)
-    if metric is not None and metric not in METRICS:
-        raise TaskError(expected("metric 'rmse' or 'accuracy'", repr(metric)))
-    if target is not None and (parsed.file is None or parsed.single):
-        do = "a target column belongs to a .csv or .parquet file"
-        raise TaskError(expected(f"no target for {spec!r}", repr(target), do))
-    if parsed.single and (first > 0 or count > 1):
-        what = f"one task from {spec!r}, which is used exactly as given"
-        raise TaskError(expected(what, f"count {count}, first {first}"))
-    if parsed.synthetic is not None and metric == "accuracy":
-        what = f"metric 'rmse' for {spec!r}, whose labels are real"
-        raise TaskError(expected(what, "'accuracy'"))
-
     indices = range(first, first + count)
-    if parsed.synthetic is not None:
-        features = SYNTHETIC_FEATURES if features is None else features
-        train = TRAIN_EXAMPLES if train is None else train
-        valid = VALID_EXAMPLES if valid is None else valid
-        _check_memory(spec, count * (train + valid) * (features + 1))
-        return [make_synthetic(parsed.synthetic, features, train, valid, seed, i) for i in indices]
     if parsed.file is not None:
-        return _from_file(parsed, indices, features, train, valid, seed, metric, target)
-    return _from_images(parsed, indices, features, train, valid, seed, metric, data)
+        return _from_file(parsed, indices, given)
+    if parsed.images is not None:
+        return _from_images(parsed, indices, given)
+    assert parsed.synthetic is not None
+    features = given["features"] or SYNTHETIC_FEATURES
+    train, valid = given["train"] or TRAIN_EXAMPLES, given["valid"] or VALID_EXAMPLES
+    _check_memory(spec, count * (train + valid) * (features + 1))
+    kind, seed = parsed.synthetic, given["seed"]
+    return [make_synthetic(kind, features, train, valid, seed, index) for index in indices]
 
 
-def _from_images(
-    spec: Spec,
-    indices: range,
-    features: int | None,
-    train: int | None,
-    valid: int | None,
-    seed: int,
-    metric: str | None,
-    data: _Path | None,
-) -> list[Task]:
+def _shown(function: Callable[..., object]) -> inspect.Signature:
+    """The signature with the options by name, for `help` and editors."""
+    shown = inspect.signature(function)
+    kept = [p for p in shown.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=0 if option.name == "seed" else None,
+            annotation=option.type,
+        )
+        for option in task_options()
+        if function is not make or option.name != "count"
+    ]
+    return shown.replace(parameters=[*kept, *options])
+
+
+for _function in (make, make_set):
+    setattr(_function, "__signature__", _shown(_function))  # noqa: B010, mypy knows of none
+
+
+def _from_images(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
     info = spec.images
     assert info is not None
+    seed, data = given["seed"], given["data"]
     defaults = info.all if spec.part == "all" else info.pair
-    examples = (train or defaults[0]) + (valid or defaults[1])
-    width = default_features(spec) if features is None else features
-    _check_memory(spec.text, len(indices) * examples * (width + 1))
+    examples = (given["train"] or defaults[0]) + (given["valid"] or defaults[1])
+    width = given["features"] or default_features(spec)
     needed = sorted({c for i in indices for c in classes_of(spec, seed, i)})
+    _check_memory(spec.text, len(indices) * examples * (width + 1))
     images = pools(info, needed, data)
+    tests = None
+    if given["test_images"] == "official":
+        tests = pools(info, needed, data, test=True)
+        more = sum(len(tests[c]) for i in indices for c in classes_of(spec, seed, i))
+        _check_memory(spec.text, (len(indices) * examples + more) * (width + 1))
     return [
         make_image_task(
             spec,
             images,
-            features=features,
-            train=train,
-            valid=valid,
+            features=given["features"],
+            train=given["train"],
+            valid=given["valid"],
             seed=seed,
             index=index,
-            metric=metric,
+            metric=given["metric"],
+            tests=tests,
         )
         for index in indices
     ]
 
 
-def _from_file(
-    spec: Spec,
-    indices: range,
-    features: int | None,
-    train: int | None,
-    valid: int | None,
-    seed: int,
-    metric: str | None,
-    target: str | None,
-) -> list[Task]:
-    from azc.tasks.files import read_npz_task, split_table
+def _from_file(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
+    from azc.tasks.files import hint_at_classes, read_npz_task, split_table
     from azc.tasks.tables import read_table
 
     assert spec.file is not None
+    sizes: Any = {key: given[key] for key in ("features", "train", "valid", "metric")}
     if spec.single:
-        return [
-            read_npz_task(spec.file, features=features, train=train, valid=valid, metric=metric)
-        ]
-    table = read_table(spec.file, target)
+        return [read_npz_task(spec.file, **sizes)]
+    table = read_table(
+        spec.file,
+        given["target"],
+        drop=given["drop"] or (),
+        gaps=given["fill"] is not None,
+        separator=given["separator"],
+        encoding=given["encoding"],
+    )
+    if given["metric"] is None and table.metric == "rmse" and table.numbers is not None:
+        hint_at_classes(spec.file, table.numbers)
     _check_memory(spec.text, len(indices) * (table.X.size + len(table.X)))
     return [
         split_table(
             table,
-            features=features,
-            train=train,
-            valid=valid,
-            metric=metric,
-            seed=seed,
+            **sizes,
+            seed=given["seed"],
             index=index,
+            split=given["split"],
+            fill=given["fill"],
+            standardize_labels=bool(given["standardize_labels"]),
         )
         for index in indices
     ]
@@ -253,7 +239,7 @@ def kinds(data: _Path | None = None) -> list[Kind]:
         )
     own = {
         "FILE.npz": "Your arrays X_train, y_train, X_valid, y_valid, exactly as given.",
-        "FILE.csv": "Your table with --target COLUMN: split at random and standardised.",
+        "FILE.csv": "Your table with --target COLUMN: shared out and standardised; .tsv, .gz too.",
         "FILE.parquet": "The same from a Parquet file; needs pip install 'azc[parquet]'.",
     }
     for name, text in own.items():

@@ -1,41 +1,64 @@
-"""`TaskOptions`: a set of tasks as a search file or the command line describes it."""
+"""`TaskOptions`: a set of tasks as a search file describes it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from azc.errors import ConfigError, TaskError, expected, nearest
-from azc.tasks.making import MAX_COUNT, MAX_EXAMPLES, make_set
+from azc.tasks.declared import TaskOption, check_fit, task_options
+from azc.tasks.making import make_set
 from azc.tasks.spec import parse_spec
-from azc.tasks.task import MAX_FEATURES, Task
+from azc.tasks.task import Task
 
 __all__ = ["TaskOptions", "config_error", "read_options"]
 
-Examples = Annotated[int, Field(ge=1, le=MAX_EXAMPLES)]
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    task: str
 
 
-class TaskOptions(BaseModel):
-    """What `make_set` takes, under the keys of a search file's ``[tasks.search]``.
+def _field(option: TaskOption) -> Any:
+    """The type of a key and its default, as pydantic takes them."""
+    kind: Any = option.type
+    if kind is int:
+        kind = Annotated[int, Field(ge=option.low, le=option.high)]
+    elif option.choices:
+        kind = Literal[option.choices]
+    elif kind == Sequence[str]:
+        kind = list[str]
+    return (kind, 0) if option.name == "seed" else (kind | None, None)
+
+
+if TYPE_CHECKING:
+
+    class _Fields(_Strict):
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    _Fields = create_model(
+        "_Fields", __base__=_Strict, **{option.name: _field(option) for option in task_options()}
+    )
+
+
+class TaskOptions(_Fields):
+    """What `make_set` takes, under the keys of a search file's ``[tasks.search]``: the fields are
+    those of `azc.tasks.declared.TaskKeywords`.
 
     Types are strict (no texts for numbers) and unknown keys are refused. None is the kind's
     default throughout.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    task: str
-    count: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
-    features: Annotated[int, Field(ge=1, le=MAX_FEATURES)] | None = None
-    train: Examples | None = None
-    valid: Examples | None = None
-    seed: Annotated[int, Field(ge=0, le=2**64 - 1)] = 0
-    metric: Literal["rmse", "accuracy"] | None = None
-    data: str | os.PathLike[str] | None = None
-    target: str | None = None
 
     @field_validator("task")
     @classmethod
@@ -49,17 +72,12 @@ class TaskOptions(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> TaskOptions:
         spec = parse_spec(self.task)
-        table = spec.file is not None and not spec.single
-        if table and self.target is None:
+        try:
+            check_fit(spec, dict(self))
+        except TaskError as error:
+            raise ValueError(str(error)) from None
+        if spec.is_table and self.target is None:
             raise ValueError(expected(f"target, the label's column, with {self.task!r}", "none"))
-        if self.target is not None and not table:
-            what = f"target only with a .csv or .parquet file, not with {self.task!r}"
-            raise ValueError(expected(what, repr(self.target)))
-        if spec.single and self.count not in (None, 1):
-            what = f"count 1 with {self.task!r}, which is used exactly as given"
-            raise ValueError(expected(what, self.count))
-        if spec.synthetic and self.metric == "accuracy":
-            raise ValueError(expected(f"metric 'rmse' with {self.task!r}", "'accuracy'"))
         pixels = spec.images.pixels if spec.images and spec.raw else None
         if pixels and self.features not in (None, pixels):
             raise ValueError(expected(f"features {pixels} with {self.task!r}", self.features))

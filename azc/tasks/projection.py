@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from azc.errors import TaskError, expected
 from azc.tasks.draws import (
+    ORDER,
     PAIRS,
     PARAMETERS,
     generator,
@@ -91,11 +92,13 @@ def make_image_task(
     seed: int,
     index: int,
     metric: str | None,
+    tests: Mapping[int, npt.NDArray[np.uint8]] | None = None,
 ) -> Task:
     """Task `index` of the set `seed`, from the `pools` of images of its classes.
 
-    `metric` None is accuracy. What is left of a class after the training and validation parts
-    limits the test part, which may be empty.
+    `metric` None is accuracy. The test part is all of `tests`, the images of the set's own test
+    files, if they are given; otherwise it is drawn as the others are, and what is left of a class
+    after the training and validation parts limits it; it may be empty.
     """
     info = spec.images
     assert info is not None
@@ -104,9 +107,14 @@ def make_image_task(
     classes = classes_of(spec, seed, index)
     images = [pools[c] for c in classes]
     counts = _counts(info, classes, [len(pool) for pool in images], train, valid)
+    counts = counts[:2] if tests is not None else counts
     draws = stratified([len(pool) for pool in images], counts, seed, index)
     matrix = None if spec.raw else projection(features, info.pixels, seed, index)
     flat = [_pick(images, labels, rows, matrix) for labels, rows in draws]
+    if tests is not None:
+        official = [tests[c] for c in classes]
+        draws[2:] = [_all_of([len(pool) for pool in official], seed, index)]
+        flat[2:] = [_pick(official, *draws[2], matrix)]
     parts: list[Any] = []
     for X, (labels, _) in zip(standardise(*flat), draws, strict=True):
         parts += [X, labels.astype(np.float64)]
@@ -165,6 +173,15 @@ def _counts(
         raise TaskError(expected(what, f"{train:,} + {valid:,}", do))
     test = min(defaults[2], min(left) * n)
     return [train, valid, test] if test else [train, valid]
+
+
+def _all_of(
+    sizes: Sequence[int], seed: int, index: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """(class, row within it) of all images, shuffled as a test part is."""
+    order = generator(seed, index, ORDER, 2).permutation(sum(sizes))
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    return labels[order], np.concatenate([np.arange(size) for size in sizes])[order]
 
 
 def _pick(

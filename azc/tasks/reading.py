@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import struct
 import tarfile
 import zipfile
@@ -24,7 +25,10 @@ import numpy.typing as npt
 
 from azc.errors import TaskError, expected
 
-__all__ = ["Bounded", "decompressed", "memory_limit", "read_exactly", "read_npz", "reading"]
+__all__ = [
+    *("Bounded", "decompressed", "memory_limit", "read_exactly", "read_npz", "reading"),
+    "refuse_page",
+]
 
 _XZ_MEMORY = 256 << 20
 _CHUNK = 1 << 20
@@ -100,8 +104,11 @@ class _Unxz(io.RawIOBase):
 class Bounded(io.RawIOBase):
     """`stream`, refused with a `TaskError` once it has given more than `limit` bytes."""
 
-    def __init__(self, stream: IO[bytes], limit: int, path: Path) -> None:
+    def __init__(
+        self, stream: IO[bytes], limit: int, path: Path, do: str = "get the official file"
+    ) -> None:
         self._stream, self._limit, self._path, self._given = stream, limit, path, 0
+        self._do = do
 
     def readable(self) -> bool:
         return True
@@ -111,14 +118,17 @@ class Bounded(io.RawIOBase):
         self._given += len(data)
         if self._given > self._limit:
             what = f"{self._path} to unpack to at most {self._limit:,} bytes"
-            raise TaskError(expected(what, "more", "get the official file"))
+            raise TaskError(expected(what, "more", self._do))
         buffer[: len(data)] = data
         return len(data)
 
 
 @contextmanager
-def decompressed(path: Path, limit: int) -> Iterator[IO[bytes]]:
-    """The bytes of `path`, unpacked if it is gzip or xz by its first bytes; at most `limit`."""
+def decompressed(
+    path: Path, limit: int, do: str = "get the official file"
+) -> Iterator[io.BufferedReader[Any]]:
+    """The bytes of `path`, unpacked if it is gzip or xz by its first bytes; at most `limit`, or
+    there is a `TaskError` that ends with `do`."""
     with path.open("rb") as file:
         magic = file.read(6)
         file.seek(0)
@@ -127,7 +137,25 @@ def decompressed(path: Path, limit: int) -> Iterator[IO[bytes]]:
             stream = gzip.GzipFile(fileobj=file)
         elif magic == b"\xfd7zXZ\0":
             stream = _Unxz(file)
-        yield io.BufferedReader(Bounded(stream, limit, path), _CHUNK)
+        reader: io.BufferedReader[Any] = io.BufferedReader(Bounded(stream, limit, path, do), _CHUNK)
+        refuse_page(path, reader.peek(_SNIFFED))
+        yield reader
+
+
+_SNIFFED = 512
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|\?xml|!--|error>)", re.IGNORECASE)
+
+
+def refuse_page(path: Path, start: bytes) -> None:
+    """Raise if a file starts as what servers send in place of what was asked for."""
+    if _PAGE.match(start):
+        got = "an HTML or XML page saved under this name"
+        do = "open it in a browser to see what the server says, then get the file again"
+    elif start.startswith(b"version https://git-lfs"):
+        got, do = "a pointer of Git LFS", "run git lfs pull where it comes from"
+    else:
+        return
+    raise TaskError(expected(f"the data in {path}", got, do))
 
 
 def read_exactly(stream: IO[bytes], count: int, path: Path, what: str) -> bytes:
@@ -151,6 +179,9 @@ def read_npz(
     Numeric arrays only: one that holds Python objects is a pickle and is refused unread. `limit`
     is on the bytes of all these arrays together as float64. Other members are left alone.
     """
+    if isinstance(file, Path):
+        with reading(path, "an .npz archive"), file.open("rb") as stream:
+            refuse_page(path, stream.read(_SNIFFED))
     with reading(path, "an .npz archive"), zipfile.ZipFile(file) as archive:
         members = {info.filename: info for info in archive.infolist()}
         present = [name for name in names if f"{name}.npy" in members]

@@ -2,7 +2,7 @@
 
 linear | affine | teacher-nn
 SET[:raw][:PART]      SET an image set, PART one of  search  select  all  A,B
-FILE.npz | FILE.csv | FILE.parquet
+FILE.npz | FILE.csv | FILE.tsv | FILE.parquet, the middle two also with .gz behind
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from azc.tasks.synthetic import SENTENCES as SYNTHETIC
 
 __all__ = ["FILE_SUFFIXES", "Spec", "parse_spec"]
 
-FILE_SUFFIXES = (".npz", ".csv", ".parquet")
+FILE_SUFFIXES = (".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 _PARTS = ("search", "select", "all")
 
 
@@ -41,6 +41,15 @@ class Spec:
     def single(self) -> bool:
         """Whether there is one such task only: a file that is used exactly as given."""
         return self.file is not None and self.file.suffix.lower() == ".npz"
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a file of rows to be shared out."""
+        return self.file is not None and not self.single
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.file is not None and self.file.suffix.lower() == ".parquet"
 
 
 def parse_spec(text: str) -> Spec:
@@ -66,7 +75,7 @@ def parse_spec(text: str) -> Spec:
 
 _KINDS = (
     f"choose one of {', '.join(SYNTHETIC)}, {', '.join(IMAGE_SETS)}, "
-    "or a file ending in .npz, .csv or .parquet"
+    f"or a file ending in {', '.join(FILE_SUFFIXES[:-1])} or {FILE_SUFFIXES[-1]}"
 )
 
 

@@ -9,16 +9,22 @@ import numpy.typing as npt
 
 from azc.checks import whole_number
 from azc.errors import TaskError, expected, nearest
+from azc.tasks.declared import MAX_FEATURES, METRICS
 
 __all__ = ["MAX_FEATURES", "METRICS", "Array", "Task"]
 
 Array = npt.NDArray[np.float64]
 
-METRICS = ("rmse", "accuracy")
-MAX_FEATURES = 4096
 _FIELDS = (
     *("X_train", "y_train", "X_valid", "y_valid", "X_test", "y_test"),
     *("metric", "classes", "name", "seed"),
+)
+
+
+#: How names of classes, of any type, become numbers from 0 that all parts share.
+NUMBERING = (
+    "names = np.unique(np.concatenate([y_train, y_valid])), "
+    "then np.searchsorted(names, y_train) and np.searchsorted(names, y_valid)"
 )
 
 
@@ -30,7 +36,8 @@ class Task:
     X_train, X_valid : array_like, shape (n, F)
         Features, any integer, boolean or real dtype, finite; 1 <= F <= 4096, n >= 1.
     y_train, y_valid : array_like, shape (n,)
-        Labels: any finite numbers for ``"rmse"``, integers 0…C-1 for ``"accuracy"``.
+        Labels: any finite numbers for ``"rmse"``, integers 0…C-1 for ``"accuracy"``, none of
+        which is left out by both parts unless `classes` is given.
     metric : "rmse" or "accuracy", optional
         ``"rmse"`` unless given; never guessed from the labels.
     name : str
@@ -163,9 +170,13 @@ def _examples(part: str, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Arr
     features, labels = _numeric(X_name, X), _numeric(y_name, y)
     if features.ndim != 2:
         do = "make it two-dimensional, one row per example"
+        if features.ndim == 1:
+            do += f"; for one feature, pass np.reshape({X_name}, (-1, 1))"
         raise TaskError(expected(f"{X_name} of shape (n, F)", f"shape {features.shape}", do))
     if labels.ndim != 1:
-        do = f"pass {y_name}.ravel()" if labels.size == len(features) else ""
+        do = f"pass np.ravel({y_name})" if labels.size == len(features) else ""
+        if labels.ndim == 2 and labels.shape[1] > 1 and _one_hot(labels):
+            do = f"pass np.argmax({y_name}, axis=1), with metric='accuracy'"
         raise TaskError(expected(f"{y_name} of shape (n,)", f"shape {labels.shape}", do))
     if len(features) < 1:
         raise TaskError(expected(f"at least 1 example in {X_name}", f"shape {features.shape}"))
@@ -178,17 +189,51 @@ def _examples(part: str, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Arr
     return _finite(X_name, features), _finite(y_name, labels)
 
 
+def _one_hot(labels: npt.NDArray[Any]) -> bool:
+    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
+
+
 def _numeric(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise TaskError(expected(f"{name} without masked entries", "a masked array", "fill them"))
+        do = f"pass {name}.filled(0), or another value in place of 0"
+        raise TaskError(expected(f"{name} without masked entries", "a masked array", do))
+    # SciPy's sparse matrices and arrays: NumPy would make one object of them.
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        got = f"a sparse {type(values).__name__}"
+        raise TaskError(expected(f"{name} to be a dense array", got, f"pass {name}.toarray()"))
     try:
         array = np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise TaskError(expected(f"{name} to be an array of numbers", error)) from None
+    except Exception as error:  # whatever the type's own way to become an array raises
+        got = str(error).split("\n")[0]
+        raise TaskError(expected(f"{name} to be an array of numbers", got)) from None
     if array.dtype.kind not in "biuf":
-        do = "convert it to float64"
-        raise TaskError(expected(f"{name} of a real numeric dtype", f"dtype {array.dtype}", do))
+        got = f"dtype {array.dtype}" if array.ndim else f"a {type(values).__name__}"
+        raise TaskError(expected(f"{name} of a real numeric dtype", got, _remedy(name, array)))
     return array
+
+
+def _remedy(name: str, array: npt.NDArray[Any]) -> str:
+    """How to make numbers of an array of another dtype, in words that work when followed."""
+    if array.dtype.kind == "c":
+        return "give real and imaginary parts as columns of their own"
+    if array.dtype.kind in "mM":
+        return f"pass {name}.astype('int64')"
+    if array.ndim == 0 or array.dtype.kind not in "OUST":
+        return ""
+    if array.size and _all_numbers(array):
+        return f"pass np.asarray({name}, dtype=float)"
+    if name.startswith("y"):
+        return f"number the classes with metric='accuracy': {NUMBERING}"
+    frame = f"pandas.get_dummies(pandas.DataFrame({name}), dtype=float)"
+    return f"make a column of 0 and 1 of each text, with all parts at once: {frame}"
+
+
+def _all_numbers(array: npt.NDArray[Any]) -> bool:
+    try:
+        np.asarray(array, dtype=float)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _finite(name: str, array: npt.NDArray[Any]) -> Array:
@@ -231,6 +276,14 @@ def _classes(metric: str, classes: int | None, labels: dict[str, Array], feature
         if top >= MAX_FEATURES:
             raise TaskError(expected(f"at most {MAX_FEATURES} classes", f"the label {top:g}"))
         classes = max(2, int(top) + 1)
+        both = np.concatenate([labels["y_train"], labels["y_valid"]])
+        counts = np.bincount(both.astype(np.intp), minlength=int(top) + 1)
+        # Labels of 1 alone are those of two classes, like labels of 0 alone.
+        if top > 1 and not counts.all():
+            absent = int(np.argmin(counts))
+            what = f"every label from 0 to {int(top)} in y_train or y_valid for metric 'accuracy'"
+            do = f"number the classes: {NUMBERING}; or give classes={classes}"
+            raise TaskError(expected(what, f"no label {absent}", do))
         if "y_test" in labels and labels["y_test"].max() >= classes:
             got = f"{labels['y_test'].max():g}"
             raise TaskError(expected(f"labels 0 to {classes - 1} in y_test", got, "give classes"))

@@ -245,7 +245,7 @@ def test_the_short_run_takes_what_examples_there_are():
         ("tasks.search.features=[]", "tasks.search.features: expected a whole number from 1 to 40"),
         ("tasks.search.features=[4, 'x']", "or a list of them, got [4, 'x']"),
         ("tasks.search.features=true", "tasks.search.features: expected a whole number"),
-        ("tasks.search.metric=accuracy", "tasks.search: expected metric 'rmse' with 'linear'"),
+        ("tasks.search.metric=accuracy", "tasks.search: expected metric 'rmse' for 'linear'"),
         ("tasks.select={task = 'digits'}", "tasks.select: expected the same metric as in "
          "tasks.search (rmse), got accuracy"),
         ("tasks.select={task = 'x.npz', metric = 'accuracy'}", "tasks.select: expected the same m"),

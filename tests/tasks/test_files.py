@@ -50,7 +50,7 @@ def test_first_so_many(tmp_path):
         ({"train": 7}, "at most 6 train examples of"),
         ({"valid": 5}, "at most 4 valid examples of"),
         ({"features": 4}, "features 3, as many as"),
-        ({"count": 2}, "used exactly as given, got count 2"),
+        ({"count": 2}, "which is used exactly as given, got 2"),
         ({"first": 1}, "used exactly as given"),
         ({"target": "y"}, "no target for"),
         ({"metric": "accuracy"}, "labels 0 to C-1 in y_train"),

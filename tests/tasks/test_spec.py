@@ -69,7 +69,10 @@ def test_home_folder():
         ("digits:rwa", "did you mean 'raw'?"),
         ("digits:3,8:raw", "write digits:raw:3,8"),
         ("digits:raw:3,8:1", "expected digits"),
-        ("table.xlsx", "a file ending in .npz, .csv or .parquet, got 'table.xlsx'"),
+        (
+            "table.xlsx",
+            "a file ending in .npz, .csv, .tsv, .csv.gz, .tsv.gz or .parquet, got 'table.xlsx'",
+        ),
         ("folder/x", "a file ending in .npz"),
     ],
 )

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from azc.errors import TaskError
 from azc.tasks import Task
+from azc.tasks.task import NUMBERING
 
 
 def arrays(n=6, m=4, features=3):
@@ -22,6 +23,23 @@ def arrays(n=6, m=4, features=3):
 def binary(n=6, m=4, features=3):
     X, _, V, _ = arrays(n, m, features)
     return X, np.arange(n) % 2, V, np.arange(m) % 2
+
+
+def follow(message, y_train, y_valid):
+    """The labels that the advice to number classes makes."""
+    assert NUMBERING in message
+    names = np.unique(np.concatenate([y_train, y_valid]))
+    return np.searchsorted(names, y_train), np.searchsorted(names, y_valid)
+
+
+class Frame:
+    """As a data frame becomes an array."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype=dtype)
 
 
 class TestFields:
@@ -143,6 +161,33 @@ class TestClasses:
         with pytest.raises(TaskError, match=r"labels 0 to 1 in y_valid .* got 2 in row 3"):
             Task(X, y, V, [0, 1, 0, 2], metric="accuracy", classes=2)
 
+    @pytest.mark.parametrize(
+        ("train", "valid", "absent"),
+        [
+            ([1, 2, 1, 2, 1, 2], [1, 2, 1, 2], 0),
+            ([2] * 6, [2] * 4, 0),
+            ([0, 2, 0, 2, 0, 2], [0, 0, 2, 2], 1),
+            ([0, 1, 0, 1, 0, 1], [0, 1, 0, 3], 2),
+        ],
+    )
+    def test_a_class_that_is_nowhere(self, train, valid, absent):
+        X, _, V, _ = arrays(features=5)
+        with pytest.raises(TaskError) as caught:
+            Task(X, train, V, valid, metric="accuracy")
+        message = str(caught.value)
+        assert f"every label from 0 to {max(train + valid)} in y_train or y_valid" in message
+        assert f"got no label {absent}; number the classes: names = np.unique" in message
+        # What is advised works.
+        y = follow(message, train, valid)
+        classes = max(2, len({*train, *valid}))
+        assert Task(X, y[0], V, y[1], metric="accuracy").classes == classes
+        given = max(2, max(train + valid) + 1)
+        assert Task(X, train, V, valid, metric="accuracy", classes=given).classes == given
+
+    def test_one_of_two_classes(self):
+        X, _, V, _ = arrays()
+        assert Task(X, np.ones(6), V, np.ones(4), metric="accuracy").classes == 2
+
     def test_label_in_test_part_only(self):
         with pytest.raises(TaskError, match=r"labels 0 to 1 in y_test, got 2; give classes"):
             Task(*binary(), metric="accuracy", X_test=np.ones((1, 3)), y_test=[2])
@@ -165,7 +210,7 @@ class TestShapes:
             ({"X_train": np.zeros((2, 3, 1))}, r"X_train of shape \(n, F\), got shape \(2, 3, 1\)"),
             (
                 {"y_train": np.zeros((6, 1))},
-                r"y_train of shape \(n,\), got shape \(6, 1\); pass y_t",
+                r"y_train of shape \(n,\), got shape \(6, 1\); pass np\.r",
             ),
             ({"y_valid": 0.0}, r"y_valid of shape \(n,\), got shape \(\)"),
             ({"y_train": np.zeros(5)}, r"y_train of shape \(6,\) .* got shape \(5,\)"),
@@ -192,6 +237,68 @@ class TestShapes:
         X, y, V, z = arrays()
         with pytest.raises(TaskError, match="masked"):
             Task(np.ma.masked_less(X, 0), y, V, z)
+
+    @pytest.mark.parametrize("form", ["csr_matrix", "coo_array", "csc_array"])
+    def test_sparse(self, form):
+        sparse = pytest.importorskip("scipy.sparse")
+        X, y, V, z = arrays()
+        matrix = getattr(sparse, form)(X)
+        with pytest.raises(
+            TaskError, match=rf"X_train to be a dense array, .* {form}; pass X_train\.toarray\(\)"
+        ):
+            Task(matrix, y, V, z)
+        assert Task(matrix.toarray(), y, V, z).X_train.tobytes() == X.tobytes()
+
+    @pytest.mark.parametrize("kind", [np.array, Frame, list])
+    def test_one_column_of_labels(self, kind):
+        X, y, V, z = arrays()
+        column = kind(y[:, None].tolist())
+        with pytest.raises(TaskError, match=r"got shape \(6, 1\); pass np\.ravel\(y_train\)"):
+            Task(X, column, V, z)
+        assert Task(X, np.ravel(column), V, z).y_train.tobytes() == y.tobytes()
+
+    def test_one_hot_labels(self):
+        X, y, V, z = binary()
+        with pytest.raises(TaskError, match=r"pass np\.argmax\(y_train, axis=1\)"):
+            Task(X, np.eye(2)[y], V, z, metric="accuracy")
+
+    @pytest.mark.parametrize("dtype", [str, object, "S3"])
+    def test_labels_that_are_texts(self, dtype):
+        X, _, V, _ = arrays()
+        train = np.array(["no", "yes", "no", "yes", "no", "no"]).astype(dtype)
+        valid = np.array(["yes", "no", "yes", "no"]).astype(dtype)
+        with pytest.raises(TaskError, match="metric='accuracy': names = ") as caught:
+            Task(X, train, V, valid)
+        y, z = follow(str(caught.value), train, valid)
+        assert Task(X, y, V, z, metric="accuracy").y_train.tolist() == [0, 1, 0, 1, 0, 0]
+
+    @pytest.mark.parametrize("dtype", [str, object])
+    def test_numbers_of_another_type(self, dtype):
+        X, y, V, z = arrays()
+        with pytest.raises(TaskError, match=r"pass np\.asarray\(X_train, dtype=float\)"):
+            Task(X.astype(dtype), y, V, z)
+        Task(np.asarray(X.astype(dtype), dtype=float), y, V, z)
+
+    def test_features_that_are_texts(self):
+        X, y, V, z = arrays()
+        mixed = X.astype(object)
+        mixed[:, 1] = "red"
+        with pytest.raises(TaskError, match=r"pandas\.get_dummies\(pandas\.DataFrame\(X_train\)"):
+            Task(mixed, y, V, z)
+
+    def test_one_feature(self):
+        X, y, V, z = arrays(features=1)
+        with pytest.raises(TaskError, match=r"pass np\.reshape\(X_train, \(-1, 1\)\)"):
+            Task(X[:, 0], y, V, z)
+
+    def test_an_array_that_cannot_be_made(self):
+        class Odd:
+            def __array__(self, dtype=None, copy=None):
+                raise RuntimeError("call detach() first")
+
+        _, y, V, z = arrays()
+        with pytest.raises(TaskError, match=r"an array of numbers, got call detach\(\) first"):
+            Task(Odd(), y, V, z)
 
     @pytest.mark.parametrize("name", ["", 3])
     def test_bad_name(self, name):

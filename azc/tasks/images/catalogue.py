@@ -14,7 +14,8 @@ class ImageSet:
 
     `pair` and `all` are the default (train, valid, test) numbers of examples of a task with two
     classes and with all of them. Examples come from the first `pool` training images of a class.
-    `folders` are the sub-folders of the data folder that may hold the `files`.
+    `folders` are the sub-folders of the data folder that may hold the `files`, and the
+    `test_files`, of the set's own test images.
     """
 
     name: str
@@ -27,10 +28,12 @@ class ImageSet:
     folders: tuple[str, ...]
     files: tuple[str, ...]
     page: str
+    test_files: tuple[str, ...] = ()
 
 
 _PAPER = (8000, 1000, 1000)
 _IDX = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+_IDX_TEST = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
 IMAGE_SETS: dict[str, ImageSet] = {
     found.name: found
@@ -59,6 +62,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
             folders=("mnist", "MNIST", "MNIST/raw"),
             files=_IDX,
             page="THE MNIST DATABASE of handwritten digits, yann.lecun.com/exdb/mnist",
+            test_files=_IDX_TEST,
         ),
         ImageSet(
             name="fashion-mnist",
@@ -71,6 +75,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
             folders=("fashion-mnist", "fashion_mnist", "FashionMNIST", "FashionMNIST/raw"),
             files=_IDX,
             page="Fashion-MNIST, github.com/zalandoresearch/fashion-mnist",
+            test_files=_IDX_TEST,
         ),
         ImageSet(
             name="cifar10",
@@ -83,6 +88,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
             folders=("cifar10", "cifar-10", "cifar-10-binary", "CIFAR10"),
             files=("cifar-10-binary.tar.gz", "cifar-10-batches-bin/data_batch_1.bin … 5.bin"),
             page="The CIFAR-10 dataset, binary version, www.cs.toronto.edu/~kriz/cifar.html",
+            test_files=("cifar-10-binary.tar.gz", "cifar-10-batches-bin/test_batch.bin"),
         ),
         ImageSet(
             name="svhn",
@@ -96,6 +102,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
             files=("train_32x32.mat",),
             page="The Street View House Numbers (SVHN) Dataset, format 2, "
             "ufldl.stanford.edu/housenumbers",
+            test_files=("test_32x32.mat",),
         ),
         ImageSet(
             name="imagenet32",
@@ -109,6 +116,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
             folders=("imagenet32", "Imagenet32", "Imagenet32_train_npz", "Imagenet32_train"),
             files=("Imagenet32_train_npz.zip", "train_data_batch_1.npz … 10.npz"),
             page="Downsampled ImageNet datasets, 32x32, npz format, image-net.org/download-images",
+            test_files=("Imagenet32_val_npz.zip", "val_data.npz"),
         ),
     )
 }

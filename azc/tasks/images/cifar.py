@@ -1,4 +1,5 @@
-"""CIFAR-10, binary version: five files of 10,000 records, packed in a tar archive or not.
+"""CIFAR-10, binary version: five files of 10,000 records, and one of the test images, packed in a
+tar archive or not. The versions for Python and MATLAB are pickles and not read.
 
 record   label, 1 byte | 1024 red | 1024 green | 1024 blue
 """
@@ -16,11 +17,12 @@ import numpy.typing as npt
 
 from azc.errors import TaskError, expected
 from azc.tasks.images.layout import Images, as_images, first_file
-from azc.tasks.reading import decompressed, reading
+from azc.tasks.reading import decompressed, reading, refuse_page
 
 __all__ = ["load", "locate"]
 
 _BATCHES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
+_TEST = ("test_batch.bin",)
 _INNER = "cifar-10-batches-bin"
 _ARCHIVES = tuple(f"cifar-10-binary.{end}" for end in ("tar.gz", "tgz", "tar.xz", "tar"))
 _PICKLED = ("cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1", "data_batch_1")
@@ -29,17 +31,19 @@ _RECORD, _MOST = 3073, 10_000
 _UNPACKED, _MEMBERS = 256 << 20, 1000
 
 
-def locate(folders: Sequence[Path]) -> list[Path]:
-    """The five batches, or the archive alone; empty if there is neither."""
+def locate(folders: Sequence[Path], test: bool = False) -> list[Path]:
+    """The five batches or that of the test images, or the archive alone; empty if there is
+    neither."""
+    names = _TEST if test else _BATCHES
     incomplete: list[tuple[Path, list[str]]] = []
     for folder in folders:
         for place in (folder, folder / _INNER):
-            paths = [first_file([place], [name]) for name in _BATCHES]
+            paths = [first_file([place], [name]) for name in names]
             found = [path for path in paths if path is not None]
-            if len(found) == len(_BATCHES):
+            if len(found) == len(names):
                 return found
             if found:
-                missing = [n for n, path in zip(_BATCHES, paths, strict=True) if path is None]
+                missing = [n for n, path in zip(names, paths, strict=True) if path is None]
                 incomplete.append((place, missing))
         archive = first_file([folder], _ARCHIVES)
         if archive:
@@ -53,9 +57,13 @@ def locate(folders: Sequence[Path]) -> list[Path]:
     return []
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
-    """Five blocks: (n, 3072) uint8 and (n,) int64."""
-    batches = _from_archive(paths[0]) if len(paths) == 1 else map(_from_file, paths)
+def load(
+    name: str, paths: Sequence[Path], wanted: frozenset[int] | None, test: bool = False
+) -> Iterator[Images]:
+    """Five blocks, one of the test images: (n, 3072) uint8 and (n,) int64."""
+    names = _TEST if test else _BATCHES
+    packed = paths[0].name in _ARCHIVES
+    batches = _from_archive(paths[0], names) if packed else map(_from_file, paths)
     for records in batches:
         yield as_images(records[:, 1:], records[:, 0])
 
@@ -65,7 +73,7 @@ def _from_file(path: Path) -> npt.NDArray[np.uint8]:
         return _batch(stream, path)
 
 
-def _from_archive(path: Path) -> list[npt.NDArray[np.uint8]]:
+def _from_archive(path: Path, names: Sequence[str]) -> list[npt.NDArray[np.uint8]]:
     found: dict[str, npt.NDArray[np.uint8]] = {}
     with (
         reading(path, "a tar archive of CIFAR-10, binary version"),
@@ -74,24 +82,25 @@ def _from_archive(path: Path) -> list[npt.NDArray[np.uint8]]:
     ):
         for number, member in enumerate(archive):
             base = posixpath.basename(member.name)
-            if base in _BATCHES and base not in found and member.isreg():
+            if base in names and base not in found and member.isreg():
                 content = archive.extractfile(member)
                 if content is not None:
                     found[base] = _batch(content, path / base)
-            if len(found) == len(_BATCHES) or number > _MEMBERS:
+            if len(found) == len(names) or number > _MEMBERS:
                 break
-        missing = [base for base in _BATCHES if base not in found]
+        missing = [base for base in names if base not in found]
         if missing:
             raise TaskError(expected(f"{', '.join(missing)} in {path}", "no such members"))
         # The checksum of a packed archive comes last.
         while stream.read(1 << 20):
             pass
-    return [found[base] for base in _BATCHES]
+    return [found[base] for base in names]
 
 
 def _batch(stream: IO[bytes], path: Path) -> npt.NDArray[np.uint8]:
     """(n, 3073) uint8 records of one batch file."""
     data = stream.read(_MOST * _RECORD + 1)
+    refuse_page(path, data)
     count, rest = divmod(len(data), _RECORD)
     if rest or not 1 <= count <= _MOST:
         what = f"1 to {_MOST:,} records of {_RECORD} bytes in {path}"

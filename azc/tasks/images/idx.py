@@ -21,34 +21,46 @@ __all__ = ["load", "locate"]
 _SIDE, _MOST = 28, 60_000
 # Both sets use the same file names; the first labels of the official files tell them apart.
 _FIRST_LABELS = {
-    "mnist": bytes((5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5)),
-    "fashion-mnist": bytes((9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9)),
+    "mnist": {
+        "train": bytes((5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5)),
+        "t10k": bytes((7, 2, 1, 0, 4, 1, 4, 9, 5, 9, 0, 6)),
+    },
+    "fashion-mnist": {
+        "train": bytes((9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9)),
+        "t10k": bytes((9, 2, 1, 1, 6, 1, 4, 6, 5, 7, 4, 5)),
+    },
 }
 
 
-def _names(part: str, dimensions: int) -> list[str]:
-    stems = (f"train-{part}-idx{dimensions}-ubyte", f"train-{part}.idx{dimensions}-ubyte")
-    return [f"{stem}{suffix}" for stem in stems for suffix in ("", ".gz")]
+def _names(side: str, part: str, dimensions: int) -> list[str]:
+    stems = (f"{side}-{part}-idx{dimensions}-ubyte", f"{side}-{part}.idx{dimensions}-ubyte")
+    plain = [f"{stem}{suffix}" for stem in stems for suffix in ("", ".gz")]
+    # Some archives unpack to a folder for each file, which has the file's name or its like.
+    return plain + [f"{folder}/{name}" for folder in stems for name in plain]
 
 
-def locate(folders: Sequence[Path]) -> list[Path]:
+def locate(folders: Sequence[Path], test: bool = False) -> list[Path]:
     """[images, labels] of the first folder that has both; empty if none has either."""
+    side = "t10k" if test else "train"
+    of_images, of_labels = _names(side, "images", 3), _names(side, "labels", 1)
     alone: list[tuple[Path, str]] = []
     for folder in folders:
-        images = first_file([folder], _names("images", 3))
-        labels = first_file([folder], _names("labels", 1))
+        images = first_file([folder], of_images)
+        labels = first_file([folder], of_labels)
         if images and labels:
             return [images, labels]
         if images:
-            alone.append((images, _names("labels", 1)[1]))
+            alone.append((images, of_labels[1]))
         if labels:
-            alone.append((labels, _names("images", 3)[1]))
+            alone.append((labels, of_images[1]))
     for path, other in alone:
         raise TaskError(expected(f"{other} beside {path}", "no such file"))
     return []
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
+def load(
+    name: str, paths: Sequence[Path], wanted: frozenset[int] | None, test: bool = False
+) -> Iterator[Images]:
     """One block: (n, 784) uint8 and (n,) int64."""
     images_path, labels_path = paths
     images = _read(images_path, 3)
@@ -58,7 +70,8 @@ def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Ite
         raise TaskError(expected(what, f"{len(labels):,}"))
     if labels.max(initial=0) > 9:
         raise TaskError(expected(f"labels 0 to 9 in {labels_path}", int(labels.max())))
-    for other, first in _FIRST_LABELS.items():
+    for other, firsts in _FIRST_LABELS.items():
+        first = firsts["t10k" if test else "train"]
         if other != name and labels[: len(first)].tobytes() == first:
             do = f"put each set into a folder of its own, {name}/ and {other}/"
             raise TaskError(expected(f"{labels_path} to belong to {name}", f"that of {other}", do))

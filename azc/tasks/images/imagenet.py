@@ -1,4 +1,5 @@
-"""ImageNet downsampled to 32 x 32, npz format: ten batches, packed in one zip archive or not.
+"""ImageNet downsampled to 32 x 32, npz format: ten batches, and one of the validation images, which
+serve as test images, packed in a zip archive each time or not.
 
 A batch has data (n, 3072) uint8 and labels (n,) from 1 to 1000; class k here is label k + 1.
 """
@@ -17,41 +18,47 @@ import numpy as np
 
 from azc.errors import TaskError, expected
 from azc.tasks.images.layout import Images, as_images, first_file
-from azc.tasks.reading import read_npz, reading
+from azc.tasks.reading import read_npz, reading, refuse_page
 
 __all__ = ["load", "locate"]
 
 _ARCHIVE = "Imagenet32_train_npz.zip"
 _BATCHES = tuple(f"train_data_batch_{number}.npz" for number in range(1, 11))
+_TEST_ARCHIVE, _TEST = "Imagenet32_val_npz.zip", ("val_data.npz",)
 _PICKLED = ("Imagenet32_train.zip", "train_data_batch_1")
 _CLASSES, _PIXELS, _MOST = 1000, 3072, 130_000
 _BATCH_BYTES = _MOST * (_PIXELS + 8 + 8)
 
 
-def locate(folders: Sequence[Path]) -> list[Path]:
-    """The ten batches, or the archive alone; empty if there is neither."""
+def locate(folders: Sequence[Path], test: bool = False) -> list[Path]:
+    """The ten batches or that of the test images, or the archive alone; empty if there is
+    neither."""
+    names, packed = (_TEST, _TEST_ARCHIVE) if test else (_BATCHES, _ARCHIVE)
     for folder in folders:
-        for place in (folder, folder / "Imagenet32_train_npz"):
-            paths = [first_file([place], [name]) for name in _BATCHES]
+        for place in (folder, folder / packed.removesuffix(".zip")):
+            paths = [first_file([place], [name]) for name in names]
             found = [path for path in paths if path is not None]
-            if len(found) == len(_BATCHES):
+            if len(found) == len(names):
                 return found
             if found:
-                missing = [n for n, path in zip(_BATCHES, paths, strict=True) if path is None]
+                missing = [n for n, path in zip(names, paths, strict=True) if path is None]
                 raise TaskError(expected(f"{', '.join(missing)} in {place}", "only the others"))
-        archive = first_file([folder], [_ARCHIVE])
+        archive = first_file([folder], [packed])
         if archive:
             return [archive]
-    pickled = first_file(folders, _PICKLED)
+    pickled = first_file(folders, () if test else _PICKLED)
     if pickled:
         do = "it holds Python pickles, which are never loaded; take the npz format"
         raise TaskError(expected(_ARCHIVE, pickled, do))
     return []
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
-    """Ten blocks with the images of the `wanted` classes: (n, 3072) uint8 and (n,) int64."""
-    for path, file in _batches(paths):
+def load(
+    name: str, paths: Sequence[Path], wanted: frozenset[int] | None, test: bool = False
+) -> Iterator[Images]:
+    """Ten blocks, or the one of the test images, with the images of the `wanted` classes:
+    (n, 3072) uint8 and (n,) int64."""
+    for path, file in _batches(paths, _TEST if test else _BATCHES):
         limit = 8 * _MOST * (_PIXELS + 1)
         arrays = read_npz(file, path, {"labels": 1, "data": 2}, limit)
         data, numbers = arrays["data"], arrays["labels"]
@@ -72,20 +79,24 @@ def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Ite
         yield as_images(data, numbers)
 
 
-def _batches(paths: Sequence[Path]) -> Iterator[tuple[Path, Path | IO[bytes]]]:
+def _batches(
+    paths: Sequence[Path], names: Sequence[str]
+) -> Iterator[tuple[Path, Path | IO[bytes]]]:
     """(path for messages, file or stream to read) of each batch in order."""
-    if len(paths) > 1:
+    if paths[0].suffix != ".zip":
         yield from ((path, path) for path in paths)
         return
     path = paths[0]
+    with reading(path, "a zip archive"), path.open("rb") as file:
+        refuse_page(path, file.read(512))
     with ExitStack() as stack:
-        stack.enter_context(reading(path, "a zip archive of the ten batches"))
+        stack.enter_context(reading(path, f"a zip archive of {names[0]} and its like"))
         archive = stack.enter_context(zipfile.ZipFile(path))
         members = {posixpath.basename(info.filename): info for info in archive.infolist()}
-        missing = [name for name in _BATCHES if name not in members]
+        missing = [name for name in names if name not in members]
         if missing:
             raise TaskError(expected(f"{', '.join(missing)} in {path}", "no such members"))
-        for name in _BATCHES:
+        for name in names:
             info = members[name]
             stored = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
             if info.flag_bits & 1 or not stored:

@@ -1,8 +1,9 @@
 """What the readers of image sets share: where files may lie, and what a reader gives.
 
-A reader is a module with two functions. ``locate(folders)`` finds its files; ``load(name, paths,
-wanted)`` yields their images in official order, block by block, so that a set larger than memory
-can be sifted. A reader may leave out images of classes that are not `wanted` (None: all are).
+A reader is a module with two functions. ``locate(folders, test)`` finds its files, those of the
+training images or of the official `test` images; ``load(name, paths, wanted, test)`` yields their
+images in official order, block by block, so that a set larger than memory can be sifted. A reader
+may leave out images of classes that are not `wanted` (None: all are).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 __all__ = ["Images", "as_images", "first_file"]
 
-# (n, pixels) uint8 and (n,) int64 labels from 0, in the order of the official training files.
+# (n, pixels) uint8 and (n,) int64 labels from 0, in the order of the official files.
 # Colour images are flattened channel by channel, each channel row by row.
 Images: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 

@@ -1,6 +1,7 @@
-"""SVHN, format 2: ``train_32x32.mat``, a MATLAB 5 file with X (32, 32, 3, n) and y (n, 1).
+"""SVHN, format 2: ``train_32x32.mat`` and ``test_32x32.mat``, MATLAB 5 files with X (32, 32, 3, n)
+and y (n, 1).
 
-Read here rather than by a general reader, so that no more is unpacked than those two arrays have.
+@@SCIPY@@
 
     file      128 bytes of header (the last two IM: little-endian), then elements
     element   type, 32 bits | size, 32 bits | size bytes, padded to 8
@@ -23,11 +24,11 @@ import numpy.typing as npt
 
 from azc.errors import TaskError, expected
 from azc.tasks.images.layout import Images, as_images, first_file
-from azc.tasks.reading import read_exactly, reading
+from azc.tasks.reading import read_exactly, reading, refuse_page
 
 __all__ = ["load", "locate"]
 
-_FILE = "train_32x32.mat"
+_FILE, _TEST_FILE = "train_32x32.mat", "test_32x32.mat"
 _MOST = 73_257
 _MATRIX, _PACKED = 14, 15
 _ENTRIES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8"}
@@ -37,13 +38,15 @@ _COMPLEX = 0x800
 _CHUNK = 1 << 16
 
 
-def locate(folders: Sequence[Path]) -> list[Path]:
-    """[the training file], or empty."""
-    path = first_file(folders, [_FILE])
+def locate(folders: Sequence[Path], test: bool = False) -> list[Path]:
+    """[the training or the test file], or empty."""
+    path = first_file(folders, [_TEST_FILE if test else _FILE])
     return [path] if path else []
 
 
-def load(name: str, paths: Sequence[Path], wanted: frozenset[int] | None) -> Iterator[Images]:
+def load(
+    name: str, paths: Sequence[Path], wanted: frozenset[int] | None, test: bool = False
+) -> Iterator[Images]:
     """One block: (n, 3072) uint8 and (n,) int64, where the file's label 10 is 0."""
     path = paths[0]
     with reading(path, "the MATLAB 5 file of SVHN"), path.open("rb") as file:
@@ -91,9 +94,10 @@ def _arrays(file: IO[bytes], path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays X and y, whichever are there."""
     header = read_exactly(file, 128, path, "header")
     mark = header[126:128]
+    refuse_page(path, header)
     if not header.startswith(b"MATLAB 5.0") or mark not in (b"IM", b"MI"):
         got = f"a file that starts with {header[:10]!r}"
-        raise TaskError(expected(f"{path} to be a MATLAB 5 file", got, f"get {_FILE} again"))
+        raise TaskError(expected(f"{path} to be a MATLAB 5 file", got, f"get {path.name} again"))
     length = path.stat().st_size
     order = "<" if mark == b"IM" else ">"
     found: dict[str, npt.NDArray[Any]] = {}

@@ -153,7 +153,7 @@ class TestDamaged:
         assert "damaged" in refusal(tmp_path)
 
     def test_not_an_archive(self, tmp_path):
-        write_tar(tmp_path, b"<html>404</html>" * 100)
+        write_tar(tmp_path, b"404 not found\n" * 100)
         assert "to be a tar archive of CIFAR-10" in refusal(tmp_path)
 
     def test_missing_member(self, tmp_path):

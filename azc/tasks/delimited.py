@@ -1,0 +1,160 @@
+"""Tables as text: .csv and .tsv, packed or not, of any separator and encoding."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from azc.errors import TaskError, expected
+from azc.tasks.reading import decompressed, memory_limit, reading
+from azc.tasks.tables import MISSING, Columns, Table, choose_columns, number, refuse_entry
+from azc.tasks.task import Array
+
+__all__ = ["read_delimited"]
+
+_CHUNK = 8192
+_WHAT = "a CSV file"
+
+
+def read_delimited(
+    path: Path,
+    target: str | None,
+    drop: Sequence[str],
+    gaps: bool,
+    separator: str | None,
+    encoding: str | None,
+) -> Table:
+    mark = _separator(path, separator)
+    # Spreadsheets put a byte order mark before UTF-8.
+    codec = _codec(encoding) if encoding is not None else "utf-8-sig"
+    with (
+        reading(path, _WHAT),
+        decompressed(path, memory_limit() // 4, "use fewer rows") as stream,
+    ):
+        if (first := stream.peek(4)[:4]).startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+            got = "a spreadsheet or archive"
+            raise TaskError(expected(f"{path} to be {_WHAT}", got, "save the sheet as CSV"))
+        try:
+            text = io.TextIOWrapper(stream, encoding=codec, newline="")
+            lines = csv.reader(text, strict=True, delimiter=mark)
+            return _parse(path, lines, target, drop, gaps, mark)
+        except (UnicodeError, csv.Error) as error:
+            do = "save it as UTF-8, or give its encoding, such as latin-1"
+            if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+                do = "give encoding utf-16"
+            if isinstance(error, csv.Error):
+                do = "quotes around an entry must be closed; another separator may be needed"
+            raise TaskError(expected(f"{path} to be {_WHAT}", error, do)) from None
+
+
+def _separator(path: Path, given: str | None) -> str:
+    if given is None:
+        return "\t" if ".tsv" in path.suffixes[-2:] or ".TSV" in path.suffixes[-2:] else ","
+    mark = "\t" if given in ("tab", "\\t") else given
+    if len(mark) != 1 or mark in '"\r\n\0':
+        raise TaskError(expected("separator to be one character, or tab", repr(given)))
+    return mark
+
+
+def _codec(encoding: str) -> str:
+    try:
+        found = codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        found = None
+    if found is None or not getattr(found, "_is_text_encoding", True):
+        do = "such as utf-8, latin-1, cp1252 or utf-16"
+        raise TaskError(expected("encoding to be one that Python knows", repr(encoding), do))
+    return "utf-8-sig" if found.name == "utf-8" else found.name
+
+
+def _parse(
+    path: Path,
+    lines: Iterator[list[str]],
+    target: str | None,
+    drop: Sequence[str],
+    gaps: bool,
+    mark: str,
+) -> Table:
+    names = next(lines, None)
+    if not names:
+        raise TaskError(expected(f"a header line in {path}", "an empty line or file"))
+    if all(number(name) is not None for name in names):
+        do = "put the columns' names into the first line"
+        raise TaskError(expected(f"a header line in {path}", f"numbers ({names[0]}, …)", do))
+    if len(names) == 1 and (others := [other for other in ",;\t|" if other in names[0]]):
+        what = f"columns separated by {_named(mark)} in {path}"
+        do = f"give separator {_named(others[0])}"
+        raise TaskError(expected(what, repr(names[0][:40]), do))
+    columns = choose_columns(path, names, target, drop)
+    blocks: list[Array] = []
+    texts: list[str] = []
+    rows = (line for line in lines if line)
+    start = 0
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        for row, line in enumerate(chunk, start):
+            if len(line) != len(names):
+                what = f"{len(names)} entries in row {row} of {path}"
+                raise TaskError(expected(what, len(line)))
+        texts += [line[columns.label].strip() for line in chunk]
+        blocks.append(_floats(path, names, columns, chunk, start, gaps))
+        start += len(chunk)
+    if not blocks:
+        raise TaskError(expected(f"rows below the header of {path}", "none"))
+    parsed = [number(text) for text in texts]
+    numbers = [found for found in parsed if found is not None]
+    complete = len(numbers) == len(texts)
+    return Table(
+        path,
+        names[columns.label],
+        tuple(names[i] for i in columns.features),
+        np.concatenate(blocks),
+        np.array(texts),
+        np.array(numbers) if complete else None,
+        # Mostly numbers: the others are slips or missing values, unless classes are asked for.
+        is_class=2 * len(numbers) <= len(texts),
+    )
+
+
+def _named(mark: str) -> str:
+    return {",": "commas", "\t": "tab"}.get(mark, repr(mark))
+
+
+def _floats(
+    path: Path,
+    names: Sequence[str],
+    columns: Columns,
+    chunk: list[list[str]],
+    start: int,
+    gaps: bool,
+) -> Array:
+    """(rows, F) numbers of a chunk of lines, whose first row is `start`; NaN for `gaps`."""
+    features = columns.features
+    try:
+        block = np.array([[float(line[i]) for i in features] for line in chunk])
+        if np.isfinite(block).all() and not any("_" in line[i] for line in chunk for i in features):
+            return block
+    except ValueError:
+        pass
+    block = np.empty((len(chunk), len(features)))
+    for row, line in enumerate(chunk, start):
+        for place, i in enumerate(features):
+            found = number(line[i])
+            missing = line[i].strip().lower() in MISSING
+            if found is None and not missing:
+                do = "encode it as numbers, or leave the column out with drop"
+                if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", line[i]):
+                    do = "write decimals with a point"
+                what = f"numbers in column {names[i]!r} of {path}"
+                raise TaskError(expected(what, f"{line[i]!r} in row {row}", do))
+            if not (missing and gaps) and (found is None or not math.isfinite(found)):
+                refuse_entry(path, names[i], row, line[i])
+            block[row - start, place] = math.nan if found is None else found
+    return block

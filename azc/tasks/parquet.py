@@ -1,0 +1,101 @@
+"""Tables in Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from azc.errors import TaskError, expected
+from azc.tasks.reading import memory_limit, reading, refuse_page
+from azc.tasks.tables import Table, choose_columns, refuse_entry
+
+__all__ = ["read_parquet"]
+
+
+def read_parquet(path: Path, target: str | None, drop: Sequence[str], gaps: bool) -> Table:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        do = "pip install 'azc[parquet]', or convert it to .csv"
+        raise TaskError(expected(f"pyarrow to read {path}", "no such package", do)) from None
+    try:
+        with reading(path, "a Parquet file"), path.open("rb") as start:
+            refuse_page(path, start.read(512))
+        with reading(path, "a Parquet file"), pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            names = list(schema.names)
+            columns = choose_columns(path, names, target, drop, _index_columns(schema))
+            rows = file.metadata.num_rows
+            if not rows:
+                raise TaskError(expected(f"rows in {path}", "none"))
+            used = [columns.label, *columns.features]
+            if 8 * rows * len(used) > memory_limit() // 2:
+                got = f"{rows:,} rows of {len(used)} columns"
+                raise TaskError(expected(f"{path} to fit in memory", got))
+            for i in columns.features:
+                if not _is_numeric(pa, schema.types[i]):
+                    do = "encode it as numbers, or leave the column out with drop"
+                    what = f"numbers in column {names[i]!r} of {path}"
+                    raise TaskError(expected(what, schema.types[i], do))
+            table = file.read(columns=[names[i] for i in used])
+            if len(table.column_names) < len(used):  # a name that reads as a path into a column
+                table = file.read()
+        values = _column(pa, path, names[columns.label], table.column(names[columns.label]))
+        X = np.empty((rows, len(columns.features)))
+        for place, i in enumerate(columns.features):
+            X[:, place] = _column(pa, path, names[i], table.column(names[i]), gaps)
+    except pa.ArrowException as error:
+        got = str(error).split("\n")[0][:200]
+        raise TaskError(expected(f"{path} to be a Parquet file", got, "save it again")) from None
+    is_text = values.dtype.kind == "U"
+    return Table(
+        path,
+        names[columns.label],
+        tuple(names[i] for i in columns.features),
+        X,
+        values if is_text else None,
+        None if is_text else values,
+        is_class=is_text or pa.types.is_boolean(table.column(names[columns.label]).type),
+    )
+
+
+def _index_columns(schema: Any) -> list[str]:
+    """The columns that the writer, pandas, says are its index."""
+    try:
+        found = (schema.pandas_metadata or {}).get("index_columns", [])
+    except (ValueError, AttributeError):  # metadata that are no JSON, or no object
+        return []
+    # A range is kept as an object in place of a column.
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _is_numeric(pa: Any, kind: Any) -> bool:
+    is_a = pa.types
+    checks = (is_a.is_integer, is_a.is_floating, is_a.is_boolean, is_a.is_decimal)
+    return any(check(kind) for check in checks)
+
+
+def _column(pa: Any, path: Path, name: str, column: Any, gaps: bool = False) -> npt.NDArray[Any]:
+    """(n,) float64, or texts for a column of texts; nothing missing, or NaN for `gaps`."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if column.null_count and not gaps:
+        row = next(i for i, valid in enumerate(column.is_valid().to_pylist()) if not valid)
+        refuse_entry(path, name, row, None, "a number" if _is_numeric(pa, kind) else "a label")
+    if _is_numeric(pa, kind):
+        values: npt.NDArray[Any] = column.cast(pa.float64(), safe=False).to_numpy()
+        bad = np.isinf(values) if gaps else ~np.isfinite(values)
+        if bad.any():
+            row = int(np.argmax(bad))
+            refuse_entry(path, name, row, float(values[row]))
+        return values
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return np.array(column.to_pylist(), dtype=str)
+    do = "use numbers, booleans or texts"
+    raise TaskError(expected(f"numbers or texts in column {name!r} of {path}", kind, do))
