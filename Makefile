@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 comma := ,
 
 RUNTIME := setup.py $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch])) \
-	runtime/_core.pyx runtime/_search.pxi runtime/generate.py azc/ops/table.py azc/ops/model.py
+	runtime/_core.pyx runtime/_search.pxi runtime/generate.py runtime/tables.py azc/ops/table.py azc/ops/model.py
 
 # What pyproject.toml lists under a key, one a line.
 listed = $(BIN)/python -c 'import tomllib; \

@@ -1,5 +1,9 @@
 # The search below Python: what programs are drawn from, and islands. Included by _core.pyx.
 
+from collections import namedtuple
+
+from azc.runtime.tables import COUNTED
+
 from xxhash import xxh3_64
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -17,28 +21,6 @@ cdef extern from "draw.h" nogil:
     az_draws az_draws_of(uint64_t, uint64_t, uint32_t)
     uint64_t az_key(uint64_t, uint64_t)
 
-cdef extern from "space.h" nogil:
-    int AZ_MUTATIONS
-    ctypedef struct az_space:
-        int32_t addresses[4]
-        int32_t ops[3][65]
-        int32_t op_count[3]
-        int32_t least[3]
-        int32_t most[3]
-        int32_t first_size[3]
-        int32_t mutation[8]
-        int32_t mutations
-        int32_t start[3]
-        int32_t capacity
-    ctypedef struct az_candidate:
-        az_instruction *code
-        int32_t count[3]
-    void az_space_finish(az_space *)
-    void az_random_program(const az_space *, az_draws *, az_candidate *)
-    void az_empty_program(const az_space *, az_candidate *)
-    int az_mutate(const az_space *, az_draws *, az_candidate *)
-    void az_copy_candidate(const az_space *, az_candidate *, const az_candidate *)
-
 cdef extern from "canonical.h" nogil:
     ctypedef struct az_canonical:
         uint8_t *bytes
@@ -55,10 +37,38 @@ cdef extern from "canonical.h" nogil:
     uint64_t az_structure_hash(az_canonical *)
     int az_canonical_depends(az_canonical *, const az_address_map *, int64_t)
 
-cdef extern from "scores.h" nogil:
-    ctypedef struct az_scores:
+cdef extern from "space.h" nogil:
+    int AZ_MUTATIONS, AZ_ORIGINS
+    const char *const az_origins[1]
+    ctypedef struct az_mutation_info:
+        const char *name
+        int resizes
+    const az_mutation_info az_mutations[1]
+    ctypedef struct az_space:
+        int32_t addresses[4]
+        int32_t ops[3][65]
+        int32_t op_count[3]
+        int32_t least[3]
+        int32_t most[3]
+        int32_t first_size[3]
+        int32_t mutation[1]
+        int32_t mutations
+        int32_t start[3]
         int32_t capacity
-    int az_scores_new(az_scores *, int32_t)
+    ctypedef struct az_candidate:
+        az_instruction *code
+        int32_t count[3]
+    void az_space_finish(az_space *)
+    void az_random_program(const az_space *, az_draws *, az_candidate *)
+    void az_empty_program(const az_space *, az_candidate *)
+    ctypedef struct az_context:
+        int32_t others
+        az_canonical *canonical
+        const az_address_map *map
+        int64_t classes
+    int az_mutate(const az_space *, az_draws *, const az_context *, az_candidate *)
+    az_address_map az_space_map(const az_space *)
+    void az_copy_candidate(const az_space *, az_candidate *, const az_candidate *)
 
 cdef extern from "heat.h" nogil:
     int AZ_HEAT_SETS, AZ_HEAT_WAYS
@@ -82,24 +92,13 @@ cdef extern from "trial.h" nogil:
         az_lanes *lanes
         int count
     ctypedef struct az_trial:
-        int64_t classes, tasks, train, valid
-        az_settings settings
-        int median, level1, level2, hot
-        int64_t fec_train, fec_valid
-        uint32_t forget
-        uint64_t rounding
-        int64_t hurdle_train, hurdle_valid
-        double quantile
-        int32_t window
-        double op_cost[65]
-        double most_cost
+        int64_t classes, tasks
+        int32_t hot
         int timed
         az_layout interpreted, compiled
         const az_kernel_set *chunk_kernels
-        az_scores level[2]
         az_heat heat
-        int64_t ways[5]
-        int64_t steps, steps_run, steps_native
+        int64_t steps_run, steps_native
         int64_t stage[7]
 
 cdef extern from "lineage.h" nogil:
@@ -121,25 +120,26 @@ cdef extern from "island.h" nogil:
         int64_t birth
         int32_t ancestor
     ctypedef struct az_method:
-        int method, population, tournament, children, filter
-        double mutate_prob
-        int empty
-        az_candidate *seed
-        int seeds
-        uint64_t key
-        double target
-        int64_t most_steps, most_programs, patience, by
-        double by_fitness
+        int32_t method, population, tournament, children
+        az_candidate *start
+        int32_t starts
+    ctypedef struct az_method_info:
+        const char *name
+        int32_t least, most
+        int families
+    const az_method_info az_methods[1]
+    const int az_method_count
     ctypedef struct az_island:
         az_method method
         az_space space
         az_trial trial
         az_lineage lineage
         az_member *member
-        int32_t members, oldest
+        int32_t members
         az_member best
-        int64_t born, filtered, received, run
+        int64_t count[1]
         uint64_t identity
+    size_t az_island_bytes(const az_island *)
     int az_island_finish(az_island *)
     void az_island_free(az_island *)
     int az_island_run(az_island *, int64_t, int64_t)
@@ -148,7 +148,31 @@ cdef extern from "island.h" nogil:
     size_t az_island_save(const az_island *, uint8_t *)
     int az_island_load(az_island *, const uint8_t *, size_t)
 
+cdef extern from "settings.h" nogil:
+    ctypedef enum az_kind:
+        AZ_int32_t, AZ_int64_t, AZ_uint64_t, AZ_double
+    ctypedef struct az_setting:
+        const char *name
+        az_kind kind
+        size_t offset
+        int count, course
+    const az_setting az_setting_table[1]
+    const int az_setting_count
+    void *az_setting_of(const az_island *, const az_setting *)
+
 HASH_LEAST = AZ_HASH_LEAST
+
+MethodInfo = namedtuple("MethodInfo", ["name", "least", "most", "families"])
+MutationInfo = namedtuple("MutationInfo", ["name", "resizes"])
+METHODS = tuple(
+    MethodInfo(
+        az_methods[i].name.decode(), az_methods[i].least, az_methods[i].most,
+        bool(az_methods[i].families))
+    for i in range(az_method_count))
+MUTATIONS = tuple(
+    MutationInfo(az_mutations[i].name.decode(), bool(az_mutations[i].resizes))
+    for i in range(AZ_MUTATIONS))
+ORIGINS = tuple(az_origins[i].decode() for i in range(AZ_ORIGINS))
 
 
 def hash128(bytes data not None) -> int:
@@ -291,6 +315,8 @@ cdef class Space:
     """
 
     cdef az_space space
+    cdef az_address_map map
+    cdef az_canonical canonical
 
     def __cinit__(self, addresses, ops, least, most, first, mutations):
         for t in range(3):
@@ -311,6 +337,12 @@ cdef class Space:
                 raise ValueError("expected a kind of mutation")
             self.space.mutation[i] = number
         az_space_finish(&self.space)
+        self.map = az_space_map(&self.space)
+        if not az_canonical_new(&self.canonical, self.space.capacity, self.map.count):
+            raise MemoryError
+
+    def __dealloc__(self):
+        az_canonical_free(&self.canonical)
 
     @property
     def capacity(self) -> int:
@@ -326,14 +358,19 @@ cdef class Space:
         az_random_program(&self.space, &draws, &made)
         return pack_candidate(&self.space, &made)
 
-    def mutate(self, tuple packed not None, uint64_t seed, uint64_t candidate) -> tuple:
-        """(kind of mutation, the mutant, packed)."""
+    def mutate(
+        self, tuple packed not None, uint64_t seed, uint64_t candidate, int64_t classes=0
+    ) -> tuple:
+        """(kind of mutation, the mutant, packed), where there are no others to look at."""
         cdef az_draws draws = az_draws_of(az_key(seed, 0), candidate, 0)
         cdef az_candidate made
         cdef bytearray room = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
         made.code = <az_instruction *><char *>room
         unpack_candidate(&self.space, packed, &made)
-        kind = az_mutate(&self.space, &draws, &made)
+        cdef az_context alone
+        memset(&alone, 0, sizeof(alone))
+        alone.canonical, alone.map, alone.classes = &self.canonical, &self.map, classes
+        kind = az_mutate(&self.space, &draws, &alone, &made)
         return kind, pack_candidate(&self.space, &made)
 
 
@@ -356,12 +393,60 @@ cdef int lay_out(az_layout *layout, list blocks, int64_t tasks) except -1:
     return 0
 
 
+cdef int take_settings(az_island *island, dict settings) except -1:
+    """Sets the fields of `az_method` and `az_trial` by name (`tables.py`)."""
+    cdef const az_setting *setting
+    cdef void *to
+    names = {az_setting_table[i].name.decode() for i in range(az_setting_count)}
+    if settings.keys() != names:
+        raise ValueError(f"expected other settings: {sorted(settings.keys() ^ names)}")
+    for i in range(az_setting_count):
+        setting = &az_setting_table[i]
+        given = settings[setting.name.decode()]
+        values = given if setting.count > 1 else (given,)
+        if len(values) != setting.count:
+            raise ValueError(f"expected {setting.count} values")
+        to = az_setting_of(island, setting)
+        for k in range(setting.count):
+            if setting.kind == AZ_int32_t:
+                (<int32_t *>to)[k] = values[k]
+            elif setting.kind == AZ_int64_t:
+                (<int64_t *>to)[k] = values[k]
+            elif setting.kind == AZ_uint64_t:
+                (<uint64_t *>to)[k] = values[k]
+            else:
+                (<double *>to)[k] = values[k]
+    check_method(&island.method)
+    return 0
+
+
+cdef int check_method(const az_method *method) except -1:
+    cdef const az_method_info *info
+    if not 0 <= method.method < az_method_count:
+        raise ValueError("expected the number of a method")
+    info = &az_methods[method.method]
+    if not info.least <= method.population <= info.most:
+        raise ValueError("expected a population that the method can have")
+    if method.tournament < 1 or method.children < info.families:
+        raise ValueError("expected a tournament and, where there are families, children")
+    return 0
+
+
+def island_bytes(Space space not None, dict settings not None) -> int:
+    """Bytes that an island of such settings takes before it begins (`island.h`)."""
+    cdef az_island island
+    memset(&island, 0, sizeof(island))
+    island.space = space.space
+    take_settings(&island, settings)
+    return az_island_bytes(&island)
+
+
 cdef class Island:
     """A population and the search that makes it better; see `island.h`.
 
     `interpreted` and `compiled`: lists of (`Batch`, lanes of a chunk, task numbers) in the layouts
     of the interpreter and of compiled code. `settings`: the fields of `az_method` and `az_trial`
-    by name; `seeds`: packed programs to start from. Not for two threads at once.
+    by name (`tables.py`); `seeds`: packed programs to start from. Not for two threads at once.
     """
 
     cdef az_island island
@@ -380,59 +465,16 @@ cdef class Island:
         list seeds not None,
     ):
         cdef az_trial *trial = &self.island.trial
-        cdef az_method *method = &self.island.method
-        cdef int size
         self.space = space
         self.kept = (interpreted, compiled)
         self.natives = {}
         self.island.space = space.space
-        method.method = settings["method"]
-        method.population = settings["population"]
-        method.tournament = settings["tournament"]
-        method.children = settings["children"]
-        method.filter = settings["filter"]
-        method.mutate_prob = settings["mutate_prob"]
-        method.empty = settings["empty"]
-        method.key = az_key(settings["seed"], settings["island"])
-        method.target = settings["target"]
-        method.most_steps = settings["most_steps"]
-        method.most_programs = settings["most_programs"]
-        method.patience = settings["patience"]
-        method.by = settings["by"]
-        method.by_fitness = settings["by_fitness"]
-        if method.population < 1 or method.children < 0 or method.tournament < 1:
-            raise ValueError("expected a population, and a tournament of at least one")
-        trial.classes = settings["classes"]
-        trial.tasks = settings["tasks"]
-        trial.train = settings["train"]
-        trial.valid = settings["valid"]
-        trial.settings.epochs = settings["epochs"]
-        trial.settings.max_abs_error = settings["max_abs_error"]
-        trial.settings.seed = settings["evaluation_seed"]
-        trial.median = settings["median"]
-        trial.level1 = settings["level1"]
-        trial.level2 = settings["level2"]
-        trial.hot = settings["hot"] and bool(compiled)
-        trial.fec_train = settings["fec_train"]
-        trial.fec_valid = settings["fec_valid"]
-        trial.forget = settings["forget"]
-        trial.rounding = settings["rounding"]
-        trial.hurdle_train = settings["hurdle_train"]
-        trial.hurdle_valid = settings["hurdle_valid"]
-        trial.quantile = settings["quantile"]
-        trial.window = settings["window"]
-        for op in range(AZ_OP_COUNT):
-            trial.op_cost[op] = settings["op_cost"][op]
-        trial.most_cost = settings["most_cost"]
-        size = settings["cache_size"]
+        take_settings(&self.island, settings)
+        trial.hot = trial.hot and bool(compiled)
         lay_out(&trial.interpreted, interpreted, trial.tasks)
         lay_out(&trial.compiled, compiled, trial.tasks)
         if compiled:
             trial.chunk_kernels = az_level_kernels(chosen_level, compiled[0][1])
-        if trial.level1 and not az_scores_new(&trial.level[0], size):
-            raise MemoryError
-        if trial.level2 and not az_scores_new(&trial.level[1], size):
-            raise MemoryError
         self._take_seeds(seeds)
         self.island.identity = self._identity(settings, interpreted, seeds)
         if not az_island_finish(&self.island):
@@ -442,22 +484,24 @@ cdef class Island:
         cdef int64_t capacity = self.space.space.capacity
         cdef az_method *method = &self.island.method
         self.seed_code = bytearray(len(seeds) * capacity * sizeof(az_instruction) + 1)
-        method.seed = <az_candidate *>malloc(len(seeds) * sizeof(az_candidate) + 1)
-        if not method.seed:
+        method.start = <az_candidate *>malloc(len(seeds) * sizeof(az_candidate) + 1)
+        if not method.start:
             raise MemoryError
-        method.seeds = len(seeds)
+        method.starts = len(seeds)
         for i, packed in enumerate(seeds):
-            method.seed[i].code = (
+            method.start[i].code = (
                 <az_instruction *><char *>self.seed_code + <int64_t>i * capacity)
-            unpack_candidate(&self.space.space, packed, &method.seed[i])
+            unpack_candidate(&self.space.space, packed, &method.start[i])
         return 0
 
     cdef uint64_t _identity(self, dict settings, list interpreted, list seeds) except? 0:
         """Of settings, space, tasks and seeds: snapshots of other searches are not taken."""
         cdef Batch batch
         digest = xxh3_64()
-        course = {key: settings[key] for key in sorted(settings) if key not in ("hot", "target")}
-        digest.update(repr(course).encode())
+        for i in range(az_setting_count):
+            if az_setting_table[i].course:
+                name = az_setting_table[i].name.decode()
+                digest.update(repr((name, settings[name])).encode())
         digest.update(
             PyBytes_FromStringAndSize(<const char *>&self.space.space, sizeof(az_space)))
         digest.update(repr(seeds).encode())
@@ -505,18 +549,8 @@ cdef class Island:
         total = 0.0
         for i in range(s.members):
             total += s.member[i].fitness
-        evaluated, level1, level2, over_budget, hurdled = [s.trial.ways[w] for w in range(5)]
-        return {
-            "run": s.run,
-            "programs": s.born,
-            "evaluated": evaluated,
-            "level1": level1,
-            "level2": level2,
-            "filtered": s.filtered,
-            "over_budget": over_budget,
-            "hurdled": hurdled,
-            "steps": s.trial.steps,
-            "received": s.received,
+        counted = {name: s.count[i] for i, name in enumerate(COUNTED)}
+        return counted | {
             "best": s.best.fitness if s.best.fitness >= 0.0 else float("nan"),
             "mean": total / s.members if s.members else float("nan"),
         }
@@ -529,12 +563,12 @@ cdef class Island:
     def members(self) -> int:
         return self.island.members
 
-    def member(self, int32_t place) -> tuple:
+    def member(self, int32_t position) -> tuple:
         """(packed program, fitness, birth) of a member of the population."""
         cdef az_member *m
-        if not 0 <= place < self.island.members:
-            raise IndexError(place)
-        m = &self.island.member[place]
+        if not 0 <= position < self.island.members:
+            raise IndexError(position)
+        m = &self.island.member[position]
         return pack_candidate(&self.space.space, &m.program), m.fitness, m.birth
 
     def best(self):
@@ -562,15 +596,15 @@ cdef class Island:
             at = a.before
         return found[::-1]
 
-    def receive(self, int32_t place, tuple packed not None, double fitness, int64_t birth) -> None:
-        """A program from another island takes the place of a member."""
+    def receive(self, int32_t position, tuple packed not None, double fitness, int64_t birth) -> None:
+        """A program from another island replaces a member."""
         cdef az_candidate program
         cdef bytearray room = bytearray(self.space.space.capacity * sizeof(az_instruction) + 1)
-        if not 0 <= place < self.island.members:
-            raise IndexError(place)
+        if not 0 <= position < self.island.members:
+            raise IndexError(position)
         program.code = <az_instruction *><char *>room
         unpack_candidate(&self.space.space, packed, &program)
-        az_island_receive(&self.island, place, &program, fitness, birth)
+        az_island_receive(&self.island, position, &program, fitness, birth)
 
     def save(self) -> bytes:
         """A snapshot: everything that the course of the search depends on."""

@@ -1,10 +1,9 @@
-"""Writes the C text that is derived from the op table.
+"""Writes the C text that is derived from tables: that of ops, and those of `tables.py`.
 
-Run by `setup.py` before the kernels are compiled; nothing that runs later imports it. Three files
-come out: `ops.h` (numbers, types and properties, for the analysis and the interpreter), `bodies.h`
-(one line per op, naming the loop of `lanes.h` that fits its index notation, with the op's C
-expression inside) and `native_bodies.h` (the sums and the ops that emitted code calls; `native.h`
-says what becomes of them).
+Run by `setup.py` before the kernels are compiled; nothing that runs later imports it. Out come `ops.h` (numbers, types and properties,
+for the analysis and the interpreter), `bodies.h` (one line per op, naming the loop of `lanes.h`
+that fits its index notation, with the op's C expression inside), `native_bodies.h` (the sums and
+the ops that emitted code calls; `native.h` says what becomes of them) and `search_tables.h`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from azc.ops import OPS, TABLE_VERSION, Op, Type, by_name
 from azc.ops.emitted import argument_names, is_function, is_product, sums_rows, total_name
+
+from . import tables
 
 _ENTRIES = {0: "1", 1: "F", 2: "F * F"}
 _TYPE_CODE = {None: 0, Type.SCALAR: 1, Type.VECTOR: 2, Type.MATRIX: 3}
@@ -215,6 +216,7 @@ def write(directory: Path) -> list[Path]:
         "ops.h": ops_header(),
         "bodies.h": bodies_header(),
         "native_bodies.h": native_header(),
+        "search_tables.h": tables.header(),
     }
     for name, text in texts.items():
         path = directory / name

@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+size_t az_heat_bytes(int32_t capacity)
+{
+    const size_t program = (size_t)capacity * sizeof(az_instruction);
+    return AZ_HEAT_SETS * AZ_HEAT_WAYS * (sizeof(az_structure) + program);
+}
+
 int az_heat_new(az_heat *h, int32_t capacity)
 {
     const size_t count = AZ_HEAT_SETS * AZ_HEAT_WAYS;
@@ -26,26 +32,26 @@ void az_heat_free(az_heat *h)
 
 az_structure *az_heat_of(az_heat *h, uint64_t key, const az_program *canonical)
 {
-    az_structure *set = h->structure + (key % AZ_HEAT_SETS) * AZ_HEAT_WAYS, *place = NULL;
+    az_structure *set = h->structure + (key % AZ_HEAT_SETS) * AZ_HEAT_WAYS, *entry = NULL;
     for (int way = 0; way < AZ_HEAT_WAYS; ++way) {
         if (set[way].key == key)
             return &set[way];
-        if (!set[way].native && (!place || set[way].steps < place->steps))
-            place = &set[way];
+        if (!set[way].native && (!entry || set[way].steps < entry->steps))
+            entry = &set[way];
     }
-    if (!place)
-        place = set;
-    place->key = key;
-    place->steps = place->runs = 0;
-    free(place->native); /* where all ways are compiled */
-    place->native = NULL;
-    az_instruction *to = place->program.code;
+    if (!entry)
+        entry = set;
+    entry->key = key;
+    entry->steps = entry->runs = 0;
+    free(entry->native); /* where all ways are compiled */
+    entry->native = NULL;
+    az_instruction *to = entry->program.code;
     for (int f = 0; f < 3; ++f) { /* without gaps, as it lies in the canonical form */
-        place->program.count[f] = (int32_t)canonical->count[f];
+        entry->program.count[f] = (int32_t)canonical->count[f];
         memcpy(to, canonical->body[f], (size_t)canonical->count[f] * sizeof *to);
         to += canonical->count[f];
     }
-    return place;
+    return entry;
 }
 
 void az_heat_cool(az_heat *h)

@@ -25,6 +25,9 @@ typedef struct {
     int32_t capacity; /* instructions of a program */
 } az_heat;
 
+/* Bytes for programs of that capacity. */
+size_t az_heat_bytes(int32_t capacity);
+
 /* 0: no memory. */
 int az_heat_new(az_heat *heat, int32_t capacity);
 void az_heat_free(az_heat *heat);

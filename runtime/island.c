@@ -1,28 +1,56 @@
-/* The methods of search. */
+/* Islands: their memory, breeding, and the course of a population. */
 #include "island.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-/* Streams of draws of one candidate. */
-enum { STREAM_CHILD, STREAM_PARENTS };
-
-/* How often the filter, or a duplicate, makes a candidate be drawn again; then the last is taken. */
-#define TRIES_AT_START 200000
-#define TRIES 100
+/* How often the filter, or a twin, makes a candidate be drawn again; then the last is taken. */
+#define DRAWS_AT_START 200000
+#define DRAWS 100
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
+static const az_method_info *info_of(const az_island *s)
+{
+    return &az_methods[s->method.method];
+}
+
+static int32_t places_of(const az_island *s)
+{
+    const az_method_info *info = info_of(s);
+    return info->places ? info->places(&s->method) : 1;
+}
+
+/* The population, what is bred, and the best. */
+static size_t all_members(const az_island *s)
+{
+    return (size_t)s->method.population + (size_t)places_of(s) + 1;
+}
+
+static size_t scratch_bytes(const az_island *s)
+{
+    const az_method_info *info = info_of(s);
+    return info->scratch ? info->scratch(&s->method) : 0;
+}
+
+size_t az_island_bytes(const az_island *s)
+{
+    const size_t program = (size_t)s->space.capacity * sizeof *s->code;
+    return all_members(s) * (sizeof *s->member + program) + scratch_bytes(s) +
+           az_trial_bytes(&s->trial, &s->space);
+}
+
 int az_island_finish(az_island *s)
 {
-    const size_t count = (size_t)(s->method.population + s->method.children + 2);
-    const size_t capacity = (size_t)s->space.capacity;
+    const size_t count = all_members(s), capacity = (size_t)s->space.capacity;
+    s->method.key = az_key(s->method.seed, s->method.island);
+    s->places = places_of(s);
     s->lineage.capacity = s->space.capacity;
+    s->trial.count = s->count;
     s->member = calloc(count, sizeof *s->member);
     s->code = calloc(count * capacity + 1, sizeof *s->code);
-    if (!s->member || !s->code || !az_trial_finish(&s->trial, &s->space))
+    s->scratch = malloc(scratch_bytes(s) + 1);
+    if (!s->member || !s->code || !s->scratch || !az_trial_finish(&s->trial, &s->space))
         return 0;
     for (size_t i = 0; i < count; ++i) {
         s->member[i].program.code = s->code + i * capacity;
@@ -40,19 +68,20 @@ void az_island_free(az_island *s)
     az_lineage_free(&s->lineage);
     free(s->member);
     free(s->code);
-    free(s->method.seed);
+    free(s->scratch);
+    free(s->method.start);
 }
 
-static void forget(az_island *s, az_member *m)
+void az_forget(az_island *s, az_member *m)
 {
     az_lineage_release(&s->lineage, m->ancestor);
     m->ancestor = -1;
 }
 
-static void assign(az_island *s, az_member *to, const az_member *from)
+void az_assign(az_island *s, az_member *to, const az_member *from)
 {
     az_lineage_hold(&s->lineage, from->ancestor);
-    forget(s, to);
+    az_forget(s, to);
     az_instruction *code = to->program.code;
     *to = *from;
     to->program.code = code;
@@ -62,22 +91,25 @@ static void assign(az_island *s, az_member *to, const az_member *from)
 void az_island_restart(az_island *s)
 {
     for (int32_t i = 0; i < s->members; ++i)
-        forget(s, &s->member[i]);
-    forget(s, &s->best);
-    s->members = s->oldest = 0;
+        az_forget(s, &s->member[i]);
+    for (int32_t i = 0; i < s->bred; ++i)
+        az_forget(s, &s->member[s->method.population + i]);
+    az_forget(s, &s->best);
+    s->members = s->oldest = s->bred = 0;
     s->best.fitness = s->told = -1.0;
-    ++s->run;
-    s->run_born = s->improved = s->born;
-    s->run_steps = s->trial.steps;
+    ++s->count[AZ_COUNT_RUN];
+    s->run_born = s->improved = s->count[AZ_COUNT_PROGRAMS];
+    s->run_steps = s->count[AZ_COUNT_STEPS];
 }
 
-/* ---- birth --------------------------------------------------------------------------------- */
+/* ---- breeding ------------------------------------------------------------------------------ */
 
 static int first_program(az_island *s, az_draws *d, az_candidate *to)
 {
     const az_method *m = &s->method;
-    if (m->seeds) {
-        az_copy_candidate(&s->space, to, &m->seed[(s->born - s->run_born) % m->seeds]);
+    if (m->starts) {
+        const uint64_t number = (uint64_t)(s->count[AZ_COUNT_PROGRAMS] - s->run_born);
+        az_copy_candidate(&s->space, to, &m->start[number % (uint64_t)m->starts]);
         return AZ_FROM_SEED;
     }
     if (m->empty) {
@@ -88,54 +120,37 @@ static int first_program(az_island *s, az_draws *d, az_candidate *to)
     return AZ_FROM_RANDOM;
 }
 
-static int is_among(az_hash hash, const az_member *const *others, int count)
+static int equals(az_hash hash, const az_member *m)
 {
-    for (int i = 0; i < count; ++i)
-        if (others[i]->hash.low == hash.low && others[i]->hash.high == hash.high)
+    return m->hash.low == hash.low && m->hash.high == hash.high;
+}
+
+static int is_twin(az_hash hash, const az_family *family)
+{
+    if (!family)
+        return 0;
+    if (equals(hash, family->parent[0]) || equals(hash, family->parent[1]))
+        return 1;
+    for (int32_t i = 0; i < family->children; ++i)
+        if (equals(hash, &family->child[i]))
             return 1;
     return 0;
 }
 
-/* Draws a candidate into `to` and decides it: a mutant of `parent` (with probability
- * `mutate_prob`; else its copy), or without a parent what a population starts from. Drawn again
- * while it equals one of `others`, or the filter is on and stops it. */
-static void bear(
-    az_island *s,
-    az_draws *d,
-    const az_member *parent,
-    const az_member *const *others,
-    int count,
-    double mutate_prob,
-    az_member *to)
+static const az_candidate *other_program(const void *island, int32_t number)
+{
+    return &((const az_island *)island)->member[number].program;
+}
+
+/* The fitness of a candidate that has been analysed, with all that it changes of the island. */
+static void decide(az_island *s, const az_member *parent, int origin, az_member *to)
 {
     az_trial *t = &s->trial;
-    const int mutates = parent && az_uniform(d) < mutate_prob;
-    const int drawn = mutates || (!parent && !s->method.empty && !s->method.seeds);
-    /* What the filter would stop has no children that it must not. */
-    const int filters = s->method.filter && (!parent || parent->depends);
-    int origin = AZ_IDENTITY;
-    for (int tries = parent ? TRIES : TRIES_AT_START;; --tries) {
-        if (parent)
-            az_copy_candidate(&s->space, &to->program, &parent->program);
-        else
-            origin = first_program(s, d, &to->program);
-        if (mutates)
-            origin = az_mutate(&s->space, d, &to->program);
-        az_trial_time(t, AZ_STAGE_DRAW);
-        to->hash = az_trial_analyse(t, &s->space, &to->program);
-        to->depends = s->method.filter && az_trial_depends(t);
-        az_trial_time(t, AZ_STAGE_ANALYSE);
-        if (!drawn || tries <= 1)
-            break;
-        if ((!filters || to->depends) && !is_among(to->hash, others, count))
-            break;
-        ++s->filtered;
-    }
     const az_program program = az_program_of(&s->space, &to->program);
     const double cost = t->most_cost > 0.0 ? az_trial_cost(t, &program) : 0.0;
     to->fitness = az_trial_decide(t, to->hash, cost);
-    to->birth = s->born++;
-    forget(s, to);
+    to->birth = s->count[AZ_COUNT_PROGRAMS]++;
+    az_forget(s, to);
     /* A score on the first examples may be high by luck. */
     const double proven = t->hurdled ? -1.0 : to->fitness;
     to->ancestor = az_lineage_extend(
@@ -146,125 +161,64 @@ static void bear(
         t->failed = 1;
     }
     if (proven > s->best.fitness) {
-        assign(s, &s->best, to);
-        s->improved = s->born;
+        az_assign(s, &s->best, to);
+        s->improved = s->count[AZ_COUNT_PROGRAMS];
     }
     az_trial_time(t, AZ_STAGE_REPLACE);
 }
 
-/* ---- methods ------------------------------------------------------------------------------- */
-
-/* Every program is independent; the best is kept. */
-static void random_search(az_island *s)
+void az_breed(
+    az_island *s, az_draws *d, const az_member *parent, const az_family *family, az_member *to)
 {
-    az_draws d = az_draws_of(s->method.key, (uint64_t)s->born, STREAM_CHILD);
-    s->members = 1;
-    bear(s, &d, NULL, NULL, 0, 0.0, &s->member[0]);
-}
-
-static void fill(az_island *s)
-{
-    az_draws d = az_draws_of(s->method.key, (uint64_t)s->born, STREAM_CHILD);
-    bear(s, &d, NULL, NULL, 0, 0.0, &s->member[s->members++]);
-}
-
-/* The oldest goes; of T others, drawn with replacement, the best has a child. */
-static void regularized_evolution(az_island *s)
-{
-    const int32_t P = s->members;
-    az_draws d = az_draws_of(s->method.key, (uint64_t)s->born, STREAM_CHILD);
-    const az_member *parent = NULL;
-    for (int i = 0; i < s->method.tournament; ++i) {
-        const int32_t younger = P > 1 ? 1 + az_below(&d, P - 1) : 0;
-        const az_member *m = &s->member[(s->oldest + younger) % P];
-        if (!parent || m->fitness > parent->fitness)
-            parent = m;
+    az_trial *t = &s->trial;
+    const az_context context = {
+        .other = other_program,
+        .of = s,
+        .others = s->members,
+        .canonical = &t->canonical,
+        .map = &t->map,
+        .classes = t->classes};
+    const int mutates = parent && az_uniform(d) < s->method.mutate_prob;
+    const int drawn = mutates || (!parent && !s->method.empty && !s->method.starts);
+    /* What the filter would stop has no children that it must not. */
+    const int filters = s->method.filter && (!parent || parent->depends);
+    int origin = AZ_IDENTITY;
+    for (int left = parent ? DRAWS : DRAWS_AT_START;; --left) {
+        if (parent)
+            az_copy_candidate(&s->space, &to->program, &parent->program);
+        else
+            origin = first_program(s, d, &to->program);
+        if (mutates)
+            origin = az_mutate(&s->space, d, &context, &to->program);
+        az_trial_time(t, AZ_STAGE_DRAW);
+        to->hash = az_trial_analyse(t, &s->space, &to->program);
+        to->depends = s->method.filter && az_trial_depends(t);
+        az_trial_time(t, AZ_STAGE_ANALYSE);
+        if (!drawn || left <= 1)
+            break;
+        if ((!filters || to->depends) && !is_twin(to->hash, family))
+            break;
+        ++s->count[AZ_COUNT_FILTERED];
     }
-    az_member *child = &s->member[P];
-    bear(s, &d, parent, NULL, 0, s->method.mutate_prob, child);
-    assign(s, &s->member[s->oldest], child);
-    forget(s, child);
-    s->oldest = (s->oldest + 1) % P;
-}
-
-/* How many members have this very fitness. */
-static int32_t alike(const az_island *s, double fitness)
-{
-    int32_t count = 0;
-    for (int32_t i = 0; i < s->members; ++i)
-        count += s->member[i].fitness == fitness;
-    return count;
-}
-
-/* Minimal generation gap (Satoh, Yamamura, Kobayashi 1996): two parents go and have K children;
- * of this family the best comes back, and one that is drawn, fitter and rarer ones rather. */
-static void minimal_generation_gap(az_island *s)
-{
-    const int K = s->method.children, P = s->members;
-    az_draws d = az_draws_of(s->method.key, (uint64_t)s->born, STREAM_PARENTS);
-    const az_member *family[K + 2];
-    const int32_t first = az_below(&d, P), second = (first + 1 + az_below(&d, P - 1)) % P;
-    family[0] = &s->member[first];
-    family[1] = &s->member[second];
-    for (int k = 0; k < K; ++k) {
-        az_draws own = az_draws_of(s->method.key, (uint64_t)s->born, STREAM_CHILD);
-        bear(s, &own, family[k & 1], family, k + 2, s->method.mutate_prob, &s->member[P + k]);
-        family[k + 2] = &s->member[P + k];
-    }
-    int best = 0;
-    for (int k = 1; k < K + 2; ++k)
-        if (family[k]->fitness >= family[best]->fitness) /* rather a child than a parent */
-            best = k;
-    double weight[K + 2], total = 0.0;
-    for (int k = 0; k < K + 2; ++k) {
-        weight[k] = k == best ? 0.0 : family[k]->fitness / (1 + alike(s, family[k]->fitness));
-        total += weight[k];
-    }
-    int other = best ? 0 : 1;
-    double left = az_uniform(&d) * total;
-    for (int k = 0; k < K + 2; ++k) {
-        if (weight[k] > 0.0) {
-            other = k;
-            if ((left -= weight[k]) < 0.0)
-                break;
-        }
-    }
-    /* The two places are those of the two parents, who may be among the survivors. */
-    const az_member *survivor[2] = {family[best], family[other]};
-    if (survivor[0] == family[1] || survivor[1] == family[0]) {
-        survivor[0] = family[other];
-        survivor[1] = family[best];
-    }
-    for (int i = 0; i < 2; ++i)
-        if (survivor[i] != family[i])
-            assign(s, &s->member[i ? second : first], survivor[i]);
-    for (int k = 0; k < K; ++k)
-        forget(s, &s->member[P + k]);
-    az_trial_time(&s->trial, AZ_STAGE_REPLACE);
-}
-
-static void step(az_island *s)
-{
-    if (s->method.method == AZ_RANDOM_SEARCH)
-        random_search(s);
-    else if (s->members < s->method.population)
-        fill(s);
-    else if (s->method.method == AZ_MGG)
-        minimal_generation_gap(s);
-    else
-        regularized_evolution(s);
+    decide(s, parent, origin, to);
 }
 
 /* ---- the course ---------------------------------------------------------------------------- */
 
+static void fill(az_island *s)
+{
+    az_draws d = az_draws_of(s->method.key, (uint64_t)s->count[AZ_COUNT_PROGRAMS], AZ_STREAM_CHILD);
+    az_breed(s, &d, NULL, NULL, &s->member[s->members++]);
+}
+
 static int has_ended(const az_island *s)
 {
     const az_method *m = &s->method;
-    const int64_t born = s->born - s->run_born;
-    return (m->most_programs && born >= m->most_programs) ||
-           (m->most_steps && s->trial.steps - s->run_steps >= m->most_steps) ||
-           (m->patience && s->born - s->improved >= m->patience) ||
-           (m->by && born >= m->by && s->best.fitness < m->by_fitness);
+    const int64_t born = s->count[AZ_COUNT_PROGRAMS];
+    return (m->most_programs && born - s->run_born >= m->most_programs) ||
+           (m->most_steps && s->count[AZ_COUNT_STEPS] - s->run_steps >= m->most_steps) ||
+           (m->patience && born - s->improved >= m->patience) ||
+           (m->by && born - s->run_born >= m->by && s->best.fitness < m->by_fitness);
 }
 
 static int64_t now(void)
@@ -274,16 +228,21 @@ static int64_t now(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* Nothing but the clock may end a call within a family. */
 int az_island_run(az_island *s, int64_t until, int64_t nanoseconds)
 {
+    const az_method_info *info = info_of(s);
     const int64_t deadline = now() + nanoseconds;
-    while (s->born < until) {
-        if (has_ended(s))
+    while (s->bred || s->count[AZ_COUNT_PROGRAMS] < until) {
+        if (!s->bred && has_ended(s))
             return AZ_STOPPED_AT_END;
-        step(s);
+        if (info->fills && s->members < s->method.population)
+            fill(s);
+        else
+            info->step(s);
         if (s->trial.failed)
             return AZ_STOPPED_AT_FAILURE;
-        if (s->best.fitness >= s->method.target && s->best.fitness > s->told) {
+        if (!s->bred && s->best.fitness >= s->method.target && s->best.fitness > s->told) {
             s->told = s->best.fitness;
             return AZ_STOPPED_AT_TARGET;
         }
@@ -294,22 +253,22 @@ int az_island_run(az_island *s, int64_t until, int64_t nanoseconds)
 }
 
 void az_island_receive(
-    az_island *s, int32_t place, const az_candidate *program, double fitness, int64_t birth)
+    az_island *s, int32_t position, const az_candidate *program, double fitness, int64_t birth)
 {
-    az_member *to = &s->member[place];
+    az_member *to = &s->member[position];
     az_copy_candidate(&s->space, &to->program, program);
     to->hash = az_trial_analyse(&s->trial, &s->space, &to->program);
     to->depends = s->method.filter && az_trial_depends(&s->trial);
     to->fitness = fitness;
     to->birth = birth;
-    forget(s, to);
+    az_forget(s, to);
     /* With hurdles it may have been stopped at one, which its fitness does not tell. */
     const double proven = s->trial.hurdle_train ? -1.0 : fitness;
     to->ancestor =
         az_lineage_extend(&s->lineage, &s->space, -1, &to->program, proven, birth, AZ_FROM_MIGRANT);
-    ++s->received;
+    ++s->count[AZ_COUNT_RECEIVED];
     if (proven > s->best.fitness) {
-        assign(s, &s->best, to);
-        s->improved = s->born;
+        az_assign(s, &s->best, to);
+        s->improved = s->count[AZ_COUNT_PROGRAMS];
     }
 }

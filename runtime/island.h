@@ -1,12 +1,16 @@
-/* One island: a population, and the methods that make it better.
+/* One island: a population, and the method that makes it better.
  *
- *     az_island_run    candidates are drawn and decided, one after the other, until told to stop
+ *     az_island_run    breeds candidates one after the other, until told to stop
+ *     methods.c        how each method breeds the next one, and whom it replaces
+ *     trial.h          what fitness a candidate has
  *
  * What candidate k draws depends on (seed, island, k) alone (draw.h), and the clock decides only
- * when az_island_run returns: however a search is cut into calls, it takes the same course.
+ * when az_island_run returns: however a search is cut into calls, it takes the same course. A call
+ * may end within a family, which the next call goes on with.
  *
- *     member   [population + children + 1]   the population, in age order from `oldest` on (a
- *                                            ring); then a family's children, or what is drawn
+ *     member   [population + places + 1]   the population, in age order from `oldest` on (a
+ *                                          ring); then what is bred before it replaces anyone
+ *                                          (az_method_info's places); then the best
  *     code     [the same][capacity]
  */
 #ifndef AZ_ISLAND_H
@@ -14,8 +18,6 @@
 
 #include "lineage.h"
 #include "trial.h"
-
-enum { AZ_RANDOM_SEARCH, AZ_REGULARIZED_EVOLUTION, AZ_MGG };
 
 /* Why az_island_run returned. */
 enum {
@@ -26,6 +28,9 @@ enum {
     AZ_STOPPED_AT_FAILURE /* no memory */
 };
 
+/* Streams of draws of one candidate. */
+enum { AZ_STREAM_CHILD, AZ_STREAM_PARENTS };
+
 typedef struct {
     az_candidate program;
     az_hash hash;
@@ -35,16 +40,12 @@ typedef struct {
     int32_t depends;  /* the filter would let it pass */
 } az_member;
 
+/* What a search file says (tables.py), and what follows from it. */
 typedef struct {
-    int method, population, tournament, children, filter;
-    double mutate_prob;
-    int empty;          /* start from empty programs, not random ones */
-    az_candidate *seed; /* or from these, in turn */
-    int seeds;
-    uint64_t key;                                    /* az_key(seed, island) */
-    double target;                                   /* fitness */
-    int64_t most_steps, most_programs, patience, by; /* of one population; 0: no limit */
-    double by_fitness;                               /* to be reached by `by` programs */
+    AZ_METHOD_SETTINGS
+    az_candidate *start; /* programs to start from, in turn */
+    int32_t starts;
+    uint64_t key; /* az_key(seed, island) */
 } az_method;
 
 typedef struct {
@@ -54,28 +55,78 @@ typedef struct {
     az_lineage lineage;
     az_member *member;
     az_instruction *code;
+    void *scratch; /* the method's own, nothing of it lasts from one candidate to the next */
     int32_t members, oldest;
+    int32_t places; /* beside the population, for what is bred */
+    int32_t bred;   /* of the family that is in the making */
     az_member best; /* of this population */
-    int64_t born, filtered, received;
-    int64_t run, run_born, run_steps, improved; /* this population: its number, and counts when
-                                                   it began and last had a new best */
+    int64_t count[AZ_COUNTS];
+    int64_t run_born, run_steps, improved; /* programs and steps when this population began, and
+                                              programs when it last had a new best */
     uint64_t identity; /* a hash of all that the course depends on, given from outside */
     double told;       /* fitness at which AZ_STOPPED_AT_TARGET was returned last */
 } az_island;
+
+/* ---- methods ------------------------------------------------------------------------------- */
+
+/* A method of search: one entry in methods.c, from which names and limits reach Python. */
+typedef struct {
+    const char *name;
+    int32_t least, most;                  /* members that its population can have */
+    int fills;                            /* the population is filled before the first step */
+    int families;                         /* `children` means something */
+    int32_t (*places)(const az_method *); /* beside the population; NULL: one */
+    size_t (*scratch)(const az_method *); /* bytes; NULL: none */
+    void (*step)(az_island *island);      /* breeds one candidate, and replaces when it is time */
+} az_method_info;
+
+extern const az_method_info az_methods[];
+extern const int az_method_count;
+
+/* Others that a candidate must not equal: parents, and children in a row. */
+typedef struct {
+    const az_member *parent[2], *child;
+    int32_t children;
+} az_family;
+
+/* Draws a candidate into `to` and decides it: a mutant of `parent` (with probability
+ * `mutate_prob`; else its copy), or without a parent what a population starts from. Drawn again
+ * while it equals one of the family (which may be NULL), or the filter is on and stops it. */
+void az_breed(
+    az_island *island,
+    az_draws *draws,
+    const az_member *parent,
+    const az_family *family,
+    az_member *to);
+
+/* A member becomes another's equal. */
+void az_assign(az_island *island, az_member *to, const az_member *from);
+/* Its ancestors are not held any more. */
+void az_forget(az_island *island, az_member *member);
+
+/* ---- the course ---------------------------------------------------------------------------- */
+
+/* Bytes that an island takes, when method, space and trial are set: all but machines, compiled
+ * code and lineage, which grow with what is found. */
+size_t az_island_bytes(const az_island *island);
 
 /* Cuts up memory, when method, space and trial are set; 0: no memory. */
 int az_island_finish(az_island *island);
 void az_island_free(az_island *island);
 
-/* Runs until `until` candidates were born, or a few more where several are born at once. */
+/* Runs until `until` candidates were bred, or a few more to the end of a family. */
 int az_island_run(az_island *island, int64_t until, int64_t nanoseconds);
 
 /* Begins a new population. */
 void az_island_restart(az_island *island);
 
-/* A program from another island takes the place of member `place`. */
+/* A program from another island replaces the member at a position. */
 void az_island_receive(
-    az_island *island, int32_t place, const az_candidate *program, double fitness, int64_t birth);
+    az_island *island,
+    int32_t position,
+    const az_candidate *program,
+    double fitness,
+    int64_t birth);
 
 /* Snapshots: everything that the course of the search depends on. `bytes` NULL only counts. */
 size_t az_island_save(const az_island *island, uint8_t *bytes);

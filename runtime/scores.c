@@ -3,11 +3,23 @@
 
 #include <stdlib.h>
 
-int az_scores_new(az_scores *t, int32_t capacity)
+static int32_t buckets_for(int32_t capacity)
 {
     int32_t buckets = 16;
     while (buckets < capacity)
         buckets *= 2;
+    return buckets;
+}
+
+size_t az_scores_bytes(int32_t capacity)
+{
+    return (size_t)capacity * (sizeof(az_scored) + sizeof(az_link)) +
+           (size_t)buckets_for(capacity) * sizeof(int32_t);
+}
+
+int az_scores_new(az_scores *t, int32_t capacity)
+{
+    const int32_t buckets = buckets_for(capacity);
     t->capacity = capacity;
     t->mask = buckets - 1;
     t->entry = aligned_alloc(sizeof *t->entry, (size_t)capacity * sizeof *t->entry);

@@ -38,6 +38,9 @@ typedef struct {
     int32_t capacity, used, mask, newest, oldest, vacant;
 } az_scores;
 
+/* Bytes of a table of that capacity. */
+size_t az_scores_bytes(int32_t capacity);
+
 /* 0: no memory. */
 int az_scores_new(az_scores *table, int32_t capacity);
 void az_scores_free(az_scores *table);

@@ -1,12 +1,13 @@
 /* Snapshots of islands: fixed-size records one after the other, in the machine's byte order.
  *
- *     head | counts | lineage | members, best | hurdle's scores | both levels, oldest first
+ *     head | settings | counts, state | lineage | members, those bred, best | hurdle's scores |
+ *     both levels, oldest first
  */
 #include <string.h>
 
-#include "island.h"
+#include "settings.h"
 
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
 
 /* Writes, or counts where there is no `to`; reads, or fails for good where bytes run out. */
 typedef struct {
@@ -34,9 +35,9 @@ static void take(tape *t, void *bytes, size_t count)
     t->at += count;
 }
 
-/* What must be as it was for a snapshot to fit. */
+/* What must be as it was for a snapshot to fit, beside the settings. */
 typedef struct {
-    int64_t version, table, instruction, score, capacity, population, room[3], sizes[2], window;
+    int64_t version, table, instruction, score, room[3];
     uint64_t identity;
 } head;
 
@@ -48,13 +49,8 @@ static head head_of(const az_island *s)
     h.table = AZ_TABLE_VERSION;
     h.instruction = sizeof(az_instruction);
     h.score = sizeof(az_score);
-    h.capacity = s->space.capacity;
-    h.population = s->method.population;
     for (int f = 0; f < 3; ++f)
         h.room[f] = s->space.most[f];
-    for (int l = 0; l < 2; ++l)
-        h.sizes[l] = s->trial.level[l].capacity;
-    h.window = s->trial.window;
     h.identity = s->identity;
     return h;
 }
@@ -64,6 +60,9 @@ static int64_t recent_scores(const az_trial *trial)
 {
     return trial->recents < trial->window ? trial->recents : trial->window;
 }
+
+/* What changes of an island beside its counts and what is in its tables. */
+enum { RUN_BORN, RUN_STEPS, IMPROVED, MEMBERS, OLDEST, BRED, RECENTS, STATES };
 
 /* ---- saving -------------------------------------------------------------------------------- */
 
@@ -103,21 +102,30 @@ static void put_scores(tape *t, const az_scores *scores)
     }
 }
 
+static void put_settings(tape *t, const az_island *s)
+{
+    for (int i = 0; i < az_setting_count; ++i)
+        if (az_setting_table[i].course)
+            put(t, az_setting_of(s, &az_setting_table[i]), az_setting_table[i].bytes);
+}
+
 size_t az_island_save(const az_island *s, uint8_t *bytes)
 {
     tape t = {.to = bytes};
     const head h = head_of(s);
     const az_trial *trial = &s->trial;
+    const int64_t state[STATES] = {[RUN_BORN] = s->run_born,  [RUN_STEPS] = s->run_steps,
+                                   [IMPROVED] = s->improved,  [MEMBERS] = s->members,
+                                   [OLDEST] = s->oldest,      [BRED] = s->bred,
+                                   [RECENTS] = trial->recents};
     put(&t, &h, sizeof h);
-    const int64_t counts[] = {s->born,     s->filtered,  s->received,   s->run,
-                              s->run_born, s->run_steps, s->improved,   s->members,
-                              s->oldest,   trial->steps, trial->recents};
-    put(&t, counts, sizeof counts);
+    put_settings(&t, s);
+    put(&t, s->count, sizeof s->count);
+    put(&t, state, sizeof state);
     put(&t, &s->told, sizeof s->told);
     put(&t, &trial->threshold, sizeof trial->threshold);
-    put(&t, trial->ways, sizeof trial->ways);
     put_lineage(&t, s);
-    for (int32_t i = 0; i < s->members; ++i)
+    for (int32_t i = 0; i < s->members + s->bred; ++i)
         put_member(&t, s, &s->member[i]);
     put_member(&t, s, &s->best);
     put(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);
@@ -183,6 +191,40 @@ static void take_scores(tape *t, az_scores *scores)
     }
 }
 
+static int same_settings(tape *t, const az_island *s)
+{
+    int same = 1;
+    for (int i = 0; i < az_setting_count && same; ++i) {
+        const az_setting *setting = &az_setting_table[i];
+        if (!setting->course)
+            continue;
+        same = setting->bytes <= t->length - t->at &&
+               !memcmp(az_setting_of(s, setting), t->from + t->at, setting->bytes);
+        t->at += same ? setting->bytes : 0;
+    }
+    return same;
+}
+
+/* What else the state of a whole island can be. */
+static int take_state(tape *t, az_island *s)
+{
+    int64_t state[STATES];
+    take(t, state, sizeof state);
+    const int64_t P = s->method.population, members = state[MEMBERS], bred = state[BRED];
+    if (t->failed || members < 0 || members > P || state[OLDEST] < 0 ||
+        state[OLDEST] >= (members ? members : 1) || state[RECENTS] < 0 || bred < 0 ||
+        bred > (members < P ? 0 : s->places - 1))
+        return 0;
+    s->run_born = state[RUN_BORN];
+    s->run_steps = state[RUN_STEPS];
+    s->improved = state[IMPROVED];
+    s->members = (int32_t)members;
+    s->oldest = (int32_t)state[OLDEST];
+    s->bred = (int32_t)bred;
+    s->trial.recents = state[RECENTS];
+    return 1;
+}
+
 int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
 {
     tape t = {.from = bytes, .length = length};
@@ -190,35 +232,18 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     head theirs;
     az_trial *trial = &s->trial;
     take(&t, &theirs, sizeof theirs);
-    if (t.failed || memcmp(&mine, &theirs, sizeof mine))
+    if (t.failed || memcmp(&mine, &theirs, sizeof mine) || !same_settings(&t, s))
         return 0;
-    const size_t places = (size_t)(s->method.population + s->method.children + 1);
-    for (size_t i = 0; i < places; ++i) /* nobody holds an ancestor of before */
-        s->member[i].ancestor = -1;
+    for (int32_t i = 0; i < s->method.population + s->places; ++i)
+        s->member[i].ancestor = -1; /* nobody holds an ancestor of before */
     s->best.ancestor = -1;
-    int64_t counts[11];
-    take(&t, counts, sizeof counts);
-    if (counts[7] < 0 || counts[7] > s->method.population || counts[8] < 0 ||
-        counts[8] >= (counts[7] ? counts[7] : 1))
-        return 0;
-    s->born = counts[0];
-    s->filtered = counts[1];
-    s->received = counts[2];
-    s->run = counts[3];
-    s->run_born = counts[4];
-    s->run_steps = counts[5];
-    s->improved = counts[6];
-    s->members = (int32_t)counts[7];
-    s->oldest = (int32_t)counts[8];
-    trial->steps = counts[9];
-    trial->recents = counts[10];
-    if (t.failed || trial->recents < 0)
+    take(&t, s->count, sizeof s->count);
+    if (!take_state(&t, s))
         return 0;
     take(&t, &s->told, sizeof s->told);
     take(&t, &trial->threshold, sizeof trial->threshold);
-    take(&t, trial->ways, sizeof trial->ways);
     take_lineage(&t, s);
-    for (int32_t i = 0; i < s->members && !t.failed; ++i)
+    for (int32_t i = 0; i < s->members + s->bred && !t.failed; ++i)
         take_member(&t, s, &s->member[i]);
     take_member(&t, s, &s->best);
     take(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);

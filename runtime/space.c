@@ -24,6 +24,13 @@ void az_space_finish(az_space *s)
     }
 }
 
+az_address_map az_space_map(const az_space *s)
+{
+    const int32_t scalars = s->addresses[AZ_SCALAR], vectors = s->addresses[AZ_VECTOR_TYPE];
+    return (az_address_map){
+        {0, 0, scalars, scalars + vectors}, scalars + vectors + s->addresses[AZ_MATRIX]};
+}
+
 void az_copy_candidate(const az_space *s, az_candidate *to, const az_candidate *from)
 {
     for (int f = 0; f < 3; ++f) {
@@ -48,9 +55,9 @@ static int32_t random_output(const az_space *s, az_draws *d, int type)
     return kept + az_below(d, s->addresses[type] - kept);
 }
 
-static double random_constant(az_draws *d, int op, int place)
+static double random_constant(az_draws *d, int op, int which)
 {
-    const kind *k = &kinds[op][place];
+    const kind *k = &kinds[op][which];
     return k->low + (k->high - k->low) * az_uniform(d);
 }
 
@@ -69,12 +76,12 @@ static void random_instruction(const az_space *s, az_draws *d, int f, az_instruc
         in->constant[c] = random_constant(d, in->op, c);
 }
 
-static void alter_constant(az_draws *d, az_instruction *in, int place)
+static void alter_constant(az_draws *d, az_instruction *in, int which)
 {
-    const kind *k = &kinds[in->op][place];
-    double *value = &in->constant[place];
+    const kind *k = &kinds[in->op][which];
+    double *value = &in->constant[which];
     if (k->mutation == AZ_REDRAW) {
-        *value = random_constant(d, in->op, place);
+        *value = random_constant(d, in->op, which);
         return;
     }
     if (k->mutation != AZ_SCALE_POSITIVE && az_uniform(d) < AZ_FLIP)
@@ -89,7 +96,7 @@ static void alter_constant(az_draws *d, az_instruction *in, int place)
 }
 
 /* One of inputs, output and constants, all equally likely. */
-static void alter_parameter(const az_space *s, az_draws *d, az_instruction *in)
+static void alter_one(const az_space *s, az_draws *d, az_instruction *in)
 {
     const az_op_info *op = &az_ops[in->op];
     const int inputs = (op->first != 0) + (op->second != 0), outputs = op->result != 0;
@@ -107,30 +114,30 @@ static void alter_parameter(const az_space *s, az_draws *d, az_instruction *in)
 
 /* ---- functions ------------------------------------------------------------------------------ */
 
-static void random_function(const az_space *s, az_draws *d, az_candidate *c, int f)
+static void draw_function(const az_space *s, az_draws *d, az_candidate *c, int f)
 {
     for (int32_t i = 0; i < c->count[f]; ++i)
         random_instruction(s, d, f, &c->code[s->start[f] + i]);
 }
 
-static void insert(const az_space *s, az_draws *d, az_candidate *c, int f)
+static void insert_into(const az_space *s, az_draws *d, az_candidate *c, int f)
 {
     if (c->count[f] >= s->most[f])
         return;
-    const int32_t place = az_below(d, c->count[f] + 1);
-    az_instruction *at = c->code + s->start[f] + place;
-    memmove(at + 1, at, (size_t)(c->count[f] - place) * sizeof *at);
+    const int32_t position = az_below(d, c->count[f] + 1);
+    az_instruction *at = c->code + s->start[f] + position;
+    memmove(at + 1, at, (size_t)(c->count[f] - position) * sizeof *at);
     random_instruction(s, d, f, at);
     ++c->count[f];
 }
 
-static void take_out(const az_space *s, az_draws *d, az_candidate *c, int f)
+static void take_out_of(const az_space *s, az_draws *d, az_candidate *c, int f)
 {
     if (c->count[f] <= s->least[f])
         return;
-    const int32_t place = az_below(d, c->count[f]);
-    az_instruction *at = c->code + s->start[f] + place;
-    memmove(at, at + 1, (size_t)(c->count[f] - place - 1) * sizeof *at);
+    const int32_t position = az_below(d, c->count[f]);
+    az_instruction *at = c->code + s->start[f] + position;
+    memmove(at, at + 1, (size_t)(c->count[f] - position - 1) * sizeof *at);
     --c->count[f];
 }
 
@@ -139,7 +146,7 @@ void az_random_program(const az_space *s, az_draws *d, az_candidate *to)
     for (int f = 0; f < 3; ++f)
         if (s->op_count[f]) {
             to->count[f] = s->first_size[f];
-            random_function(s, d, to, f);
+            draw_function(s, d, to, f);
         }
 }
 
@@ -151,45 +158,94 @@ void az_empty_program(const az_space *s, az_candidate *to)
     }
 }
 
-int az_mutate(const az_space *s, az_draws *d, az_candidate *c)
+/* ---- mutations ------------------------------------------------------------------------------ */
+
+/* One of the functions that have ops. */
+static int some_function(const az_space *s, az_draws *d)
 {
-    const int which = s->mutation[az_below(d, s->mutations)];
-    if (which == AZ_IDENTITY)
-        return which;
-    if (which == AZ_RANDOMIZE_PROGRAM) {
-        for (int f = 0; f < 3; ++f)
-            if (s->op_count[f])
-                random_function(s, d, c, f);
-        return which;
-    }
     int open[3], functions = 0;
     for (int f = 0; f < 3; ++f)
         if (s->op_count[f])
             open[functions++] = f;
-    const int f = open[az_below(d, functions)];
-    az_instruction *body = c->code + s->start[f];
-    switch (which) {
-    case AZ_ALTER_PARAMETER:
-        if (c->count[f])
-            alter_parameter(s, d, &body[az_below(d, c->count[f])]);
-        break;
-    case AZ_RANDOMIZE_INSTRUCTION:
-        if (c->count[f])
-            random_instruction(s, d, f, &body[az_below(d, c->count[f])]);
-        break;
-    case AZ_RANDOMIZE_FUNCTION:
-        random_function(s, d, c, f);
-        break;
-    case AZ_INSERT:
-        insert(s, d, c, f);
-        break;
-    case AZ_REMOVE:
-        take_out(s, d, c, f);
-        break;
-    case AZ_TRADE:
-        insert(s, d, c, f);
-        take_out(s, d, c, f);
-        break;
-    }
+    return open[az_below(d, functions)];
+}
+
+/* One of a function's instructions; NULL: it has none. */
+static az_instruction *some_instruction(const az_space *s, az_draws *d, az_candidate *c, int f)
+{
+    return c->count[f] ? c->code + s->start[f] + az_below(d, c->count[f]) : NULL;
+}
+
+#define MUTATION(name) \
+    static void name(const az_space *s, az_draws *d, const az_context *context, az_candidate *c)
+
+MUTATION(alter_parameter)
+{
+    (void)context;
+    az_instruction *in = some_instruction(s, d, c, some_function(s, d));
+    if (in)
+        alter_one(s, d, in);
+}
+
+MUTATION(randomize_instruction)
+{
+    (void)context;
+    const int f = some_function(s, d);
+    az_instruction *in = some_instruction(s, d, c, f);
+    if (in)
+        random_instruction(s, d, f, in);
+}
+
+MUTATION(randomize_function)
+{
+    (void)context;
+    draw_function(s, d, c, some_function(s, d));
+}
+
+MUTATION(randomize_program)
+{
+    (void)context;
+    for (int f = 0; f < 3; ++f)
+        if (s->op_count[f])
+            draw_function(s, d, c, f);
+}
+
+MUTATION(insert)
+{
+    (void)context;
+    insert_into(s, d, c, some_function(s, d));
+}
+
+MUTATION(take_out)
+{
+    (void)context;
+    take_out_of(s, d, c, some_function(s, d));
+}
+
+MUTATION(trade)
+{
+    (void)context;
+    const int f = some_function(s, d);
+    insert_into(s, d, c, f);
+    take_out_of(s, d, c, f);
+}
+
+MUTATION(leave)
+{
+    (void)s, (void)d, (void)context, (void)c;
+}
+
+#define INFO(number, name, function, resizes) [number] = {name, resizes, function},
+const az_mutation_info az_mutations[AZ_MUTATIONS] = {AZ_EACH_MUTATION(INFO)};
+
+#define NAME(number, name, function, resizes) [number] = name,
+const char *const az_origins[AZ_ORIGINS] = {
+    AZ_EACH_MUTATION(NAME)[AZ_FROM_START] = "start", [AZ_FROM_RANDOM] = "random",
+    [AZ_FROM_SEED] = "seed", [AZ_FROM_MIGRANT] = "migrant"};
+
+int az_mutate(const az_space *s, az_draws *d, const az_context *context, az_candidate *c)
+{
+    const int which = s->mutation[az_below(d, s->mutations)];
+    az_mutations[which].mutate(s, d, context, c);
     return which;
 }

@@ -11,29 +11,39 @@
 #ifndef AZ_SPACE_H
 #define AZ_SPACE_H
 
+#include "canonical.h"
 #include "draw.h"
 #include "program.h"
 
 /* How a constant of an op is drawn and mutated (azc/ops/model.py, ConstantKind). */
 enum { AZ_SCALE, AZ_SCALE_POSITIVE, AZ_REDRAW, AZ_SCALE_SORTED };
 
-/* In the order of azc/search/space.py. */
+/* The kinds of mutation: number, name in search files, function in space.c, whether it changes how
+ * many instructions there are. All that is known of mutations elsewhere follows from this. */
+#define AZ_EACH_MUTATION(X)                                                        \
+    X(AZ_ALTER_PARAMETER, "alter-parameter", alter_parameter, 0)                   \
+    X(AZ_RANDOMIZE_INSTRUCTION, "randomize-instruction", randomize_instruction, 0) \
+    X(AZ_RANDOMIZE_FUNCTION, "randomize-function", randomize_function, 0)          \
+    X(AZ_RANDOMIZE_PROGRAM, "randomize-program", randomize_program, 0)             \
+    X(AZ_INSERT, "insert", insert, 1)                                              \
+    X(AZ_REMOVE, "remove", take_out, 1)                                            \
+    X(AZ_TRADE, "trade", trade, 1)                                                 \
+    X(AZ_IDENTITY, "identity", leave, 0)
+
+#define AZ_NUMBER(number, name, function, resizes) number,
 enum {
-    AZ_ALTER_PARAMETER,
-    AZ_RANDOMIZE_INSTRUCTION,
-    AZ_RANDOMIZE_FUNCTION,
-    AZ_RANDOMIZE_PROGRAM,
-    AZ_INSERT,
-    AZ_REMOVE,
-    AZ_TRADE,
-    AZ_IDENTITY,
-    AZ_MUTATIONS,
+    AZ_EACH_MUTATION(AZ_NUMBER) AZ_MUTATIONS,
     /* where a program came from that no mutation made */
     AZ_FROM_START = AZ_MUTATIONS,
     AZ_FROM_RANDOM,
     AZ_FROM_SEED,
-    AZ_FROM_MIGRANT
+    AZ_FROM_MIGRANT,
+    AZ_ORIGINS
 };
+#undef AZ_NUMBER
+
+/* Their names, by number. */
+extern const char *const az_origins[AZ_ORIGINS];
 
 typedef struct {
     int32_t addresses[4]; /* by type */
@@ -69,7 +79,28 @@ void az_random_program(const az_space *space, az_draws *draws, az_candidate *to)
 /* Instructions without effect, at the first sizes. */
 void az_empty_program(const az_space *space, az_candidate *to);
 
+/* What a mutation may look at beside the program that it changes. */
+typedef struct {
+    const az_candidate *(*other)(const void *of, int32_t number);
+    const void *of;
+    int32_t others;          /* programs that there are to look at: those of the population */
+    az_canonical *canonical; /* room to find out what is live; for programs of the space */
+    const az_address_map *map;
+    int64_t classes;
+} az_context;
+
+typedef struct {
+    const char *name;
+    int resizes;
+    void (*mutate)(const az_space *, az_draws *, const az_context *, az_candidate *);
+} az_mutation_info;
+
+extern const az_mutation_info az_mutations[AZ_MUTATIONS];
+
 /* Mutates in place; returns which kind of mutation was drawn. */
-int az_mutate(const az_space *space, az_draws *draws, az_candidate *c);
+int az_mutate(const az_space *space, az_draws *draws, const az_context *context, az_candidate *c);
+
+/* Where the space's addresses lie, one after the other. */
+az_address_map az_space_map(const az_space *space);
 
 #endif

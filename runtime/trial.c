@@ -42,24 +42,40 @@ static void free_lanes(az_layout *layout)
     free(layout->lanes);
 }
 
+/* Numbers that are sorted at once. */
+static size_t most_sorted(const az_trial *t)
+{
+    return (size_t)(t->tasks > t->window ? t->tasks : t->window);
+}
+
+size_t az_trial_bytes(const az_trial *t, const az_space *space)
+{
+    const size_t levels = (size_t)(t->level1 != 0) + (size_t)(t->level2 != 0);
+    return levels * az_scores_bytes(t->cache_size) + az_heat_bytes(t->hot ? space->capacity : 0) +
+           ((size_t)t->window + (size_t)t->tasks + most_sorted(t)) * sizeof(double);
+}
+
 int az_trial_finish(az_trial *t, const az_space *space)
 {
-    const int64_t most = t->tasks > t->window ? t->tasks : t->window;
     const size_t per_task = (size_t)((t->fec_train + t->fec_valid) * width_of(t));
     size_t lanes = 0;
     for (int i = 0; i < t->interpreted.count; ++i)
         lanes += (size_t)t->interpreted.lanes[i].batch->lanes;
     const size_t digest = lanes * per_task + AZ_HASH_LEAST / 8 + 1;
-    const int32_t *n = space->addresses;
-    t->map = (az_address_map){{0, 0, n[1], n[1] + n[2]}, n[1] + n[2] + n[3]};
+    t->map = az_space_map(space);
     t->threshold = -INFINITY;
+    t->settings = (az_settings){
+        .epochs = t->epochs, .max_abs_error = t->max_abs_error, .seed = t->evaluation_seed};
     t->recent = malloc((size_t)t->window * sizeof *t->recent + 1);
     t->fitness = malloc((size_t)t->tasks * sizeof *t->fitness);
-    t->sorted = malloc((size_t)most * sizeof *t->sorted);
+    t->sorted = malloc(most_sorted(t) * sizeof *t->sorted);
     t->digest = calloc(digest, sizeof *t->digest);
     t->constants = malloc((size_t)space->capacity * 3 * AZ_MAX_LANES * sizeof *t->constants + 1);
     t->places = malloc((size_t)space->capacity * sizeof *t->places + 1);
     if (!t->recent || !t->fitness || !t->sorted || !t->digest || !t->constants || !t->places)
+        return 0;
+    if ((t->level1 && !az_scores_new(&t->level[0], t->cache_size)) ||
+        (t->level2 && !az_scores_new(&t->level[1], t->cache_size)))
         return 0;
     return az_canonical_new(&t->canonical, space->capacity, t->map.count) &&
            az_heat_new(&t->heat, t->hot ? space->capacity : 0) && make_machines(&t->interpreted) &&
@@ -305,23 +321,23 @@ static int passes(az_trial *t, double prefix)
     return result;
 }
 
-/* The fitness of a program that level 2 does not answer for; *how becomes AZ_HURDLED where it was
+/* The fitness of a program that level 2 does not know; *how becomes AZ_COUNT_HURDLED where it was
  * stopped at the hurdle. */
-static double try_it(az_trial *t, az_score *own, int *how)
+static double evaluate(az_trial *t, az_score *own, int *how)
 {
     if (t->hurdle_train) {
         if (!(own->known & AZ_HAS_PREFIX))
             find_prefix(t, own);
-        t->steps += own->prefix_steps;
+        t->count[AZ_COUNT_STEPS] += own->prefix_steps;
         if (!passes(t, own->prefix)) {
-            *how = AZ_HURDLED;
+            *how = AZ_COUNT_HURDLED;
             t->hurdled = 1;
             return own->prefix;
         }
     }
     if (!(own->known & AZ_HAS_FITNESS))
         find_fitness(t, own);
-    t->steps += own->steps;
+    t->count[AZ_COUNT_STEPS] += own->steps;
     return own->fitness;
 }
 
@@ -329,20 +345,20 @@ static double by_fingerprint(az_trial *t, az_score *own, int *how)
 {
     if (!(own->known & AZ_HAS_FINGERPRINT))
         find_fingerprint(t, own);
-    t->steps += own->fingerprint_steps;
+    t->count[AZ_COUNT_STEPS] += own->fingerprint_steps;
     if (own->known & AZ_HOPELESS) /* every task stops in training, so the fitness is 0 */
         return 0.0;
     const az_hash key = {own->fingerprint, 0};
     az_score *alike = az_scores_find(&t->level[1], key);
     if (alike) {
-        *how = AZ_LEVEL_2;
+        *how = AZ_COUNT_LEVEL2;
         const double fitness = alike->fitness;
         if (++alike->hits >= t->forget)
             az_scores_drop(&t->level[1], key);
         return fitness;
     }
-    const double fitness = try_it(t, own, how);
-    if (*how != AZ_HURDLED) {
+    const double fitness = evaluate(t, own, how);
+    if (*how != AZ_COUNT_HURDLED) {
         alike = az_scores_add(&t->level[1], key);
         alike->fitness = fitness;
     }
@@ -353,7 +369,7 @@ double az_trial_decide(az_trial *t, az_hash hash, double cost)
 {
     t->hurdled = 0;
     if (t->most_cost > 0.0 && cost > t->most_cost) {
-        ++t->ways[AZ_OVER_BUDGET];
+        ++t->count[AZ_COUNT_OVER_BUDGET];
         return 0.0;
     }
     az_score own = {0}, *remembered = t->level1 ? az_scores_find(&t->level[0], hash) : NULL;
@@ -361,15 +377,15 @@ double az_trial_decide(az_trial *t, az_hash hash, double cost)
         own = *remembered;
     const uint32_t known = own.known;
     az_trial_time(t, AZ_STAGE_LOOK_UP);
-    int how = AZ_EVALUATED;
-    const double fitness = t->level2 ? by_fingerprint(t, &own, &how) : try_it(t, &own, &how);
+    int how = AZ_COUNT_EVALUATED;
+    const double fitness = t->level2 ? by_fingerprint(t, &own, &how) : evaluate(t, &own, &how);
     if (t->level1) {
         if (own.known == known)
-            how = AZ_LEVEL_1; /* nothing had to be run */
+            how = AZ_COUNT_LEVEL1; /* nothing had to be run */
         else
             *(remembered ? remembered : az_scores_add(&t->level[0], hash)) = own;
     }
-    ++t->ways[how];
+    ++t->count[how];
     az_trial_time(t, AZ_STAGE_LOOK_UP);
     return fitness;
 }

@@ -13,14 +13,12 @@
 #ifndef AZ_TRIAL_H
 #define AZ_TRIAL_H
 
+#include "_generated/search_tables.h"
 #include "canonical.h"
 #include "heat.h"
 #include "interpreter.h"
 #include "scores.h"
 #include "space.h"
-
-/* How a candidate was decided. */
-enum { AZ_EVALUATED, AZ_LEVEL_1, AZ_LEVEL_2, AZ_OVER_BUDGET, AZ_HURDLED, AZ_WAYS };
 
 /* Where the time goes. */
 enum {
@@ -49,18 +47,9 @@ typedef struct {
 } az_layout;
 
 typedef struct {
-    /* what to do */
-    int64_t classes, tasks, train, valid;
-    az_settings settings;
-    int median; /* rather than the mean over tasks */
-    int level1, level2, hot;
-    int64_t fec_train, fec_valid;
-    uint32_t forget;                    /* hits after which level 2 forgets an entry */
-    uint64_t rounding;                  /* bits of a prediction that its fingerprint ignores */
-    int64_t hurdle_train, hurdle_valid; /* 0: no hurdle */
-    double quantile;
-    int32_t window;
-    double op_cost[AZ_OP_COUNT], most_cost; /* most_cost 0: no budget */
+    /* what to do (tables.py) */
+    AZ_TRIAL_SETTINGS
+    az_settings settings; /* what machines are told of it */
     int timed;
 
     /* what is kept */
@@ -82,13 +71,17 @@ typedef struct {
     int hurdled;  /* the last decision: a score on the first examples, no fitness */
 
     /* what was done */
-    int64_t ways[AZ_WAYS], steps, steps_run, steps_native;
+    int64_t *count; /* [AZ_COUNTS] of the island; the last decision is one of them */
+    int64_t steps_run, steps_native;
     int64_t stage[AZ_STAGES]; /* nanoseconds, if timed */
     int64_t mark;
     int failed; /* no memory */
 } az_trial;
 
-/* Cuts up working memory, when what to do and the layouts are set; 0: no memory. */
+/* Bytes of working memory, without machines. */
+size_t az_trial_bytes(const az_trial *trial, const az_space *space);
+
+/* Cuts it up, when what to do and the layouts are set; 0: no memory. */
 int az_trial_finish(az_trial *trial, const az_space *space);
 void az_trial_free(az_trial *trial);
 

@@ -6,35 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azc.program import Program
+from azc.runtime.tables import Counts
 
 __all__ = ["Ancestor", "Best", "Counts", "HotCounts", "Outcome", "Report"]
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What one island has done since the search began; nothing here depends on the clock.
-
-    `run`: how many populations it has begun (from 1: restarts add to it). `programs` drawn and
-    decided = `level1` + `level2` (known from the cache's levels) + `over_budget` (too costly to be
-    run) + `hurdled` (run on a prefix of the examples only) + `evaluated`. `filtered`: drawn again
-    before that (dependency filter, duplicates). `steps`: training examples served, over all tasks,
-    as if level 1 did not exist. `best`: fitness of the best of this population so far, `mean`: of
-    those in it now (nan where there is none yet). `received`: programs that came by migration.
-    """
-
-    island: int
-    run: int
-    programs: int
-    evaluated: int
-    level1: int
-    level2: int
-    filtered: int
-    over_budget: int
-    hurdled: int
-    steps: int
-    received: int
-    best: float
-    mean: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,14 @@ from typing import Any
 from azc.ops import OPS
 from azc.program import FUNCTIONS, Program
 from azc.runtime import _core
-from azc.search.settings import MUTATIONS, Settings
+from azc.runtime.tables import SETTINGS
+from azc.search.settings import METHODS, MUTATIONS, Settings
 from azc.tasks import Task
 
-__all__ = ["ORIGINS", "settings_of", "space_of", "static_cost"]
+__all__ = ["ORIGINS", "bytes_needed", "settings_of", "space_of", "static_cost"]
 
-#: Where a program came from, in the order of `runtime/space.h`.
-ORIGINS = (*MUTATIONS, "start", "random", "seed", "migrant")
-_METHODS = ("random", "regularized-evolution", "mgg")
-
-#: No fitness reaches it.
-_NEVER = 2.0
+#: Where a program came from, by number (`runtime/space.h`).
+ORIGINS = _core.ORIGINS
 
 
 def space_of(settings: Settings) -> _core.Space:
@@ -40,49 +37,48 @@ def space_of(settings: Settings) -> _core.Space:
 def settings_of(
     settings: Settings, tasks: Sequence[Task], seed: int, *, hot: bool
 ) -> dict[str, Any]:
-    """The fields of `az_method` and `az_trial` (`runtime/island.h`, `trial.h`)."""
-    search, fec, hurdles = settings.search, settings.fec, settings.hurdles
-    restart, evaluation = settings.restart, settings.evaluation
+    """What an island is told, by the names in `azc.runtime.tables`: what is computed here, and for
+    the rest the values of the search file. `island` is for the caller to say."""
+    search, hurdles = settings.search, settings.hurdles
+    method = METHODS[search.method]
     first = tasks[0]
     features = max(task.features for task in tasks)
-    return {
-        "method": _METHODS.index(search.method),
-        "population": 1 if search.method == "random" else search.population,
-        "tournament": search.tournament,
-        "children": search.children if search.method == "mgg" else 0,
-        "filter": search.filter,
-        "mutate_prob": search.mutate_prob,
+    computed = {
+        "method": list(METHODS).index(search.method),
+        "population": min(search.population, method.most),
+        "children": search.children if method.families else 0,
         "empty": settings.space.start == "empty",
         "seed": seed,
-        "target": search.stop.fitness or _NEVER,
-        "most_steps": (restart and restart.steps) or 0,
-        "most_programs": (restart and restart.programs) or 0,
-        "patience": (restart and restart.patience) or 0,
-        "by": (restart and restart.by) or 0,
-        "by_fitness": (restart and restart.fitness) or 0.0,
         "classes": first.classes,
         "tasks": len(tasks),
         "train": len(first.y_train),
         "valid": len(first.y_valid),
-        "epochs": evaluation.epochs,
-        "max_abs_error": evaluation.max_abs_error,
-        "evaluation_seed": evaluation.seed,
         "median": search.aggregate == "median",
-        "level1": fec.level1,
-        "level2": fec.level2,
         "hot": hot,
-        "fec_train": fec.train,
-        "fec_valid": fec.valid,
-        "forget": fec.forget,
-        "cache_size": fec.size,
-        "rounding": _ignored_bits(fec.digits),
-        "hurdle_train": hurdles.train if hurdles else 0,
+        "rounding": _ignored_bits(settings.fec.digits),
         "hurdle_valid": (hurdles.valid or len(first.y_valid)) if hurdles else 0,
-        "quantile": hurdles.quantile if hurdles else 0.5,
-        "window": hurdles.window if hurdles else 0,
         "op_cost": [op.cost(features) for op in OPS],
         "most_cost": _most_cost(settings, tasks, features),
     }
+    said = {each.name: _said(settings, each.key, each.default) for each in SETTINGS if each.key}
+    rest = {each.name: each.default for each in SETTINGS}
+    return rest | said | computed
+
+
+def _said(settings: Settings, key: str, default: Any) -> Any:
+    """What the search file has at `key`, or `default`."""
+    value: Any = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+        if value is None:
+            return default
+    return value
+
+
+def bytes_needed(settings: Settings, tasks: Sequence[Task]) -> int:
+    """Bytes that the islands of a search take before they begin, all of them together."""
+    told = settings_of(settings, tasks, settings.search.seed, hot=False)
+    return settings.search.islands * _core.island_bytes(space_of(settings), told)
 
 
 def _ignored_bits(digits: int | None) -> int:

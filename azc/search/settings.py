@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from azc.errors import AzcError, ConfigError, ResourceError, TaskError, expected
 from azc.evaluation import check_coordinates
 from azc.program import FUNCTIONS, Program
+from azc.runtime import _core
 from azc.search.settings_base import MisfitError, Table, error_of, fill
 from azc.search.settings_file import (
     apply_override,
@@ -30,26 +31,24 @@ from azc.search.settings_space import SpaceSettings
 from azc.search.settings_tasks import Facts, TaskTables, Which, check_disjoint, facts_of
 from azc.tasks.task import Task
 
-__all__ = ["MUTATIONS", "Mutation", "Settings"]
+__all__ = ["METHODS", "MUTATIONS", "Settings"]
 
-Mutation = Literal[
-    "alter-parameter",
-    "randomize-instruction",
-    "randomize-function",
-    "randomize-program",
-    "insert",
-    "remove",
-    "trade",
-    "identity",
-]
+#: Every method by its name (`runtime/methods.c`).
+METHODS = {method.name: method for method in _core.METHODS}
+#: Every kind of mutation, in the order of their numbers (`runtime/space.h`).
+MUTATIONS = tuple(mutation.name for mutation in _core.MUTATIONS)
 
-#: Every kind of mutation.
-MUTATIONS: tuple[Mutation, ...] = get_args(Mutation)
+if TYPE_CHECKING:
+    Method = str
+    Mutation = str
+else:
+    Method = Literal[tuple(METHODS)]
+    Mutation = Literal[MUTATIONS]
 
 # What `search.mutations` is unless it is given, for programs of fixed and of variable size.
 _FIXED: tuple[Mutation, ...] = ("alter-parameter", "randomize-instruction", "randomize-function")
 _VARIABLE: tuple[Mutation, ...] = ("alter-parameter", "randomize-function", "insert", "remove")
-_RESIZING = frozenset({"insert", "remove", "trade"})
+_RESIZING = frozenset(mutation.name for mutation in _core.MUTATIONS if mutation.resizes)
 
 # An interval is about this many examples, so that reports come every few seconds whatever one
 # evaluation takes, and within these bounds.
@@ -78,7 +77,7 @@ class StopSettings(Table):
 class SearchSettings(Table):
     """``[search]``: how programs are drawn, replaced and compared."""
 
-    method: Literal["regularized-evolution", "random", "mgg"] = "regularized-evolution"
+    method: Method = "regularized-evolution"
     population: Annotated[int, Field(ge=1, le=10**7)] = 1000
     tournament: Annotated[int, Field(ge=1, le=10**7)] = 10
     mutate_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.9
@@ -94,16 +93,17 @@ class SearchSettings(Table):
 
     @field_validator("population")
     @classmethod
-    def _two_parents(cls, population: int, info: ValidationInfo) -> int:
-        if info.data.get("method") == "mgg" and population < 2:
-            raise ValueError(expected("at least 2 with method 'mgg'", population))
+    def _enough(cls, population: int, info: ValidationInfo) -> int:
+        method = info.data.get("method")
+        if method in METHODS and population < (least := METHODS[method].least):
+            raise ValueError(expected(f"at least {least} with method {method!r}", population))
         return population
 
     @field_validator("children")
     @classmethod
-    def _only_mgg(cls, children: int, info: ValidationInfo) -> int:
-        method = info.data.get("method", "mgg")
-        if method != "mgg":
+    def _of_families(cls, children: int, info: ValidationInfo) -> int:
+        method = info.data.get("method")
+        if method in METHODS and not METHODS[method].families:
             do = "leave it out"
             raise ValueError(expected(f"no children with method {method!r}", children, do))
         return children
@@ -283,7 +283,7 @@ class Settings(Table):
     def to_toml(self) -> str:
         """The text of a search file that says the same, with nothing left to defaults."""
         tables = self.model_dump(exclude_none=True)
-        if self.search.method != "mgg":
+        if not METHODS[self.search.method].families:
             del tables["search"]["children"]
         for name in FUNCTIONS:
             function = tables["space"][name]

@@ -23,11 +23,15 @@ from azc.ops import OPS
 from azc.packing import blocks, pack
 from azc.program import Instruction, Program
 from azc.runtime import _core
+from azc.runtime.tables import SETTINGS
 from azc.search.runtime_settings import ORIGINS
+from azc.search.settings import METHODS
 
-METHODS = ("random", "regularized-evolution", "mgg")
 AT_COUNT, AT_TIME, AT_TARGET, AT_END = range(4)
 AMPLE = 3600.0  # seconds that no test takes
+
+# In an order of their own, since what `any_search` gives depends on it.
+_METHODS = ("random", "regularized-evolution", "mgg")
 
 Packed = tuple[bytes, bytes, bytes]
 Bodies = list[list[Instruction]]
@@ -78,22 +82,16 @@ def tasks_of(
 
 def settings(tasks: Sequence[Any], **changes: Any) -> dict[str, Any]:
     """Of a small regularized evolution without caches, hurdle, budget or end."""
-    made = {
-        "method": "regularized-evolution", "population": 10, "tournament": 3, "children": 0,
-        "filter": False, "mutate_prob": 0.9, "empty": False, "seed": 1, "island": 0, "target": 2.0,
-        "most_steps": 0, "most_programs": 0, "patience": 0, "by": 0, "by_fitness": 0.0,
+    made = {each.name: each.default for each in SETTINGS} | {
+        "method": "regularized-evolution", "population": 10, "tournament": 3, "seed": 1,
         "classes": tasks[0].classes, "tasks": len(tasks), "train": len(tasks[0].y_train),
-        "valid": len(tasks[0].y_valid), "epochs": 1, "max_abs_error": 100.0, "evaluation_seed": 0,
-        "median": False, "level1": False, "level2": False, "hot": False, "fec_train": 3,
-        "fec_valid": 3, "forget": 100, "cache_size": 1000, "rounding": 0, "hurdle_train": 0,
-        "hurdle_valid": 0, "quantile": 0.5, "window": 0, "most_cost": 0.0,
+        "valid": len(tasks[0].y_valid), "fec_train": 3, "fec_valid": 3, "cache_size": 1000,
         "op_cost": [op.cost(tasks[0].features) for op in OPS],
     }  # fmt: skip
     unknown = changes.keys() - made.keys()
     assert not unknown, unknown
     made |= changes
-    if made["method"] == "random":
-        made["population"] = 1
+    made["population"] = min(made["population"], METHODS[made["method"]].most)
     return made
 
 
@@ -101,7 +99,7 @@ def island(
     spec: Spec, tasks: Sequence[Any], *, seeds: Sequence[Packed] = (), **changes: Any
 ) -> _core.Island:
     given = settings(tasks, **changes)
-    given["method"] = METHODS.index(given["method"])
+    given["method"] = list(METHODS).index(given["method"])
     placed = [
         (pack([tasks[p] for p in block.positions], block.lanes), block.lanes, block.positions)
         for block in blocks(list(tasks), spec.addresses[2] > 0)
@@ -120,7 +118,7 @@ def any_search(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
     spec = one_of(_SEVERAL_CLASSES if classes > 2 else SMALL, Spec())
     tasks = tasks_of(number, one_of(1, 2, 3), classes=classes, train=one_of(5, 8), valid=5)
     changes: dict[str, Any] = {
-        "method": METHODS[number % 3], "population": one_of(2, 3, 7, 12),
+        "method": _METHODS[number % 3], "population": one_of(2, 3, 7, 12),
         "tournament": one_of(1, 2, 5), "children": one_of(1, 2, 5), "filter": number % 3 == 2,
         "mutate_prob": one_of(0.3, 0.9, 1.0), "empty": number % 8 == 1, "seed": number * 10**15 + 1,
         "island": one_of(0, 1, 77), "median": one_of(0, 1), "level1": one_of(0, 1),
@@ -204,7 +202,7 @@ class Model:
         self.run_born = self.improved = self.born
         self.run_steps = self.trial.steps
 
-    # ---- birth ----
+    # ---- breeding ----
 
     def _draws(self, stream: int = 0) -> Draws:
         return Draws(self.given["seed"], self.given["island"], self.born, stream)
@@ -217,7 +215,7 @@ class Model:
             return "start", [[nothing] * count for count in self.drawing.spec.first]
         return "random", self.drawing.random(d)
 
-    def _bear(
+    def _breed(
         self, d: Draws, parent: Member | None = None, family: Sequence[Member] = ()
     ) -> Member:
         given = self.given
@@ -251,9 +249,9 @@ class Model:
 
     def _step(self) -> None:
         if self.given["method"] == "random":
-            self.ring = [self._bear(self._draws())]
+            self.ring = [self._breed(self._draws())]
         elif len(self.ring) < self.given["population"]:
-            self.ring.append(self._bear(self._draws()))
+            self.ring.append(self._breed(self._draws()))
         elif self.given["method"] == "mgg":
             self._generation_gap()
         else:
@@ -266,7 +264,7 @@ class Model:
         alone = len(self.ring) == 1
         places = [0 if alone else d.below(len(others)) for _ in range(self.given["tournament"])]
         parent = max((others[place] for place in places), key=lambda member: member.fitness)
-        self.ring[self.oldest] = self._bear(d, parent)
+        self.ring[self.oldest] = self._breed(d, parent)
         self.oldest = (self.oldest + 1) % len(self.ring)
 
     def _generation_gap(self) -> None:
@@ -275,7 +273,7 @@ class Model:
         second = (first + 1 + d.below(size - 1)) % size
         family = [self.ring[first], self.ring[second]]
         for k in range(self.given["children"]):
-            family.append(self._bear(self._draws(), family[k & 1], list(family)))
+            family.append(self._breed(self._draws(), family[k & 1], list(family)))
         fitness = [member.fitness for member in family]
         best = max(k for k, value in enumerate(fitness) if value == max(fitness))
         rare = [1 + sum(one.fitness == value for one in self.ring) for value in fitness]

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from search.reference_drawing import SMALL, Spec
-from search.reference_search import AMPLE, AT_END, any_search, island, state, tasks_of
+from search.reference_search import AMPLE, AT_END, AT_TIME, any_search, island, state, tasks_of
 
 TESTS = Path(__file__).parents[1]
 
 
-def run(made: Any, until: int, seconds: float = AMPLE) -> None:
-    while made.run(until, seconds) == AT_END:
+def run(made: Any, until: int, seconds: float = AMPLE) -> int:
+    while (why := made.run(until, seconds)) == AT_END:
         made.restart()
+    return why
 
 
 # ---- slices --------------------------------------------------------------------------------------
@@ -30,8 +31,8 @@ def test_slices_change_nothing(full: bool) -> None:
         spec, tasks, changes = any_search(number)
         whole, single, sliced = (island(spec, tasks, **changes) for _ in range(3))
         run(whole, 300)
-        while single.counts()["programs"] < 300:
-            run(single, 300, 0.0)
+        while run(single, 300, 0.0) == AT_TIME:
+            pass
         rng, until = np.random.default_rng(number), 0
         while until < 300:
             until = min(300, until + int(rng.integers(0, 40)))
@@ -58,6 +59,25 @@ def test_going_on_from_snapshots_changes_nothing(full: bool) -> None:
             made.load(saved)
             assert made.save() == saved
             assert state(made) == state(whole), number
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_a_family_is_gone_on_with_where_it_was(every: int) -> None:
+    """Saved within families of 20 children, the best of which may be among those bred."""
+    given = {"method": "mgg", "children": 20, "population": 6, "level1": 1, "patience": 150}
+    whole, made = (island(SMALL, tasks_of(4), **given) for _ in range(2))
+    run(whole, 500)
+    calls = within = 0
+    while run(made, 500, 0.0) == AT_TIME:
+        calls += 1
+        within += (made.counts()["programs"] - 6) % 20 > 0
+        if calls % every == 0:
+            saved = made.save()
+            made = island(SMALL, tasks_of(4), **given)
+            made.load(saved)
+            assert made.save() == saved
+    assert within > 400
+    assert state(made) == state(whole)
 
 
 def test_an_island_that_has_not_begun_is_saved_too() -> None:
@@ -156,7 +176,7 @@ def test_garbage_is_refused() -> None:
 
 
 OTHERS = [
-    {"population": 11}, {"tournament": 4}, {"method": "mgg"}, {"mutate_prob": 0.5}, {"children": 1},
+    {"population": 11}, {"tournament": 4}, {"method": "mgg", "children": 2}, {"mutate_prob": 0.5}, {"children": 1},
     {"filter": True}, {"seed": 2}, {"island": 1}, {"median": True}, {"epochs": 2}, {"patience": 9},
     {"evaluation_seed": 1}, {"max_abs_error": 5.0}, {"cache_size": 7}, {"level1": False},
     {"level2": False}, {"forget": 9}, {"rounding": 255}, {"fec_train": 2}, {"most_cost": 900.0},
