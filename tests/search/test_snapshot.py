@@ -176,7 +176,8 @@ def test_garbage_is_refused() -> None:
 
 
 OTHERS = [
-    {"population": 11}, {"tournament": 4}, {"method": "mgg", "children": 2}, {"mutate_prob": 0.5}, {"children": 1},
+    {"population": 11}, {"tournament": 4}, {"method": "mgg", "children": 2}, {"children": 1},
+    {"mutate_prob": 0.5},
     {"filter": True}, {"seed": 2}, {"island": 1}, {"median": True}, {"epochs": 2}, {"patience": 9},
     {"evaluation_seed": 1}, {"max_abs_error": 5.0}, {"cache_size": 7}, {"level1": False},
     {"level2": False}, {"forget": 9}, {"rounding": 255}, {"fec_train": 2}, {"most_cost": 900.0},
