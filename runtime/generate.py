@@ -1,9 +1,10 @@
 """Writes the C text that is derived from tables: that of ops, and those of `tables.py`.
 
-Run by `setup.py` before the kernels are compiled; nothing that runs later imports it. Out come `ops.h` (numbers, types and properties,
-for the analysis and the interpreter), `bodies.h` (one line per op, naming the loop of `lanes.h`
-that fits its index notation, with the op's C expression inside), `native_bodies.h` (the sums and
-the ops that emitted code calls; `native.h` says what becomes of them) and `search_tables.h`.
+Run by `setup.py` before the kernels are compiled; nothing that runs later imports it. Out come
+`ops.h` (numbers, types and properties, for the analysis and the interpreter), `bodies.h` (one line
+per op, naming the loop of `lanes.h` that fits its index notation, with the op's C expression
+inside), `native_bodies.h` (the sums and the ops that emitted code calls; `native.h` says what
+becomes of them) and `search_tables.h`.
 """
 
 from __future__ import annotations
