@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from azc.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from azc import tasks
+    from azc import library, tasks
     from azc.compiler.module import compile
     from azc.errors import (
         AzcError,
@@ -75,6 +75,7 @@ __all__ = [
     "__version__",
     "compile",
     "evaluate",
+    "library",
     "load",
     "parse",
     "tasks",
@@ -82,8 +83,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "tasks":
-        return importlib.import_module("azc.tasks")
+    if name in ("library", "tasks"):
+        return importlib.import_module(f"azc.{name}")
     if name in _HOME:
         value = getattr(importlib.import_module(_HOME[name]), name)
         globals()[name] = value

@@ -21,7 +21,7 @@ from azc.tiers import TIERS, Array, Progress
 __all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "listed", "run"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
     """The outcome of one evaluation on D tasks.
 
@@ -42,6 +42,12 @@ class Result:
     reason: str
     examples: int
     seconds: float
+
+    def __repr__(self) -> str:
+        count = len(self.fitness)
+        what = f"fitness {self.mean:.6g}" if count == 1 else f"mean fitness {self.mean:.6g}"
+        tasks = "1 task" if count == 1 else f"{count} tasks"
+        return f"<Result on {tasks}: {what} ({self.metric}), {self.tier}, {self.seconds:.3g} s>"
 
     @property
     def mean(self) -> float:

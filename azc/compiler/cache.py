@@ -105,7 +105,10 @@ def _bytes(parts: Iterable[os.stat_result]) -> int:
 def _chosen_directory(given: Path | None) -> Path:
     named = os.environ.get("AZC_CACHE_DIR")
     if given is None and not named:
-        return platformdirs.user_cache_path("azc")
+        try:
+            return platformdirs.user_cache_path("azc")
+        except RuntimeError:  # a user whom the system does not know, without HOME
+            return Path("~", ".cache", "azc")
     what, path = ("AZC_CACHE_DIR", Path(named or "")) if given is None else ("directory", given)
     if not path.is_absolute():
         # What is found must not hang on where a command is run from.
@@ -177,6 +180,7 @@ class Cache:
         keys = _checked(keys)
         with self._folder.trying():
             for key in keys if self._folder.check() else ():
+                self._folder.check_runs()
                 try:
                     index = self._locate(key)
                 except FileNotFoundError:
@@ -208,6 +212,7 @@ class Cache:
                 what = f"a compiled module of at most {self.limit} bytes to keep"
                 raise RefusedError(expected(what, f"{size} bytes", "raise AZC_CACHE_LIMIT"))
             with self._folder.locked(WRITING):
+                self._folder.check_runs()
                 self._folder.sweep()
                 # In this order, so that what a reader finds is complete.
                 self._folder.write(f"{self._modules}/{stem}.so", data)
@@ -226,6 +231,9 @@ class Cache:
     def entries(self) -> list[Entry]:
         """All modules, the last used first, verified: this may read all there is."""
         result = []
+        with self._folder.trying():
+            if self._folder.check():
+                self._folder.check_runs()
         for stem, parts in self._scan().items():
             functions, sound = 0, False
             with suppress(OSError, UnsoundError):

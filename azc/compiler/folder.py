@@ -148,6 +148,13 @@ class Folder:
                 _check_folder(path, os.lstat(path))
         return True
 
+    def check_runs(self) -> None:
+        """`OSError` where the file system runs no code: what is kept there could not be loaded."""
+        if os.statvfs(self.path).f_flag & getattr(os, "ST_NOEXEC", 0):
+            do = "set AZC_CACHE_DIR to a folder on another, or mount it without noexec"
+            what = "a file system from which compiled programs may be run"
+            raise RefusedError(expected(what, f"{self.path}, mounted with noexec", do))
+
     def _prepare(self) -> None:
         if self.path.is_absolute():
             self.path.mkdir(0o700, parents=True, exist_ok=True)

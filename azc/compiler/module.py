@@ -86,6 +86,11 @@ class Module(Sequence[CompiledProgram]):
     def __len__(self) -> int:
         return len(self._programs)
 
+    def __repr__(self) -> str:
+        names = [one.program.filename for one in self._programs[:3]]
+        more = [f"{len(self) - 3} more"] if len(self) > 3 else []
+        return f"<Module for {self.features} features: {', '.join([*names, *more]) or 'empty'}>"
+
     def __iter__(self) -> Iterator[CompiledProgram]:
         return iter(self._programs)
 

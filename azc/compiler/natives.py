@@ -20,7 +20,7 @@ from azc.compiler.cache import Cache, Located
 from azc.compiler.emit import emit
 from azc.compiler.structure import Structure
 from azc.compiler.toolchain import Toolchain, find_toolchain
-from azc.errors import CompileError, warn
+from azc.errors import CompileError, expected, warn
 from azc.runtime import _core
 
 __all__ = ["Found", "build_seconds", "find", "obtain", "record", "recorded"]
@@ -208,7 +208,7 @@ def _build(
         for module, batch in zip(built, batches, strict=True):
             found |= _take(module.path, module.name, batch, keys, cache)
         if cache.problem:
-            warn(f"compiled programs are not kept: {cache.problem}")
+            _warn_once(f"compiled programs are not kept: {cache.problem}")
         return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -221,12 +221,17 @@ def _take(
     it was built."""
     located = cache.add(path, name, [keys[structure] for structure in batch])
     modules = {place.module for place in located.values()} or {path}
+    problem = ""
     for candidate in (*modules, path):
         try:
             programs = _import(name, candidate)
         except (ImportError, OSError) as error:
             problem = str(error)
             continue
+        if problem and not cache.problem:
+            do = "set AZC_CACHE_DIR to a folder from which code may be run"
+            what = expected("to load compiled programs from the cache", problem, do)
+            _warn_once(f"compiled programs are built anew by every process: {what}", "not loaded")
         found = {}
         kept = candidate if candidate != path else None
         for index, structure in enumerate(batch):
@@ -235,4 +240,17 @@ def _take(
                 known = _loaded.setdefault(keys[structure], new)
             found[structure] = replace(known, built=True)
         return found
-    raise CompileError(f"expected a module that can be loaded, got {problem}")
+    do = "set TMPDIR to a folder on a file system from which code may be run"
+    message = expected("a module that can be loaded", problem, do)
+    raise CompileError("; ".join(filter(None, (message, cache.problem))))
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(message: str, what: str = "") -> None:
+    """A search builds again and again; what keeps it from keeping what it built is said once, by
+    the message itself or by `what` it is about."""
+    if (what or message) not in _warned:
+        _warned.add(what or message)
+        warn(message)

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import os
 
-from azc.errors import Diagnostic, ParseError
+from azc.errors import AzcError, Diagnostic, ParseError, expected
 from azc.lang.lint import lint
 from azc.lang.lower import Lowered, lower
 from azc.lang.reader import read
-from azc.lang.source import PlacedError, Source, read_source
+from azc.lang.source import PlacedError, Source, decode, read_source
 from azc.ops import Type
 from azc.program import Program
 
 __all__ = ["check", "load", "parse"]
 
 
-def parse(text: str, filename: str = "<string>", limits: dict[Type, int] | None = None) -> Program:
+def parse(
+    text: str | bytes | os.PathLike[str],
+    filename: str = "<string>",
+    limits: dict[Type, int] | None = None,
+) -> Program:
     """The program that `text` says; raises `ParseError`.
 
-    `filename` is what messages call it. `limits` is the number of addresses of each type in force;
+    Bytes are UTF-8, and a `Path` is that of a file with the text, as `load` takes it. `filename` is
+    what messages call it. `limits` is the number of addresses of each type in force;
     without it a program may use as many as it needs.
     """
+    if isinstance(text, os.PathLike):
+        return load(text, limits)
+    if isinstance(text, (bytes, bytearray)):
+        return _lower(decode(bytes(text), filename), limits).program
+    if not isinstance(text, str):
+        do = "give a str; azc.load(path) reads a file"
+        raise AzcError(expected("the text of a program", type(text).__name__, do))
     return _lower(Source(text, filename), limits).program
 
 

@@ -11,6 +11,7 @@ from azc.errors import expected, nearest
 from azc.lang.fold import CONSTANTS
 from azc.lang.functions import known_functions
 from azc.lang.infer import infer
+from azc.lang.lookalikes import stranger
 from azc.lang.source import Place, PlacedError
 from azc.lang.syntax import (
     Assign,
@@ -154,7 +155,7 @@ class Names:
                 expected("a name", f"{text!r}, {what}", "name it here too"), name.place
             )
         known = {*self.types, *self._roles[function], PREDICTION, *self.params}
-        do = nearest(text, known) or "assign it or declare it with var"
+        do = stranger(text) or nearest(text, known) or "assign it or declare it with var"
         return PlacedError(expected("a known name", repr(text), do), name.place)
 
     def is_own(self, function: str, name: Name) -> bool:

@@ -14,6 +14,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from azc.errors import expected
 from azc.lang.layout import MAX_DEPTH, Layout, place_of
+from azc.lang.lookalikes import describe, hint
 from azc.lang.source import Place, PlacedError, Source
 from azc.lang.syntax import (
     Assign,
@@ -288,5 +289,7 @@ _HINTS = {
 def _explain_character(char: str) -> str:
     if char in "\"'":
         return expected("a closing quote for this string", "none")
-    shown = repr(char) if char.isprintable() else f"character U+{ord(char):04X}"
-    return expected("a name, a number or an operator", shown, _HINTS.get(char, ""))
+    what = "a name, a number or an operator"
+    if char.isascii() and char.isprintable():
+        return expected(what, repr(char), _HINTS.get(char) or hint(char))
+    return expected(what, describe(char), hint(char))

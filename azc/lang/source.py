@@ -83,6 +83,9 @@ class Source:
 
 def read_source(path: str | os.PathLike[str]) -> Source:
     """The text of the file at `path`; `AzcError` if it cannot be read, `ParseError` if not text."""
+    if not isinstance(path, (str, os.PathLike)):
+        do = "give a str or a Path; azc.parse(text) takes a text"
+        raise AzcError(expected("the path of a program", type(path).__name__, do))
     filename = os.fspath(path)
     try:
         with Path(path).open("rb") as file:
@@ -91,6 +94,11 @@ def read_source(path: str | os.PathLike[str]) -> Source:
         raise AzcError(f"cannot read {filename}: {error.strerror or error}") from None
     except ValueError as error:  # a NUL in the path
         raise AzcError(f"cannot read {filename!r}: {error}") from None
+    return decode(data, filename)
+
+
+def decode(data: bytes, filename: str) -> Source:
+    """The text that `data` holds; `ParseError` if it is none."""
     if len(data) > MAX_BYTES:
         raise ParseError(Diagnostic(_too_large(f"more than {MAX_BYTES} bytes"), filename))
     try:

@@ -18,7 +18,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -57,8 +57,10 @@ class Search:
         self._folder = folder
 
     @classmethod
-    def from_toml(cls, path: _PathLike, overrides: Sequence[str] = ()) -> Search:
-        """The search in a file, or in the preset of that name (`Settings.from_toml`)."""
+    def from_toml(
+        cls, path: _PathLike | Mapping[str, Any], overrides: Sequence[str] = ()
+    ) -> Search:
+        """The search in a file, in the preset of that name or in tables (`Settings.from_toml`)."""
         return cls(Settings.from_toml(path, overrides))
 
     @classmethod

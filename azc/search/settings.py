@@ -234,13 +234,17 @@ class Settings(Table):
     compile: CompileSettings = CompileSettings()
 
     @classmethod
-    def from_toml(cls, path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Settings:
-        """The settings in the file at `path`, or in the preset of that name.
+    def from_toml(
+        cls, path: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()
+    ) -> Settings:
+        """The settings in the file at `path`, or in the preset of that name, or those tables.
 
         `overrides` are texts ``KEY.PATH=VALUE``, applied in turn. Paths in the file are relative to
         its folder, those in overrides to the current one. Raises `ConfigError`, each line of it
         beginning with the file's name and the key's path.
         """
+        if isinstance(path, Mapping):
+            return cls._overridden(locate(path, os.getcwd()), "settings", overrides)
         file, name = find(path)
         return cls._overridden(locate(read(file, name), file.absolute().parent), name, overrides)
 

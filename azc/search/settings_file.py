@@ -33,6 +33,9 @@ def find(path: str | os.PathLike[str]) -> tuple[Path, str]:
 
     Raises `ConfigError`.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        what = "a search file, the name of a preset or a dict of settings"
+        raise ConfigError(expected(what, type(path).__name__))
     name = os.fspath(path)
     if os.path.exists(name) and not os.path.isdir(name):
         return Path(name), name

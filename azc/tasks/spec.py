@@ -7,6 +7,7 @@ FILE.npz | FILE.csv | FILE.tsv | FILE.parquet, the middle two also with .gz behi
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def parse_spec(text: str) -> Spec:
         raise TaskError(expected("the name of a task kind", repr(text), _KINDS))
     text = text.strip()
     if text.lower().endswith(FILE_SUFFIXES):
-        return Spec(text, file=Path(text).expanduser())
+        return Spec(text, file=Path(os.path.expanduser(text)))
     name, *rest = text.split(":")
     if name in SYNTHETIC:
         if rest:

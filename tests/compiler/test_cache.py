@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -172,12 +173,50 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AZC_CACHE_DIR", raising=False)
-    monkeypatch.setattr(module.platformdirs, "user_cache_path", lambda name: Path("~/.cache", name))
+
+    def unknown(name: str) -> Path:  # as where HOME is not set and the system knows no such user
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(module.platformdirs, "user_cache_path", unknown)
     cache = Cache()
     assert add(cache, [1]) == cache.find([key(1)]) == {}
     assert cache.problem is not None
     assert "expected a home folder" in cache.problem
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become a user whom the system lacks")
+def test_a_user_unknown_to_the_system() -> None:
+    """As in a container that was started with a bare number for a user."""
+    script = """if True:
+        import os
+        import platformdirs.unix, pwd
+        from azc.compiler.cache import Cache
+        os.setuid(12345)
+        cache = Cache()
+        print(cache.entries(), cache.recorded("seconds"), cache.find(["0" * 32]), cache.problem)
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=kept, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("[] [] {} expected a home folder")
+
+
+def test_a_file_system_that_runs_no_code(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(home)
+    add(cache, [1])
+    flags = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(os, "statvfs", lambda path: flags)
+    assert add(cache, [2]) == cache.find([key(1)]) == {}
+    assert cache.problem is not None
+    assert "run, got " in cache.problem
+    assert "mounted with noexec; set AZC_CACHE_DIR" in cache.problem
+    fresh = Cache(home)
+    assert len(fresh.entries()) == 1
+    assert fresh.problem == cache.problem
+    assert fresh.clear() > 0
 
 
 @pytest.mark.parametrize(

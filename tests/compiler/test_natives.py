@@ -22,7 +22,7 @@ from azc.compiler.cache import Cache
 from azc.compiler.natives import Found, build_seconds, find, obtain, record, recorded
 from azc.compiler.structure import ENTRIES, LANES, Arguments, Structure, structure_of
 from azc.compiler.toolchain import find_toolchain, missing
-from azc.errors import AzcWarning
+from azc.errors import AzcWarning, CompileError
 from azc.packing import pack
 from azc.program import Instruction, Program
 from azc.runtime import _core
@@ -82,6 +82,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AZC_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("AZC_CACHE_LIMIT", raising=False)
     monkeypatch.setattr(natives, "_loaded", {})
+    monkeypatch.setattr(natives, "_warned", set())
     return tmp_path / "cache"
 
 
@@ -471,6 +472,29 @@ def test_without_a_cache(case: str, home: Path, monkeypatch: pytest.MonkeyPatch)
     # This process keeps what it has loaded.
     again = obtain(wanted)
     assert all(again[made].native is found[made].native for made in wanted)
+
+
+def test_a_cache_that_runs_no_code(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the loader refuses there is run from where it was built; why is said once."""
+    load = natives._import
+
+    def refuse(name: str, path: Path) -> object:
+        if home in path.parents:
+            raise ImportError(f"{path}: failed to map segment from shared object")
+        return load(name, path)
+
+    monkeypatch.setattr(natives, "_import", refuse)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = obtain(structures(1))
+        obtain(structures(1, 1))
+    [warning] = told
+    assert "built anew by every process" in str(warning.message)
+    assert "set AZC_CACHE_DIR" in str(warning.message)
+    assert right(found[structures(1)[0]], 0)
+    monkeypatch.setattr(natives, "_import", lambda name, path: load(name, home / "none"))
+    with pytest.raises(CompileError, match=r"can be loaded.*set TMPDIR to a folder"):
+        obtain(structures(1, 2))
 
 
 def test_no_files_are_left_in_the_temporary_folder(

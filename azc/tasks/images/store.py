@@ -59,7 +59,7 @@ def _folders(info: ImageSet, data: str | os.PathLike[str] | None) -> list[Path]:
         data = os.environ.get("AZC_DATA") or None
     if data is None:
         return []
-    base = Path(data).expanduser()
+    base = Path(os.path.expanduser(data))
     if not base.is_dir():
         got = "a file" if base.exists() else "no such folder"
         raise TaskError(expected(f"the folder of data sets at {base}", got))
