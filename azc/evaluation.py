@@ -14,6 +14,7 @@ from azc.checks import positive_number, whole_number
 from azc.errors import AzcError, ConfigError, TaskError, expected, nearest
 from azc.ops import ConstantKind
 from azc.program import Program, verify
+from azc.runtime import _core
 from azc.tasks import Task
 from azc.tasks.advice import warn_of_labels
 from azc.tiers import TIERS, Array, Progress
@@ -52,7 +53,8 @@ class Result:
     @property
     def mean(self) -> float:
         """Mean fitness over the tasks."""
-        return float(np.mean(self.fitness))
+        with _core.Environment():
+            return float(np.mean(self.fitness))
 
     @property
     def median(self) -> float:

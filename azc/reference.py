@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from azc.analysis import interface_addresses, live_mask
 from azc.ops import OPS, ConstantKind, Op
 from azc.program import Address, Instruction, Program
+from azc.runtime import _core
 from azc.tasks.task import Task
 
 __all__ = ["evaluate_task"]
@@ -238,7 +239,7 @@ def evaluate_task(
     n_train, n_valid = len(task.y_train), len(task.y_valid)
     shape = (n_valid, task.classes) if task.classes > 2 else (n_valid,)
     fitness, value, predictions = 0.0, 0.0 if task.classes else math.inf, np.full(shape, np.nan)
-    with np.errstate(all="ignore"):
+    with _core.Environment(), np.errstate(all="ignore"):
         run = _Run(program, task, seed, library)
         run.call("setup", 0)
         for epoch in range(epochs):

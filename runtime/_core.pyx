@@ -111,12 +111,20 @@ cdef extern from "interpreter.h" nogil:
     az_machine *az_machine_new()
     void az_machine_free(az_machine *)
     int64_t az_machine_bytes(az_machine *, const az_work *)
-    int az_machine_prepare(az_machine *, const az_kernel_set *, const az_work *)
-    void az_machine_begin(az_machine *, const az_part *)
-    int az_machine_run(az_machine *, int64_t)
     int64_t az_machine_done(const az_machine *)
     const double *az_machine_fitness(const az_machine *)
     const double *az_machine_value(const az_machine *)
+
+# What computes, in the floating-point environment that results are defined in.
+cdef extern from "environment.h" nogil:
+    ctypedef struct az_environment:
+        pass
+    az_environment az_enter()
+    void az_leave(az_environment)
+    int az_machine_prepare "az_enter_machine_prepare"(
+        az_machine *, const az_kernel_set *, const az_work *)
+    void az_machine_begin "az_enter_machine_begin"(az_machine *, const az_part *)
+    int az_machine_run "az_enter_machine_run"(az_machine *, int64_t)
 
 
 ctypedef double (*az_function)(double) noexcept nogil
@@ -144,8 +152,23 @@ cdef az_function function_of(str name) except? NULL:
 def apply(str name not None, double[::1] values not None) -> None:
     """Replace each value by the runtime's own function of it, such as ``"exp"``."""
     cdef az_function function = function_of(name)
+    cdef az_environment before = az_enter()
     for i in range(values.shape[0]):
         values[i] = function(values[i])
+    az_leave(before)
+
+
+cdef class Environment:
+    """A with statement's body computes in the runtime's floating-point environment, whatever the
+    caller's is (`environment.h`); for what is computed in Python."""
+
+    cdef az_environment before
+
+    def __enter__(self):
+        self.before = az_enter()
+
+    def __exit__(self, *_):
+        az_leave(self.before)
 
 
 OP_COUNT = AZ_OP_COUNT

@@ -142,11 +142,14 @@ cdef extern from "island.h" nogil:
     size_t az_island_bytes(const az_island *)
     int az_island_finish(az_island *)
     void az_island_free(az_island *)
-    int az_island_run(az_island *, int64_t, int64_t)
     void az_island_restart(az_island *)
     void az_island_receive(az_island *, int32_t, const az_candidate *, double, int64_t)
     size_t az_island_save(const az_island *, uint8_t *)
     int az_island_load(az_island *, const uint8_t *, size_t)
+
+cdef extern from "environment.h" nogil:
+    int az_island_run "az_enter_island_run"(az_island *, int64_t, int64_t)
+
 
 cdef extern from "settings.h" nogil:
     ctypedef enum az_kind:
@@ -355,7 +358,8 @@ cdef class Space:
         cdef bytearray room = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
         made.code = <az_instruction *><char *>room
         az_empty_program(&self.space, &made)
-        az_random_program(&self.space, &draws, &made)
+        with Environment():
+            az_random_program(&self.space, &draws, &made)
         return pack_candidate(&self.space, &made)
 
     def mutate(
@@ -370,7 +374,8 @@ cdef class Space:
         cdef az_context alone
         memset(&alone, 0, sizeof(alone))
         alone.canonical, alone.map, alone.classes = &self.canonical, &self.map, classes
-        kind = az_mutate(&self.space, &draws, &alone, &made)
+        with Environment():
+            kind = az_mutate(&self.space, &draws, &alone, &made)
         return kind, pack_candidate(&self.space, &made)
 
 

@@ -11,6 +11,7 @@ from azc.lang.reader import read
 from azc.lang.source import PlacedError, Source, decode, read_source
 from azc.ops import Type
 from azc.program import Program
+from azc.runtime import _core
 
 __all__ = ["check", "load", "parse"]
 
@@ -55,6 +56,8 @@ def check(
 
 def _lower(source: Source, limits: dict[Type, int] | None) -> Lowered:
     try:
-        return lower(read(source), limits, source.filename)
+        # Numbers are read and folded by floating-point arithmetic too.
+        with _core.Environment():
+            return lower(read(source), limits, source.filename)
     except PlacedError as error:
         raise source.error(error) from None

@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from azc.ops import ConstantKind, Op, Type, by_number
+from azc.runtime import _core
 
 __all__ = ["PACKED", "Address", "Instruction"]
 
@@ -81,10 +82,11 @@ class Instruction:
         op = self.op
         operands = map(Address, op.inputs, self.inputs)
         fields = {letter: str(operand) for letter, operand in zip("ab", operands, strict=False)}
-        for index, (kind, value) in enumerate(zip(op.constants, self.constants, strict=True)):
-            # An index written as an integer is a coordinate; anything else is a float.
-            whole = kind is ConstantKind.INDEX and isinstance(value, int)
-            fields[f"c{index}"] = str(int(value)) if whole else repr(float(value))
+        with _core.Environment():  # the shortest digits are found by arithmetic
+            for index, (kind, value) in enumerate(zip(op.constants, self.constants, strict=True)):
+                # An index written as an integer is a coordinate; anything else is a float.
+                whole = kind is ConstantKind.INDEX and isinstance(value, int)
+                fields[f"c{index}"] = str(int(value)) if whole else repr(float(value))
         return op.text.format(out=self.output, **fields)
 
     def __repr__(self) -> str:

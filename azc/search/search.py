@@ -26,6 +26,7 @@ from types import FrameType
 from typing import Any
 
 from azc.errors import ConfigError, expected
+from azc.runtime import _core
 from azc.search.course import Course
 from azc.search.report import Outcome, Report
 from azc.search.settings import Settings
@@ -143,6 +144,7 @@ class Search:
                 stack.callback(store.close)
             course = stack.enter_context(Course(settings, sets, store, report, messages))
             stack.enter_context(_interruptible(course.interrupt))
+            stack.enter_context(_core.Environment())
             if self._folder is not None:
                 course.restore()
             folder = out if self._folder is None else self._folder

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from azc.checks import whole_number
 from azc.errors import ResourceError, TaskError, expected
+from azc.runtime import _core
 from azc.tasks.declared import TaskKeywords, check_fit, checked_options, task_options
 from azc.tasks.images.catalogue import IMAGE_SETS
 from azc.tasks.images.store import find, pools
@@ -85,7 +86,12 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> l
     count = given["count"]
     if count is None:
         count = 1 if parsed.file is not None else DEFAULT_COUNT
-    indices = range(first, first + count)
+    with _core.Environment():
+        return _made(parsed, range(first, first + count), given)
+
+
+def _made(parsed: Spec, indices: range, given: TaskKeywords) -> list[Task]:
+    """The tasks at `indices`, from options that were checked."""
     if parsed.file is not None:
         return _from_file(parsed, indices, given)
     if parsed.images is not None:
@@ -93,7 +99,7 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> l
     assert parsed.synthetic is not None
     features = given["features"] or SYNTHETIC_FEATURES
     train, valid = given["train"] or TRAIN_EXAMPLES, given["valid"] or VALID_EXAMPLES
-    _check_memory(spec, count * (train + valid) * (features + 1))
+    _check_memory(parsed.text, len(indices) * (train + valid) * (features + 1))
     kind, seed = parsed.synthetic, given["seed"]
     return [make_synthetic(kind, features, train, valid, seed, index) for index in indices]
 
