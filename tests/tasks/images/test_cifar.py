@@ -181,3 +181,37 @@ class TestDamaged:
         message = refusal(tmp_path)
         for part in ("cifar-10-binary.tar.gz", str(tmp_path), "kriz/cifar.html"):
             assert part in message
+
+
+class TestOfficial:
+    RECORDS = 255 - RECORDS[0]
+    RECORDS[:, 0] = np.arange(20) % 10
+
+    def check(self, folder):
+        images, labels = load(INFO, folder, test=True)
+        np.testing.assert_array_equal(images, self.RECORDS[:, 1:])
+        np.testing.assert_array_equal(labels, self.RECORDS[:, 0])
+
+    @pytest.mark.parametrize("folder", ["", "cifar-10-batches-bin", "x/y/cifar-10-batches-bin"])
+    def test_unpacked(self, tmp_path, folder):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "test_batch.bin").write_bytes(self.RECORDS.tobytes())
+        self.check(tmp_path)
+
+    @pytest.mark.parametrize("end", PACKED)
+    def test_packed(self, tmp_path, end):
+        members = batches() | {"cifar-10-batches-bin/test_batch.bin": self.RECORDS.tobytes()}
+        write_tar(tmp_path, tar(members), end)
+        self.check(tmp_path)
+        check(tmp_path)
+
+    def test_not_in_the_archive(self, tmp_path):
+        write_tar(tmp_path, tar(batches()))
+        with pytest.raises(TaskError, match=r"expected test_batch.bin in .*, got no such members"):
+            load(INFO, tmp_path, test=True)
+
+    def test_task(self, tmp_path):
+        members = batches() | {"cifar-10-batches-bin/test_batch.bin": self.RECORDS.tobytes()}
+        write_tar(tmp_path, tar(members))
+        options = {"data": tmp_path, "train": 10, "valid": 4, "test_images": "official"}
+        assert make("cifar10:3,8", **options).y_test.shape == (4,)

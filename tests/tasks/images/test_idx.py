@@ -112,6 +112,128 @@ def test_default_sizes_need_the_whole_set(tmp_path):
         make("mnist:3,8", data=tmp_path)
 
 
+def write_test(folder, images=None, labels=None):
+    """Official test files of 40 images that no training file has."""
+    write(folder / "t", idx((255 - IMAGES[:40]) if images is None else images), labels)
+    for path in (folder / "t").iterdir():
+        path.rename(folder / path.name.replace("train", "t10k"))
+    (folder / "t").rmdir()
+
+
+class TestOfficial:
+    """Test parts from the sets' own test files."""
+
+    @pytest.fixture(autouse=True)
+    def _files(self, tmp_path):
+        write(tmp_path)
+        write_test(tmp_path, labels=idx(LABELS[:40]))
+
+    def test_load(self, tmp_path):
+        images, labels = load(IMAGE_SETS["mnist"], tmp_path, test=True)
+        np.testing.assert_array_equal(images, 255 - IMAGES[:40].reshape(40, 784))
+        np.testing.assert_array_equal(labels, LABELS[:40])
+
+    @pytest.mark.parametrize("spec", ["mnist:3,8", "mnist:raw:3,8", "mnist:all"])
+    def test_the_other_parts_stay(self, tmp_path, spec):
+        options = {"data": tmp_path, "train": 20, "valid": 10, "seed": 4}
+        usual = make(spec, **options)
+        task = make(spec, **options, test_images="official")
+        assert make(spec, **options, test_images="training").y_test.tobytes() == (
+            usual.y_test.tobytes()
+        )
+        for part in ("X_train", "y_train", "X_valid", "y_valid"):
+            assert getattr(task, part).tobytes() == getattr(usual, part).tobytes()
+        assert task.key == usual.key
+        classes = 10 if "all" in spec else 2
+        assert np.bincount(task.y_test.astype(int)).tolist() == [4] * classes
+
+    @pytest.mark.parametrize("spec", ["mnist:raw:3,8", "mnist:3,8"])
+    def test_prepared_as_the_training_images(self, tmp_path, spec):
+        """Images that are in both have the same features in both."""
+        write_test(tmp_path, IMAGES[:40], idx(LABELS[:40]))
+        task = make(spec, data=tmp_path, train=36, valid=4, test_images="official")
+        known = {(x.tobytes(), y) for x, y in zip(task.X_train, task.y_train, strict=True)}
+        known |= {(x.tobytes(), y) for x, y in zip(task.X_valid, task.y_valid, strict=True)}
+        test = {(x.tobytes(), y) for x, y in zip(task.X_test, task.y_test, strict=True)}
+        assert len(test) == 8
+        assert test <= known
+
+    def test_command(self, tmp_path):
+        from azc.cli.main import main
+
+        command = ["run", "linear", "--task", "mnist:3,8", "--train", "20", "--valid", "10"]
+        assert main([*command, "--data", str(tmp_path), "--test-images", "official"]) == 0
+
+    def test_absent(self, tmp_path):
+        (tmp_path / "t10k-images-idx3-ubyte.gz").unlink()
+        with pytest.raises(TaskError, match=r"expected t10k-images-idx3-ubyte.gz beside"):
+            make("mnist:3,8", data=tmp_path, train=20, valid=10, test_images="official")
+        (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
+        with pytest.raises(TaskError, match=r"the files of the test images of mnist \(t10k-im"):
+            make("mnist:3,8", data=tmp_path, train=20, valid=10, test_images="official")
+
+    def test_not_for_digits(self):
+        with pytest.raises(TaskError, match="an image set with test files of its own, got digits"):
+            make("digits", test_images="official")
+
+    def test_of_the_other_set(self, tmp_path):
+        labels = LABELS[:40].copy()
+        labels[:12] = [9, 2, 1, 1, 6, 1, 4, 6, 5, 7, 4, 5]
+        write_test(tmp_path, labels=idx(labels))
+        with pytest.raises(TaskError, match="to belong to mnist, got that of fashion-mnist"):
+            load(IMAGE_SETS["mnist"], tmp_path, test=True)
+
+
+class TestLayouts:
+    @pytest.mark.parametrize(
+        "folder",
+        [
+            *("MNIST", "MNIST/raw", "archive", "data/MNIST/raw", "MNIST/raw/MNIST/raw"),
+            *("mnist_dataset/files", "a/b/c/d/e"),
+        ],
+    )
+    @pytest.mark.parametrize("below", [0, 1])
+    def test_nested(self, tmp_path, folder, below):
+        """The data folder is the one above, or the first of those themselves."""
+        write(tmp_path / folder)
+        data = tmp_path / folder.split("/")[0] if below else tmp_path
+        assert find(IMAGE_SETS["mnist"], data)[0].parent == tmp_path / folder
+
+    @pytest.mark.parametrize("mark", ["-idx", ".idx"])
+    def test_a_folder_for_each_file(self, tmp_path, mark):
+        write(tmp_path, mark=mark, suffix="")
+        for path in list(tmp_path.iterdir()):
+            content = path.read_bytes()
+            path.unlink()
+            folder = tmp_path / "archive" / path.name.replace(".idx", "-idx")
+            folder.mkdir(parents=True)
+            (folder / path.name).write_bytes(content)
+        assert len(load(IMAGE_SETS["mnist"], tmp_path)[1]) == N
+
+    @pytest.mark.parametrize(
+        ("name", "folder"),
+        [
+            ("mnist", "FashionMNIST/raw"),
+            ("mnist", "data/fashion"),
+            ("mnist", "KMNIST/raw"),
+            ("mnist", "x/EMNIST"),
+            ("fashion-mnist", "x/MNIST/raw"),
+            ("fashion-mnist", "MNIST"),
+            ("fashion-mnist", "QMNIST"),
+        ],
+    )
+    def test_folders_of_other_sets(self, tmp_path, name, folder):
+        write(tmp_path / folder)
+        with pytest.raises(TaskError, match="none of them in"):
+            find(IMAGE_SETS[name], tmp_path)
+
+    def test_not_too_deep_nor_hidden(self, tmp_path):
+        write(tmp_path / ".cache")
+        write(tmp_path / "a/b/c/d/e/f")
+        with pytest.raises(TaskError, match="or the folders below"):
+            find(IMAGE_SETS["mnist"], tmp_path)
+
+
 class TestAbsent:
     def test_no_folder_given(self, monkeypatch):
         monkeypatch.delenv("AZC_DATA", raising=False)
@@ -136,6 +258,17 @@ class TestAbsent:
 
 
 class TestDamaged:
+    @pytest.mark.parametrize(
+        "page", [b"<!DOCTYPE html><html>404", b"\n<HTML>", b"<?xml version='1.0'?><Error>"]
+    )
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+    def test_a_page_in_its_place(self, tmp_path, page, pack):
+        write(tmp_path)
+        (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(pack(page))
+        message = refusal(tmp_path)
+        assert "train-images-idx3-ubyte.gz, got an HTML or XML page saved under" in message
+        assert "open it in a browser" in message
+
     @pytest.mark.parametrize("suffix", [".gz", ""])
     def test_wrong_magic_number(self, tmp_path, suffix):
         write(tmp_path, images=idx(IMAGES, magic=0x0801), suffix=suffix)

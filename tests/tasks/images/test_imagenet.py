@@ -152,3 +152,20 @@ class TestRefused:
         message = refusal(tmp_path)
         assert "Imagenet32_train_npz.zip" in message
         assert "image-net.org" in message
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_official_test_images(tmp_path, packed):
+    """Those that the distribution calls its validation images."""
+    write(tmp_path)
+    if packed:
+        with zipfile.ZipFile(tmp_path / "Imagenet32_val_npz.zip", "w") as archive:
+            archive.writestr("val_data.npz", npz(3))
+    else:
+        (tmp_path / "Imagenet32_val_npz").mkdir()
+        (tmp_path / "Imagenet32_val_npz" / "val_data.npz").write_bytes(npz(3))
+    images, labels = load(INFO, tmp_path, test=True)
+    np.testing.assert_array_equal(images, DATA[3])
+    np.testing.assert_array_equal(labels, LABELS[3] - 1)
+    options = {"data": tmp_path, "train": 20, "valid": 4, "test_images": "official"}
+    assert make("imagenet32:0,999", **options).y_test.shape == (20,)

@@ -164,3 +164,17 @@ class TestRefused:
 
 def test_scipy_is_not_needed():
     assert "scipy" not in svhn.__dict__
+
+
+def test_official_test_images(tmp_path):
+    write(tmp_path, HEADER + X_ELEMENT + Y_ELEMENT)
+    other = matrix("X", 9, X.shape, 2, (255 - X).tobytes(order="F"))
+    (tmp_path / "test_32x32.mat").write_bytes(HEADER + other + Y_ELEMENT)
+    images, _ = load(INFO, tmp_path, test=True)
+    np.testing.assert_array_equal(images, 255 - load(INFO, tmp_path)[0])
+    options = {"data": tmp_path, "train": 6, "valid": 2, "test_images": "official"}
+    assert make("svhn:3,8", **options).y_test.shape == (12,)
+
+
+def test_a_page_in_its_place(tmp_path):
+    assert "an HTML or XML page saved under" in refusal(tmp_path, b"<html>404</html>" + bytes(200))
