@@ -1,7 +1,12 @@
 """SVHN, format 2: ``train_32x32.mat`` and ``test_32x32.mat``, MATLAB 5 files with X (32, 32, 3, n)
 and y (n, 1).
 
-@@SCIPY@@
+Read here rather than by SciPy's loadmat, which cannot be made safe from outside: it builds whatever
+stands under a name before it can be asked what that is. Measured with SciPy 1.17 on files made for
+it, with ``variable_names=["X", "y"]``: 1 MB of cells nested in each other ends the process with a
+segmentation fault; 184 bytes that announce a cell array take 3 GB; 1.5 MB of packed zeros become an
+array of 1.5 GB. Here no more is unpacked than the two arrays may have, and nothing but arrays of
+numbers is read.
 
     file      128 bytes of header (the last two IM: little-endian), then elements
     element   type, 32 bits | size, 32 bits | size bytes, padded to 8
