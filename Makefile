@@ -35,7 +35,7 @@ help:
 	@echo "make demo      train an algorithm on handwritten digits, evolve one from nothing"
 	@echo "make test      run the tests; TESTS='tests/ops -k name' runs some of them"
 	@echo "make verify    run the tests with full counts (long)"
-	@echo "make lint      ruff, mypy and clang-format"
+	@echo "make lint      ruff, mypy, clang-format and the floors of imports"
 	@echo "make format    put the layout of Python and C files right"
 	@echo "make sanitize  test the C code under the address and undefined-behaviour sanitizers"
 	@echo "make clang     test the C code as clang compiles it"
@@ -91,7 +91,8 @@ test: $(VENV)/.installed $(VENV)/.test-tools
 verify: $(VENV)/.installed $(VENV)/.test-tools
 	AZC_VERIFY=1 $(PYTEST) $(TESTS)
 
-# mypy reads packages as folders lie, so they are laid out for it as they are installed.
+# mypy and import-linter read packages as folders lie, so they are laid out for them as they are
+# installed.
 lint: $(VENV)/.installed $(VENV)/.lint-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -99,6 +100,8 @@ lint: $(VENV)/.installed $(VENV)/.lint-tools
 	@rm -rf build/layout && mkdir -p build/layout/azc
 	@ln -s "$(CURDIR)"/azc/* "$(CURDIR)/runtime" "$(CURDIR)/grammar" build/layout/azc
 	cd build/layout && "$(abspath $(BIN))/mypy" --config-file "$(CURDIR)/pyproject.toml"
+	cd build/layout && "$(abspath $(BIN))/lint-imports" "$(CURDIR)/pyproject.toml" \
+		--cache-dir "$(CURDIR)/build/imports"
 
 format: $(VENV)/.lint-tools
 	$(BIN)/ruff format .

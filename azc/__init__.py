@@ -19,7 +19,7 @@ from azc.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from azc import library, tasks
-    from azc.compiler.module import compile
+    from azc.compiling import compile
     from azc.errors import (
         AzcError,
         AzcWarning,
@@ -52,7 +52,7 @@ _HOME = {
     "StateError": "azc.errors",
     "Task": "azc.tasks",
     "TaskError": "azc.errors",
-    "compile": "azc.compiler.module",
+    "compile": "azc.compiling",
     "evaluate": "azc.evaluation",
     "load": "azc.lang",
     "parse": "azc.lang",

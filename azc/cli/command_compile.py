@@ -107,8 +107,8 @@ def command(
         raise click.UsageError(expected("--emit without -o and --json", f"--emit and {other}"))
     programs = [load_program(name) for name in program_names]
 
-    from azc.compiler.module import check_options, structures_for
     from azc.compiler.toolchain import find_toolchain, vector_for
+    from azc.compiling import check_options, structures_for
 
     check_options(programs, features, tasks, classes)
     toolchain = None if emit else find_toolchain(cpu)

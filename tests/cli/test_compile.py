@@ -14,9 +14,9 @@ from azc.analysis import canonical_hash
 from azc.cli.emitting import annotated
 from azc.compiler import build, natives, toolchain
 from azc.compiler.emit import emit
-from azc.compiler.module import structures_for
 from azc.compiler.natives import _import
 from azc.compiler.structure import LANES, structure_of
+from azc.compiling import structures_for
 from azc.runtime import _core
 
 from .conftest import LINEAR
