@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from azc.program import Instruction, Program
     from azc.search import Search
     from azc.tasks import Task
+    from azc.use.tune import tune
 
 # Where each public name lives. They are imported on first use, so that `import azc` and the
 # command line start in milliseconds.
@@ -56,6 +57,7 @@ _HOME = {
     "evaluate": "azc.evaluation",
     "load": "azc.lang",
     "parse": "azc.lang",
+    "tune": "azc.use.tune",
 }
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "load",
     "parse",
     "tasks",
+    "tune",
 ]
 
 

@@ -19,7 +19,7 @@ from azc.program import Address, Instruction, Program
 from azc.runtime import _core
 from azc.tasks.task import Task
 
-__all__ = ["evaluate_task"]
+__all__ = ["Run", "evaluate_task", "order_of"]
 
 Array = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def unit(bits: Any) -> Array:
     return result
 
 
-class _Run:
+class Run:
     """Memory and instructions of one program on one task."""
 
     def __init__(self, program: Program, task: Task, seed: int, library: Any) -> None:
@@ -112,6 +112,10 @@ class _Run:
             if output is not None:
                 value = self._result(instruction, self.random_index.get((function, index), 0), step)
                 self.memory[output] = value
+                self.observe(function, index, value)
+
+    def observe(self, function: str, index: int, value: Array) -> None:
+        """Called with what each instruction stored; for those who watch a program at work."""
 
     def _result(self, instruction: Instruction, random_index: int, step: int) -> Array:
         op = instruction.op
@@ -208,7 +212,7 @@ def _last_largest(logits: Array) -> int:
     return best
 
 
-def _order(seed: int, epoch: int, n: int) -> list[int]:
+def order_of(seed: int, epoch: int, n: int) -> list[int]:
     """The order of the training examples: natural in epoch 0, then shuffled (Fisher and Yates)."""
     order = list(range(n))
     if epoch == 0:
@@ -240,11 +244,11 @@ def evaluate_task(
     shape = (n_valid, task.classes) if task.classes > 2 else (n_valid,)
     fitness, value, predictions = 0.0, 0.0 if task.classes else math.inf, np.full(shape, np.nan)
     with _core.Environment(), np.errstate(all="ignore"):
-        run = _Run(program, task, seed, library)
+        run = Run(program, task, seed, library)
         run.call("setup", 0)
         for epoch in range(epochs):
             step = 1 + epoch * (n_train + n_valid)
-            for position, t in enumerate(_order(seed, epoch, n_train)):
+            for position, t in enumerate(order_of(seed, epoch, n_train)):
                 x, y = task.X_train[t], float(task.y_train[t])
                 if not run.train_one(x, y, max_abs_error, step + position):
                     return fitness, value, predictions

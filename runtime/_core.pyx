@@ -111,6 +111,7 @@ cdef extern from "interpreter.h" nogil:
     az_machine *az_machine_new()
     void az_machine_free(az_machine *)
     int64_t az_machine_bytes(az_machine *, const az_work *)
+    int64_t az_machine_constants(const az_machine *)
     int64_t az_machine_done(const az_machine *)
     const double *az_machine_fitness(const az_machine *)
     const double *az_machine_value(const az_machine *)
@@ -483,14 +484,15 @@ cdef class Machine:
 
         Fills `fitness` (L,) and `value` (L,), and `predictions` (L, m, 1 or classes) if given.
         `native` runs `code` compiled; it needs a batch, `constants` and `places` (k,) laid
-        out as `native.h` says. `progress(done)` is called several times a second. The GIL is released in between.
+        out as `native.h` says. Interpreted, `constants` (n, L), those of the live instructions in
+        order but for indices of entries, stand in each lane for the program's own. `progress(done)` is called several times a second. The GIL is released in between.
         MemoryError if memory cannot be had; IndexError as `bytes_needed` has -1.
         """
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=max_abs_error, seed=seed, block=block,
             keep_dead=keep_dead)
         cdef int64_t lanes = batch.batch.lanes, width, chunk = 1
-        cdef int status, finished = 0
+        cdef int status, finished = 0, given
         cdef az_work work = az_work(
             program=&code.program, known=NULL, batch=&batch.batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
@@ -526,8 +528,15 @@ cdef class Machine:
             with nogil:
                 status = az_machine_prepare(
                     self.machine, az_level_kernels(chosen_level, lanes), &work)
-                if status == AZ_READY:
+                given = (
+                    status != AZ_READY or native is not None or not work.constants
+                    or (constants.shape[0] == az_machine_constants(self.machine)
+                        and constants.shape[1] == lanes))
+                if status == AZ_READY and given:
                     az_machine_begin(self.machine, &part)
+            if not given:
+                count = az_machine_constants(self.machine)
+                raise ValueError(f"expected {count} constants for each of {lanes} lanes")
             if status == AZ_NO_MEMORY:
                 raise MemoryError
             if status == AZ_BAD_INDEX:

@@ -217,7 +217,8 @@ static void begin(az_machine *m)
     clear(m);
     for (int32_t i = 0; i < m->plan.constants; ++i)
         for (int64_t l = 0; l < L; ++l)
-            m->cell[m->plan.constant_cell[i]][l] = m->plan.constant[i];
+            m->cell[m->plan.constant_cell[i]][l] =
+                m->constants ? m->constants[i * L + l] : m->plan.constant[i];
     for (int c = 0; c < AZ_CALLS; ++c) { /* zero in Setup; the label also in Predict */
         point(m->feature_slots[c], m->cell[m->plan.zero_vector]);
         point(m->label_slots[c], m->cell[m->plan.zero_scalar]);

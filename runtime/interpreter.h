@@ -45,8 +45,9 @@ typedef struct {
      * native.h says */
     const az_native *native;
     const az_kernel_set *native_kernels;
-    /* a compiled program's, as native.h says: constants in the order of the live instructions,
-     * indices of entries left out, and the entries that instructions set */
+    /* Constants in the order of the live instructions, indices of entries left out: of a compiled
+     * program as native.h says; of an interpreted one [constant][lane], or NULL for the program's
+     * own. And the entries that a compiled program's instructions set. */
     const double *constants;
     const int64_t *places;
 } az_work;
@@ -61,6 +62,9 @@ void az_machine_free(az_machine *machine);
 int64_t az_machine_bytes(az_machine *machine, const az_work *work);
 
 int az_machine_prepare(az_machine *machine, const az_kernel_set *kernels, const az_work *work);
+
+/* How many constants the program has that a machine is prepared for. */
+int64_t az_machine_constants(const az_machine *machine);
 
 /* How much of what a machine is prepared for is done: its first examples, and epochs. */
 typedef struct {

@@ -90,6 +90,11 @@ int az_machine_prepare(az_machine *m, const az_kernel_set *kernels, const az_wor
     return AZ_READY;
 }
 
+int64_t az_machine_constants(const az_machine *m)
+{
+    return m->plan.constants;
+}
+
 void az_machine_begin(az_machine *m, const az_part *part)
 {
     m->batch.train = part->train;

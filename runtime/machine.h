@@ -40,8 +40,8 @@ struct az_machine {
     az_settings settings;
     int64_t block;           /* examples per dispatch where they are independent */
     const az_native *native; /* the program as it was compiled, or NULL */
-    const double *constants; /* its constants: [constant][lane], */
-    const int64_t *places;   /* and entries that it sets */
+    const double *constants; /* [constant][lane], or NULL for the program's own */
+    const int64_t *places;   /* entries that a compiled program sets */
     uint64_t keys[AZ_MAX_LANES];
     double *predictions, *seen;
     /* one allocation: the engine's arrays, memory, a copy of it, order of examples */

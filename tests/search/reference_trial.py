@@ -19,7 +19,7 @@ from azc.program import Program
 from azc.runtime import _core
 
 
-class _Watched(reference._Run):
+class _Watched(reference.Run):
     """Notes how many examples training serves, and what Learn sees of predictions."""
 
     served = 0
@@ -63,7 +63,7 @@ def watch(
     if not learns and not random and stateless and (classes < 2 or writes in outputs):
         epochs = 1  # every epoch would be like the first
     fitness, steps, stopped, shown = [], 0, [], []
-    before, reference._Run = reference._Run, _Watched
+    before, reference.Run = reference.Run, _Watched
     try:
         for task in tasks:
             part = SimpleNamespace(**vars(task))
@@ -80,7 +80,7 @@ def watch(
             missing = [math.nan] * (train * width - len(last.seen))
             shown.append((last.seen + missing, raw.ravel().tolist()))
     finally:
-        reference._Run = before
+        reference.Run = before
     return Run(tuple(fitness), steps, tuple(stopped), tuple(shown))
 
 
