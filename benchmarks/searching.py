@@ -22,7 +22,7 @@ from common import cpu, pin
 
 from azc.runtime import _core
 from azc.search import Settings
-from azc.search.islands import Host
+from azc.search.islands import Islands
 
 RE = 'search.method="regularized-evolution"'
 CASES: dict[str, tuple[str, list[str], tuple[int, int] | None]] = {
@@ -36,12 +36,12 @@ CASES: dict[str, tuple[str, list[str], tuple[int, int] | None]] = {
 OUTSIDE = ("draw", "analyse", "look up", "replace")
 
 
-def host(preset: str, overrides: Sequence[str], seed: int) -> Host:
+def host(preset: str, overrides: Sequence[str], seed: int) -> Islands:
     settings = Settings.from_toml(preset).changed(overrides)
-    return Host(settings, settings.make_tasks("search"), seed, (0,), None)
+    return Islands(settings, settings.make_tasks("search"), seed, (0,), None)
 
 
-def run(host: Host, seconds: float) -> float:
+def run(host: Islands, seconds: float) -> float:
     """Programs per CPU second over the first `seconds`; populations that end begin anew."""
     island: _core.Island = host.islands[0]
     started = time.process_time()

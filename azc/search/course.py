@@ -5,21 +5,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
 from azc.errors import StateError, expected
+from azc.search.engines import ENGINES
+from azc.search.hosts import Found, Slice
 from azc.search.hot import Hot, native_vector
-from azc.search.islands import Found, Slice
 from azc.search.migration import migrate
 from azc.search.report import Counts, HotCounts, Outcome, Report
 from azc.search.selection import Selection
 from azc.search.settings import Settings
 from azc.search.settings_tasks import Which
 from azc.search.store import Store, read_history
-from azc.search.workers import cpu_seconds, workers_for
+from azc.search.workers import Workers, cpu_seconds
 from azc.tasks import Task
 
 __all__ = ["Course"]
@@ -52,12 +53,23 @@ class Course:
         self._islands = list(range(search.islands))
         self._started, self._cpu_started = time.monotonic(), cpu_seconds()
         vector = native_vector(settings)
+        common = {
+            "settings": settings,
+            "tasks": sets["search"],
+            "seed": search.seed,
+            "vector": vector,
+            "others": sets,
+        }
         with ExitStack() as stack:
-            self._workers = workers_for(
-                settings, sets["search"], search.seed, search.workers, vector
+            self._workers = Workers(
+                ENGINES["here" if search.workers == 1 else "processes"],
+                lambda numbers: {**common, "numbers": numbers},
+                search.islands,
+                search.workers,
+                messages,
             )
             stack.callback(self._workers.close)
-            layouts = self._workers.call_all("layouts")[0] if vector is not None else []
+            layouts = self._workers.layouts() if vector is not None else []
             self._hot = Hot(self._workers, layouts, work, settings.compile.hot is True)
             self._ending = stack.pop_all()
         self._interrupted = False
@@ -68,9 +80,10 @@ class Course:
         self._round_end = 0
         self._pending: set[int] = set()  # islands that are to go on in this round
         self._offers: list[Found] = []  # that have not been considered
-        self._selection = Selection(settings, sets)
+        self._selection = Selection(settings, sets["search"][0].classes)
         self._history: list[tuple[Counts, ...]] = []
         self._latest: dict[int, Slice] = {}
+        self._bests: dict[int, Found] = {}  # of the populations under way
 
     def __enter__(self) -> Course:
         return self
@@ -125,19 +138,36 @@ class Course:
     def _run_round(self) -> None:
         while self._pending and not self._interrupted and not self._is_late():
             for made in self._workers.run(sorted(self._pending), self._round_end, self._slice()):
-                self._latest[made.island] = made
-                self._offers.extend(made.offers)
+                self._take(made)
+                self._offer(made.offers)
                 if made.done:
                     self._pending.discard(made.island)
-            self._hot.look(self._seconds_per_step())
+            if not self._workers.scoring:
+                self._hot.look(self._seconds_per_step())
             if self._pending:
                 self._tell(settled=False)
+
+    def _take(self, made: Slice) -> None:
+        self._latest[made.island] = made
+        if made.best:
+            self._bests[made.island] = made.best
+        elif not made.has_best:
+            self._bests.pop(made.island, None)
+
+    def _offer(self, offers: Sequence[Found]) -> None:
+        """What is to be considered when the islands wait; scored by then, or before."""
+        self._offers.extend(offers)
+        self._workers.to_score(self._selection.wanted(offers))
+
+    def _select(self) -> None:
+        self._selection.learn(self._workers.scores())
+        self._selection.consider(self._offers)
+        self._offers = []
 
     def _settle(self) -> None:
         """What comes when no island is to go on: selection, and if that is the end of the round, an
         entry in the history and a save."""
-        self._selection.consider(self._offers)
-        self._offers = []
+        self._select()
         rows = self._counts()
         if not self._selection.solved:
             self._pending = {row.island for row in rows if row.programs < self._round_end}
@@ -173,8 +203,10 @@ class Course:
         on where it was cut."""
         course = self._course()
         if reason != "solved":
-            bests = [made.best for made in self._latest.values() if made.best]
-            self._selection.consider([*self._offers, *bests])
+            self._offer(list(self._bests.values()))
+            self._select()
+        self._workers.to_score(self._selection.wanted_at_the_end())
+        self._selection.learn(self._workers.scores())
         best = self._selection.conclude()
         solved = self._selection.solved
         self._save((), course)
@@ -210,10 +242,9 @@ class Course:
         """Save the state, or `course` in its place, with `rows` as one more report if there are
         any."""
         if not self._store:
+            self._workers.keep()
             return
-        islands: dict[int, bytes] = {}
-        for snapshots in self._workers.call_all("save"):
-            islands |= snapshots
+        islands = self._workers.save()
         # What ended the search has been selected.
         under_way = None if course else self._under_way()
         if rows:
@@ -245,24 +276,24 @@ class Course:
             return
         course, islands = saved
         try:
-            self._workers.call_all("load", islands)
+            self._workers.load(islands)
         except (ValueError, KeyError):
             what = expected("islands as the settings have them", "others", "start anew")
             raise StateError(f"{self._store.folder}: {what}") from None
         self._round_end = course["round_end"]
         self._pending = set(course["pending"])
-        self._offers = [Found.from_json(found) for found in course["offers"]]
         self._selection.restore(course["selection"])
+        self._offer([Found.from_json(found) for found in course["offers"]])
         self._before = (course["seconds"], course["cpu_seconds"])
         self._history = [tuple(rows) for rows in read_history(self._store.folder)]
         for made in self._workers.run(self._islands, 0, 0.0):
-            self._latest[made.island] = made
+            self._take(made)
 
     # ---- reports ----
 
     def _under_way(self) -> Found | None:
         """The best of the populations that have not ended."""
-        found = [made.best for _, made in sorted(self._latest.items()) if made.best]
+        found = [best for _, best in sorted(self._bests.items())]
         return max(found, key=lambda one: one.fitness) if found else None
 
     def _slice(self) -> float:

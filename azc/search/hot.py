@@ -16,7 +16,7 @@ from azc.compiler.structure import Structure, structure_of
 from azc.compiler.toolchain import find_toolchain
 from azc.errors import AzcError, CompileError, warn
 from azc.program import Program
-from azc.search.islands import Packed
+from azc.search.hosts import Packed
 from azc.search.report import HotCounts
 from azc.search.settings import Settings
 from azc.search.workers import Workers
@@ -98,7 +98,7 @@ class Hot:
             self._thread = threading.Thread(target=self._build, daemon=True)
             self._thread.start()
             # What is hot later should not have to outdo what was hot before.
-            self._workers.call_all("cool")
+            self._workers.cool()
 
     def finish(self) -> None:
         """Wait for a build that is under way, so that it does not outlive the search."""
@@ -109,7 +109,7 @@ class Hot:
 
     def _choose(self, seconds_per_step: float) -> list[_Wanted]:
         found: dict[int, tuple[int, Packed]] = {}
-        for host in self._workers.call_all("hottest", 4 * _MOST_IN_BATCH):
+        for host in self._workers.hottest(4 * _MOST_IN_BATCH):
             for key, steps, runs, packed in host:
                 if key not in self._done and runs > 1:
                     before = found.get(key, (0, packed))[0]
@@ -160,7 +160,7 @@ class Hot:
             return
         least = 0.0 if self._always else _LEAST_GAIN
         for wanted in batch:
-            tries = self._workers.call_all("use_native", wanted.key, wanted.packed, least)
+            tries = self._workers.use_native(wanted.key, wanted.packed, least)
             self._done.add(wanted.key)
             if gains := [gain for gain, _ in filter(None, tries)]:
                 # What is too slow counts too, or it would be built again and again.

@@ -1,7 +1,7 @@
 """Islands: what one population draws from, is evaluated on and is limited by; several in a process.
 
 What an island does depends on the settings, the tasks, the seed and its number, never on how its
-work is cut into slices or on the process that it lives in.
+work is cut into slices or on the process that it lives in. `azc.search.hosts` says what is asked.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,84 +19,31 @@ from azc.compiler.structure import ENTRIES, LANES, Arguments, structure_of
 from azc.packing import Block, blocks, native_blocks, pack
 from azc.program import Program
 from azc.runtime import _core
+from azc.search.hosts import Found, Job, Member, Packed, Past, Slice
 from azc.search.report import Counts
 from azc.search.runtime_settings import settings_of, space_of
-from azc.search.settings import Settings
+from azc.search.scoring import Scorer
+from azc.search.settings import Plan, Settings
+from azc.search.settings_tasks import Which
 from azc.tasks import Task
 
-__all__ = ["Found", "Host", "Packed", "Slice", "Step"]
-
-Packed = tuple[bytes, bytes, bytes]
-#: An ancestor: birth, number of its mutation in `runtime_settings.ORIGINS`, fitness, program.
-Step = tuple[int, int, float, Packed]
+__all__ = ["Islands"]
 
 # Why a slice ended, in the order of `runtime/island.h`.
 _AT_COUNT, _AT_TIME, _AT_TARGET, _AT_END = range(4)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A program that an island offers: the best of its population `run`. `lineage`: its ancestors,
-    the first of them first, and itself."""
-
-    island: int
-    run: int
-    birth: int
-    fitness: float
-    packed: Packed
-    lineage: tuple[Step, ...] = ()
-
-    @property
-    def program(self) -> Program:
-        return Program.unpacked(self.packed)
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        lineage = [[*numbers, _hexadecimal(packed)] for *numbers, packed in self.lineage]
-        return {**asdict(self), "packed": _hexadecimal(self.packed), "lineage": lineage}
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Found:
-        lineage = tuple(
-            (birth, origin, fitness, _packed(texts))
-            for birth, origin, fitness, texts in fields["lineage"]
-        )
-        return cls(**{**fields, "packed": _packed(fields["packed"]), "lineage": lineage})
-
-
-def _hexadecimal(packed: Packed) -> list[str]:
-    return [body.hex() for body in packed]
-
-
-def _packed(texts: Sequence[str]) -> Packed:
-    setup, predict, learn = map(bytes.fromhex, texts)
-    return setup, predict, learn
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """What came of running an island for a while. `done`: it was run as far as was asked, or up to
-    a program that reached the target. `offers`: the best of populations that ended, and programs
-    that reached the target. `steps_run`: training steps executed in this process and the part of
-    them that ran natively."""
-
-    island: int
-    counts: Counts
-    done: bool
-    offers: tuple[Found, ...]
-    best: Found | None
-    steps_run: tuple[int, int]
-
-
 @dataclass
-class Host:
-    """The islands `numbers` of a search, in this process."""
+class Islands:
+    """The islands `numbers` of a search, in this process: a `Host`. `others`: the sets of tasks
+    beside `tasks` that have been made."""
 
     settings: Settings
     tasks: list[Task]
     seed: int
     numbers: tuple[int, ...]
     vector: int | None  # doubles in a register of compiled code; None: nothing is compiled
+    others: Mapping[Which, list[Task]] = field(default_factory=dict)
     islands: dict[int, _core.Island] = field(init=False)
     compiled: list[tuple[Block, _core.Batch]] = field(init=False)
     interpreted: list[tuple[Block, _core.Batch]] = field(init=False)
@@ -111,19 +58,23 @@ class Host:
             # One layout, so that a structure is built once for each number of features.
             if len({block.chunk for block in placed}) == 1:
                 self.compiled = self._packed(placed)
-        space = space_of(self.settings)
-        common = settings_of(self.settings, self.tasks, self.seed, hot=bool(self.compiled))
-        seeds = [program.packed() for program in self.settings.space.start_programs()]
-        self.islands = {
-            number: _core.Island(
-                space,
-                {**common, "island": number},
-                [(batch, block.chunk, block.positions) for block, batch in self.interpreted],
-                [(batch, block.chunk, block.positions) for block, batch in self.compiled],
-                seeds,
-            )
-            for number in self.numbers
-        }
+        plans = self.settings.plans()
+        self.islands = {number: self._made(plans[number]) for number in self.numbers}
+        self._scorer = Scorer(self.settings, self.others)
+        # What was told of islands last, to tell only of what is new.
+        self._told: dict[int, tuple[int, float]] = {}
+        # Offers of islands that were recovered, which were not told of.
+        self._untold: dict[int, list[Found]] = {}
+
+    def _made(self, plan: Plan) -> _core.Island:
+        common = settings_of(plan.settings, self.tasks, self.seed, hot=bool(self.compiled))
+        return _core.Island(
+            space_of(plan.settings),
+            {**common, "island": plan.island},
+            [(batch, block.chunk, block.positions) for block, batch in self.interpreted],
+            [(batch, block.chunk, block.positions) for block, batch in self.compiled],
+            [program.packed() for program in plan.settings.space.start_programs()],
+        )
 
     def _packed(self, placed: Sequence[Block]) -> list[tuple[Block, _core.Batch]]:
         return [
@@ -132,28 +83,33 @@ class Host:
         ]
 
     def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
-        """Runs each of `islands` until it has drawn `until` programs, or an equal share of about
-        `seconds` is over, or it has a program that reaches the target."""
         each = seconds / max(1, len(islands))
         return [self._run(number, until, each) for number in islands]
 
     def _run(self, number: int, until: int, seconds: float) -> Slice:
+        offers = self._untold.pop(number, [])
+        why = self._draw(number, until, seconds, offers)
+        counts = self.counts(number)
+        at = (counts.run, counts.best)
+        # Fitness tells the bests of one population apart; nan is no best, and is not equal to it.
+        best = None if self._told.get(number) == at else self.best(number)
+        self._told[number] = at
+        done, has_best = why in (_AT_COUNT, _AT_TARGET), not math.isnan(counts.best)
+        steps_run = self.islands[number].steps_run()
+        return Slice(number, counts, done, tuple(offers), best, has_best, steps_run)
+
+    def _draw(self, number: int, until: int, seconds: float, offers: list[Found]) -> int:
+        """Runs one island, population after population, adds to `offers`, and returns why it
+        ended."""
         island = self.islands[number]
         deadline = time.monotonic() + seconds
-        offers: list[Found] = []
         while True:
             why = island.run(until, max(0.0, deadline - time.monotonic()))
-            best = self.best(number)
-            if why == _AT_END:
-                if best:
-                    offers.append(best)
-                island.restart()
-                continue
-            if why == _AT_TARGET and best:
+            if why in (_AT_END, _AT_TARGET) and (best := self.best(number)):
                 offers.append(best)
-            done = why in (_AT_COUNT, _AT_TARGET)
-            counts = self.counts(number)
-            return Slice(number, counts, done, tuple(offers), best, island.steps_run())
+            if why != _AT_END:
+                return why
+            island.restart()
 
     def counts(self, number: int) -> Counts:
         return Counts(island=number, **self.islands[number].counts())
@@ -169,22 +125,26 @@ class Host:
         lineage = tuple(island.ancestors())
         return Found(number, island.counts()["run"], birth, fitness, packed, lineage)
 
-    def emigrants(self, number: int, places: Sequence[int]) -> list[tuple[Packed, float, int]]:
-        """The members at places that are taken modulo how many there are."""
+    def emigrants(self, places: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+        return {number: self._emigrants(number, asked) for number, asked in places.items()}
+
+    def _emigrants(self, number: int, places: Sequence[int]) -> list[Member]:
         island = self.islands[number]
         return [island.member(place % island.members) for place in places if island.members]
 
-    def receive(self, number: int, members: Mapping[int, tuple[Packed, float, int]]) -> None:
-        """Programs of other islands, by the places that they take; only those there are."""
-        island = self.islands[number]
-        for place, (packed, fitness, birth) in members.items():
-            if place < island.members:
-                island.receive(place, packed, fitness, birth)
+    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
+        for number, immigrants in members.items():
+            island = self.islands[number]
+            for place, (packed, fitness, birth) in immigrants.items():
+                if place < island.members:
+                    island.receive(place, packed, fitness, birth)
+
+    def score(self, jobs: Sequence[Job]) -> list[list[float]]:
+        return [self._scorer(job) for job in jobs]
 
     # ---- hot structures ----
 
     def layouts(self) -> list[tuple[int, int, str]]:
-        """(features, classes, layout) of each compiled block."""
         found = []
         for block, _ in self.compiled:
             task = self.tasks[block.positions[0]]
@@ -193,8 +153,6 @@ class Host:
         return found
 
     def hottest(self, count: int) -> list[tuple[int, int, int, Packed]]:
-        """The structures that took most training steps, over the islands here: (key, steps,
-        evaluations, a program that has it)."""
         found: dict[int, tuple[int, int, Packed]] = {}
         for island in self.islands.values():
             for key, steps, runs, packed in island.hottest(count):
@@ -203,14 +161,10 @@ class Host:
         return [(key, *rest) for key, rest in found.items()]
 
     def cool(self) -> None:
-        """Count what is hot from now on twice as much as what was before."""
         for island in self.islands.values():
             island.cool()
 
     def use_native(self, key: int, packed: Packed, least: float) -> tuple[float, bool] | None:
-        """Tries the compiled functions of the structure that `packed` has, which are in the cache:
-        how many times faster than the interpreter they are, and whether they are used from now on,
-        for which that must be at least `least`. None where there is nothing to try."""
         program = Program.unpacked(packed)
         made = [
             structure_of(program, classes=classes, features=features, layout=layout)
@@ -269,9 +223,17 @@ class Host:
     def save(self) -> dict[int, bytes]:
         return {number: island.save() for number, island in self.islands.items()}
 
-    def load(self, snapshots: Mapping[int, bytes]) -> None:
-        for number, island in self.islands.items():
-            island.load(snapshots[number])
+    def recover(self, pasts: Mapping[int, Past]) -> None:
+        for number, past in pasts.items():
+            offers: list[Found] = []
+            if past.snapshot is not None:
+                self.islands[number].load(past.snapshot)
+            for at, members in past.exchanges:
+                self._draw_all(number, at, offers)
+                self.receive({number: members})
+            self._draw_all(number, past.programs, offers)
+            self._untold[number] = offers[past.offers :]
 
-    def restart(self, number: int) -> None:
-        self.islands[number].restart()
+    def _draw_all(self, number: int, until: int, offers: list[Found]) -> None:
+        while self._draw(number, until, math.inf, offers) != _AT_COUNT:
+            pass

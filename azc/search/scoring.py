@@ -1,12 +1,13 @@
-"""Model selection: programs scored on tasks that the search has not seen."""
+"""Scoring: programs on tasks that the search has not seen."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import azc.evaluation
-from azc.analysis import canonical_hash
 from azc.program import Program
+from azc.search.hosts import Job
 from azc.search.settings import Settings
 from azc.search.settings_tasks import Which
 from azc.tasks import Task
@@ -16,32 +17,20 @@ __all__ = ["Scorer"]
 
 @dataclass
 class Scorer:
-    """Scores programs on one set of tasks, as the search itself does on its own. The tier is chosen
-    as everywhere; without hot compiling it is the interpreter."""
+    """Scores programs as the search itself does on its own tasks. The tier is chosen as everywhere;
+    without hot compiling it is the interpreter. `made`: sets of tasks that there are already; of
+    others, those that are needed are made when they first are."""
 
     settings: Settings
-    which: Which
-    made: list[Task] | None  # None: made when first needed
-    _known: dict[str, float] = field(default_factory=dict)
+    made: Mapping[Which, list[Task]]
+    _made: dict[tuple[Which, int, int], list[Task]] = field(default_factory=dict)
 
-    @property
-    def tasks(self) -> list[Task]:
-        if self.made is None:
-            self.made = self.settings.make_tasks(self.which)
-        return self.made
-
-    def __call__(self, program: Program) -> float:
-        # Not `program.hash`, which takes the prediction's type from the program and not the tasks.
-        key = canonical_hash(program, self.tasks[0].classes)
-        if key not in self._known:
-            self._known[key] = self._score(program)
-        return self._known[key]
-
-    def _score(self, program: Program) -> float:
+    def __call__(self, job: Job) -> list[float]:
+        """The program's fitness on each of the tasks."""
         evaluation = self.settings.evaluation
         result = azc.evaluation.run(
-            program,
-            self.tasks,
+            Program.unpacked(job.packed),
+            self._tasks(job.which, job.first, job.count),
             {
                 "epochs": evaluation.epochs,
                 "seed": evaluation.seed,
@@ -49,4 +38,13 @@ class Scorer:
             },
             tier="interpreter" if self.settings.compile.hot is False else "auto",
         )
-        return result.median if self.settings.search.aggregate == "median" else result.mean
+        return [float(fitness) for fitness in result.fitness]
+
+    def _tasks(self, which: Which, first: int, count: int) -> list[Task]:
+        key = (which, first, count)
+        if key not in self._made:
+            if which in self.made:
+                self._made[key] = self.made[which][first : first + count]
+            else:
+                self._made[key] = self.settings.make_tasks(which, first, count)
+        return self._made[key]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from azc.analysis import live
+import numpy as np
+
+from azc.analysis import canonical_hash, live
 from azc.program import Program
-from azc.search.islands import Found
+from azc.search.hosts import Found, Job
 from azc.search.report import Ancestor, Best
 from azc.search.runtime_settings import ORIGINS
-from azc.search.scoring import Scorer
 from azc.search.settings import Settings
-from azc.search.settings_tasks import Which
-from azc.tasks import Task
 
 __all__ = ["Selection"]
 
@@ -27,27 +27,62 @@ class Selection:
 
     An island offers the best program of each population that has ended, and any that reaches
     ``stop.fitness`` on T_search. These are ranked by T_select; where there is none, by T_search.
+    It scores nothing itself: of what is `wanted`, it is to `learn` before it considers that.
     """
 
-    def __init__(self, settings: Settings, sets: Mapping[Which, list[Task]]) -> None:
-        self._goal = settings.search.stop.fitness
-        self._classes = sets["search"][0].classes
-        scorers = {
-            which: Scorer(settings, which, sets.get(which)) for which in settings.tasks.configured()
-        }
-        self._select, self._final = scorers.get("select"), scorers.get("final")
+    def __init__(self, settings: Settings, classes: int) -> None:
+        """`classes`: those of the tasks, 0 for regression."""
+        self._goal, self._classes = settings.search.stop.fitness, classes
+        self._median = settings.search.aggregate == "median"
+        self._sizes = {which: table.size for which, table in settings.tasks.configured().items()}
+        self._select: dict[str, float] = {}  # on T_select, by hash; nan: asked for
+        self._final: dict[str, float] = {}
         self._hall: list[Best] = []
         self._lineage: list[Ancestor] = []  # of the first in the hall
 
+    def wanted(self, offers: Iterable[Found]) -> list[Job]:
+        """What has to be scored before `offers` are considered, and was not asked for before."""
+        jobs = []
+        if "select" in self._sizes:
+            for found in offers:
+                program = live(found.program, self._classes)
+                if (key := self._key(program)) not in self._select:
+                    self._select[key] = math.nan
+                    jobs.append(Job("select", program.packed(), 0, self._sizes["select"]))
+        return jobs
+
+    def wanted_at_the_end(self) -> list[Job]:
+        """What has to be scored before `conclude`."""
+        if not self._hall or "final" not in self._sizes:
+            return []
+        return [Job("final", self._hall[0].program.packed(), 0, self._sizes["final"])]
+
+    def learn(self, scores: Iterable[tuple[Job, Sequence[float]]]) -> None:
+        """Take the fitness of what was wanted, on each of the tasks."""
+        for job, fitness in scores:
+            known = self._select if job.which == "select" else self._final
+            program = Program.unpacked(job.packed)
+            known[self._key(program)] = self._aggregate(np.array(fitness))
+
+    def _aggregate(self, fitness: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+        # As `azc.evaluation.Result` does.
+        if self._median:
+            return float(np.sort(fitness)[len(fitness) // 2])
+        return float(np.mean(fitness))
+
+    def _key(self, program: Program) -> str:
+        # Not `program.hash`, which takes the prediction's type from the program and not the tasks.
+        return canonical_hash(program, self._classes)
+
     def consider(self, offers: Sequence[Found]) -> None:
-        """Score what is offered, and keep the best of it."""
+        """Keep the best of what is offered."""
         # In an order that does not depend on which worker was faster.
         for found in sorted(offers, key=lambda f: (f.island, f.run, f.birth)):
             best = self._best_of(found)
             if any(best.program == known.program for known in self._hall):
                 continue
-            if self._select:
-                best = replace(best, select=self._select(best.program))
+            if "select" in self._sizes:
+                best = replace(best, select=self._select[self._key(best.program)])
             self._hall = sorted([*self._hall, best], key=_rank)[:_HALL]
             if self._hall[0] is best:
                 self._lineage = _lineage(found)
@@ -79,15 +114,15 @@ class Selection:
 
     def conclude(self) -> Best | None:
         """The winner, scored on T_final."""
-        if self._hall and self._final:
+        if self._hall and "final" in self._sizes:
             first = self._hall[0]
-            self._hall[0] = replace(first, final=self._final(first.program))
+            self._hall[0] = replace(first, final=self._final[self._key(first.program)])
         return self._hall[0] if self._hall else None
 
     def _stands(self, under_way: Found) -> bool:
         if not self._hall:
             return True
-        return not self._select and under_way.fitness > self._hall[0].search
+        return "select" not in self._sizes and under_way.fitness > self._hall[0].search
 
     def _best_of(self, found: Found) -> Best:
         program = live(found.program, self._classes)
@@ -105,6 +140,9 @@ class Selection:
         """Go on from what `to_json` gave."""
         self._hall = [Best(**_with_program(fields)) for fields in saved["hall"]]
         self._lineage = [Ancestor(**_with_program(fields)) for fields in saved["lineage"]]
+        for best in self._hall:
+            if best.select is not None:
+                self._select[self._key(best.program)] = best.select
 
 
 def _decisive(best: Best) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
@@ -31,7 +32,7 @@ from azc.search.settings_space import SpaceSettings
 from azc.search.settings_tasks import Facts, TaskTables, Which, check_disjoint, facts_of
 from azc.tasks.task import Task
 
-__all__ = ["METHODS", "MUTATIONS", "Settings"]
+__all__ = ["METHODS", "MUTATIONS", "Plan", "Settings"]
 
 #: Every method by its name (`runtime/methods.c`).
 METHODS = {method.name: method for method in _core.METHODS}
@@ -219,6 +220,14 @@ class CompileSettings(Table):
         return hot
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an island is made of: its number, and the settings in force there."""
+
+    island: int
+    settings: Settings
+
+
 class Settings(Table):
     """All of a search file; optional tables that it lacks are None, others have their defaults."""
 
@@ -347,6 +356,10 @@ class Settings(Table):
             except AzcError as error:
                 raise MisfitError("space.start", str(error)) from None
 
+    def plans(self) -> list[Plan]:
+        """What each island is made of, in order."""
+        return [Plan(island, self) for island in range(self.search.islands)]
+
     def programs_per_interval(self, work: int) -> int:
         """Programs per island from one report to the next: `search.interval`, or a number for
         which evaluations of `work` examples each, over all tasks, take a few seconds."""
@@ -355,12 +368,14 @@ class Settings(Table):
         low, high = _INTERVAL
         return max(low, min(high, _EXAMPLES_PER_INTERVAL // max(1, work)))
 
-    def make_tasks(self, which: Which) -> list[Task]:
-        """The tasks of one set, none if it is not configured. Raises `TaskError` or
-        `ResourceError`."""
+    def make_tasks(self, which: Which, first: int = 0, count: int | None = None) -> list[Task]:
+        """The tasks of one set, or `count` of them from `first` on; none if it is not configured.
+        Raises `TaskError` or `ResourceError`."""
         table = getattr(self.tasks, which)
+        if table is not None and count is not None:
+            table = table.model_copy(update={"count": count})
         try:
-            return [] if table is None else table.make()
+            return [] if table is None else table.make(first)
         except TaskError as error:
             raise TaskError(f"tasks.{which}: {error}") from error
         except ResourceError as error:

@@ -2,7 +2,7 @@
 
 import sys
 
-from azc.search.workers import serve
+from azc.search.engines import serve
 
 if __name__ == "__main__":
     serve(int(sys.argv[1]))

@@ -1,226 +1,319 @@
-"""Where islands run: in this process, or shared out to several.
+"""The workers of a search: hosts, each with some of the islands, wherever they run.
 
-A cluster's engine would be one more `Workers`: it holds hosts somewhere, each with some of the
-islands, and calls their methods. Results do not depend on which is used.
+Results do not depend on how many there are, on what they run on, or on whether some are lost: one
+that is lost is made anew, and does again what it had done since the last snapshots.
 """
 
 from __future__ import annotations
 
-import os
 import resource
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Collection
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
-from azc.errors import AzcError, ResourceError, expected
-from azc.search.islands import Host, Slice
-from azc.search.settings import Settings
-from azc.tasks import Task
+from azc.errors import ResourceError, expected
+from azc.search.hosts import Engine, Job, Link, LostError, Member, Packed, Past, Slice
 
-__all__ = ["Here", "Processes", "Workers", "cpu_seconds", "serve", "workers_for"]
+__all__ = ["Workers", "cpu_seconds"]
 
-#: Seconds that a worker may take to end.
-_PATIENCE = 5.0
+#: How often in a row a host may be lost over the same call.
+_MOST_LOSSES = 3
+#: Seconds between two snapshots that are taken only for the sake of hosts that may be lost.
+_SNAPSHOT_SECONDS = 10.0
+#: Tasks of a part of a job at least: fewer may leave lanes idle.
+_LEAST_PART = 16
 
-
-class Workers(Protocol):
-    """Runs the islands of one search, wherever they are."""
-
-    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
-        """`Host.run` for all of `islands`, side by side, in the order of their numbers."""
-
-    def call(self, island: int, method: str, *arguments: Any) -> Any:
-        """A method of the host that has the island."""
-
-    def call_all(self, method: str, *arguments: Any) -> list[Any]:
-        """A method of every host."""
-
-    def cpu_seconds(self) -> float:
-        """CPU time that the workers have taken, without this process and its finished children."""
-
-    def close(self) -> None: ...
+#: Makes the arguments of the host of the islands with these numbers.
+Arguments = Callable[[tuple[int, ...]], Mapping[str, Any]]
 
 
-class Here:
-    """All islands in this process."""
+@dataclass
+class _Seat:
+    """A host, which may be another one after it was lost, and what it was asked last."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
-        return self._host.run(islands, until, seconds)
-
-    def call(self, island: int, method: str, *arguments: Any) -> Any:
-        return getattr(self._host, method)(island, *arguments)
-
-    def call_all(self, method: str, *arguments: Any) -> list[Any]:
-        return [getattr(self._host, method)(*arguments)]
-
-    def cpu_seconds(self) -> float:
-        return 0.0
-
-    def close(self) -> None:
-        pass
+    numbers: tuple[int, ...]
+    link: Link
+    asked: tuple[Any, ...] | None = None
+    losses: int = 0
+    part: tuple[Job, Job] | None = None  # what it is scoring: a job, and which part of it
 
 
-class Processes:
-    """Islands shared out to as many processes as asked for, in turn."""
+@dataclass
+class _Scores:
+    """What is known of a job: the fitness on the tasks of its parts, by the first of them."""
 
-    def __init__(self, make: Callable[[tuple[int, ...]], dict[str, Any]], islands: int, count: int):
-        """`make` returns the arguments of the `Host` of the islands with these numbers."""
-        self._workers: list[_Worker] = []
-        self._owner: dict[int, _Worker] = {}
+    parts: int
+    known: dict[int, list[float]] = field(default_factory=dict)
+
+    def fitness(self) -> list[float]:
+        return [value for first in sorted(self.known) for value in self.known[first]]
+
+
+class Workers:
+    """All islands of a search, in `count` hosts on `engine`, dealt out in turn.
+
+    `message` is called with what the user should know.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        arguments: Arguments,
+        islands: int,
+        count: int,
+        message: Callable[[str], None] | None = None,
+    ) -> None:
+        self._engine, self._arguments, self._message = engine, arguments, message
+        self._seats: list[_Seat] = []
+        self._owner: dict[int, _Seat] = {}
+        self._pasts = {island: Past() for island in range(islands)}
+        self._natives: dict[int, tuple[Packed, float]] = {}
+        self._lost_cpu_seconds = 0.0
+        self._kept = time.monotonic()
+        self._parts: deque[tuple[Job, Job]] = deque()
+        self._scores: dict[Job, _Scores] = {}
         try:
             for first in range(count):
                 share = tuple(range(first, islands, count))
-                worker = _Worker()
-                self._workers.append(worker)
-                self._owner |= dict.fromkeys(share, worker)
-                worker.send(make(share))
-            for worker in self._workers:
-                worker.receive()
+                seat = _Seat(share, engine.start(arguments(share)))
+                self._seats.append(seat)
+                self._owner |= dict.fromkeys(share, seat)
+            for seat in self._seats:
+                try:
+                    seat.link.receive()
+                except LostError as lost:
+                    self._replace(seat, lost)
         except BaseException:
             self.close()
             raise
 
+    # ---- a slice ----
+
     def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
+        """`Host.run` of all of `islands`, side by side, in the order of their numbers. Who has
+        nothing to run scores meanwhile."""
         shares: dict[int, list[int]] = {}
         for island in islands:
-            shares.setdefault(self._workers.index(self._owner[island]), []).append(island)
+            shares.setdefault(self._seats.index(self._owner[island]), []).append(island)
+        running = [self._seats[number] for number in shares]
+        self._finish_scoring(running)
         for number, share in shares.items():
-            self._workers[number].send("run", share, until, seconds)
-        slices = [made for number in shares for made in self._workers[number].receive()]
+            self._ask(self._seats[number], "run", share, until, seconds)
+        slices: list[Slice] = []
+        # Not who waits for the next slice.
+        idle = [seat for seat in self._seats if seat not in running]
+        while running:
+            self._score_meanwhile(idle)
+            scoring = [seat for seat in self._seats if seat.part]
+            for seat in self._answering([*running, *scoring]):
+                if seat.part:
+                    self._take_scores(seat)
+                    continue
+                running.remove(seat)
+                answer: list[Slice] = self._answer(seat)
+                for made in answer:
+                    past = self._pasts[made.island]
+                    past.programs = made.counts.programs
+                    past.offers += len(made.offers)
+                slices += answer
+                if all(made.done for made in answer):
+                    idle.append(seat)
         return sorted(slices, key=lambda made: made.island)
 
-    def call(self, island: int, method: str, *arguments: Any) -> Any:
-        worker = self._owner[island]
-        worker.send(method, island, *arguments)
-        return worker.receive()
+    # ---- scoring ----
 
-    def call_all(self, method: str, *arguments: Any) -> list[Any]:
-        for worker in self._workers:
-            worker.send(method, *arguments)
-        return [worker.receive() for worker in self._workers]
+    def to_score(self, jobs: Iterable[Job]) -> None:
+        """Have programs scored when there is somebody to do it."""
+        for job in jobs:
+            parts = self._split(job)
+            self._scores[job] = _Scores(len(parts))
+            self._parts.extend((job, part) for part in parts)
+
+    def scores(self) -> list[tuple[Job, list[float]]]:
+        """All that was to be scored: each job with the fitness on each of its tasks."""
+        while self._parts or any(seat.part for seat in self._seats):
+            self._score_meanwhile(self._seats)
+            for seat in self._answering([seat for seat in self._seats if seat.part]):
+                self._take_scores(seat)
+        found = [(job, scores.fitness()) for job, scores in self._scores.items()]
+        self._scores.clear()
+        return found
+
+    def _split(self, job: Job) -> list[Job]:
+        """Parts that keep all hosts busy, if there are tasks enough for that."""
+        count = max(1, min(len(self._seats), job.count // _LEAST_PART))
+        lanes = -(-job.count // _LEAST_PART)
+        bounds = [min(job.count, lanes * k // count * _LEAST_PART) for k in range(count + 1)]
+        return [
+            replace(job, first=job.first + first, count=end - first)
+            for first, end in pairwise(bounds)
+        ]
+
+    def _score_meanwhile(self, seats: Iterable[_Seat]) -> None:
+        for seat in seats:
+            if not seat.part and self._parts:
+                seat.part = self._parts.popleft()
+                self._ask(seat, "score", [seat.part[1]])
+
+    def _take_scores(self, seat: _Seat) -> None:
+        assert seat.part
+        (fitness,) = self._answer(seat)
+        job, part = seat.part
+        seat.part = None
+        self._scores[job].known[part.first] = fitness
+
+    def _finish_scoring(self, seats: Iterable[_Seat]) -> None:
+        for seat in seats:
+            if seat.part:
+                self._take_scores(seat)
+
+    # ---- an exchange ----
+
+    def emigrants(self, places: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+        """`Host.emigrants` of all islands."""
+        answers = self._all("emigrants", lambda seat: ({n: places[n] for n in seat.numbers},))
+        return {island: found for answer in answers for island, found in answer.items()}
+
+    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
+        """`Host.receive` of all islands."""
+        self._all("receive", lambda seat: ({n: members[n] for n in seat.numbers},))
+        for island, given in members.items():
+            past = self._pasts[island]
+            past.exchanges.append((past.programs, given))
+
+    # ---- state ----
+
+    def save(self) -> dict[int, bytes]:
+        """A snapshot of every island; who is lost from now on goes on from there."""
+        answers = self._all("save")
+        snapshots = {island: state for answer in answers for island, state in answer.items()}
+        self._kept = time.monotonic()
+        if self._engine.loses:
+            for island, state in snapshots.items():
+                self._pasts[island] = Past(state, programs=self._pasts[island].programs)
+        return snapshots
+
+    def keep(self) -> None:
+        """Take snapshots if nobody else did so of late, so that what is lost is not much."""
+        if self._engine.loses and time.monotonic() - self._kept >= _SNAPSHOT_SECONDS:
+            self.save()
+
+    def load(self, snapshots: Mapping[int, bytes]) -> None:
+        """Go on from snapshots of all islands, which have done nothing yet. Raises KeyError or
+        ValueError where they are not those of this search."""
+        pasts = {island: Past(snapshots[island]) for island in self._pasts}
+        self._all("recover", lambda seat: ({n: pasts[n] for n in seat.numbers},))
+        self._pasts = pasts
+
+    # ---- hot structures ----
+
+    def layouts(self) -> list[tuple[int, int, str]]:
+        """`Host.layouts`, which are the same everywhere."""
+        self._ask(self._seats[0], "layouts")
+        found: list[tuple[int, int, str]] = self._answer(self._seats[0])
+        return found
+
+    def hottest(self, count: int) -> list[list[tuple[int, int, int, Packed]]]:
+        """`Host.hottest` of every host."""
+        return self._all("hottest", lambda seat: (count,))
+
+    def cool(self) -> None:
+        """`Host.cool` of every host."""
+        self._all("cool")
+
+    def use_native(self, key: int, packed: Packed, least: float) -> list[tuple[float, bool] | None]:
+        """`Host.use_native` of every host."""
+        self._natives[key] = (packed, least)
+        return self._all("use_native", lambda seat: (key, packed, least))
+
+    # ---- calls ----
+
+    @property
+    def scoring(self) -> bool:
+        """Whether somebody is scoring."""
+        return any(seat.part for seat in self._seats)
 
     def cpu_seconds(self) -> float:
-        return sum(worker.cpu_seconds for worker in self._workers)
+        """CPU time that hosts have taken, without this process and its finished children."""
+        return self._lost_cpu_seconds + sum(seat.link.cpu_seconds for seat in self._seats)
 
     def close(self) -> None:
-        for worker in self._workers:
-            worker.leave()
-        for worker in self._workers:
-            worker.join()
+        """End all hosts."""
+        for seat in self._seats:
+            seat.link.leave()
+        for seat in self._seats:
+            seat.link.join()
 
+    def _all(
+        self, method: str, arguments: Callable[[_Seat], tuple[Any, ...]] = lambda seat: ()
+    ) -> list[Any]:
+        """A method of every host."""
+        self._finish_scoring(self._seats)
+        for seat in self._seats:
+            self._ask(seat, method, *arguments(seat))
+        return [self._answer(seat) for seat in self._seats]
 
-class _Worker:
-    """A process with a `Host`, and the connection to it."""
+    def _ask(self, seat: _Seat, method: str, *arguments: Any) -> None:
+        seat.asked = (method, *arguments)
+        try:
+            seat.link.send(*seat.asked)
+        except LostError as lost:
+            self._replace(seat, lost)
 
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            handle = theirs.fileno()
-            # The path as here, so that the same azc is imported, and nothing of the user's that
-            # happens to lie in the current folder (-P).
-            path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
+    def _answer(self, seat: _Seat) -> Any:
+        while True:
             try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "azc.search.worker", str(handle)],
-                    pass_fds=[handle],
-                    env={**os.environ, "PYTHONPATH": path},
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,  # Ctrl-C is this process's business
-                )
-            except OSError as error:
-                ours.close()
-                raise ResourceError(
-                    expected("to start a worker process", error, "use fewer workers"), 0
-                ) from None
-        self._connection: Connection[Any, Any] = Connection(ours.detach())
-        self.cpu_seconds = 0.0
-
-    def send(self, *message: Any) -> None:
-        """First the arguments of the host, then names of its methods with their arguments."""
-        try:
-            self._connection.send(message)
-        except OSError:
-            raise self._lost() from None
-
-    def receive(self) -> Any:
-        try:
-            result, error, self.cpu_seconds = self._connection.recv()
-        except (EOFError, OSError):
-            raise self._lost() from None
-        if error is not None:
-            raise error
-        return result
-
-    def _lost(self) -> AzcError:
-        status = self._process.wait()
-        name = signal.Signals(-status).name if status < 0 else f"exit code {status}"
-        do = "what was saved is whole: go on with --resume"
-        return ResourceError(expected("a worker that lives", f"one that ended ({name})", do), 0)
-
-    def leave(self) -> None:
-        """Ask no more: the process ends with what it is doing."""
-        self._connection.close()
-
-    def join(self) -> None:
-        try:
-            self._process.wait(timeout=_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-def serve(handle: int) -> None:
-    """What a worker process does: makes a `Host`, calls its methods, until nobody asks more."""
-    connection: Connection[Any, Any] = Connection(handle)
-    host: Host | None = None
-    while True:
-        try:
-            first, *others = connection.recv()
-        except (EOFError, OSError):
-            return
-        result, error = None, None
-        try:
-            if host is None:
-                host = Host(**first)
+                answer = seat.link.receive()
+            except LostError as lost:
+                self._replace(seat, lost)
             else:
-                result = getattr(host, first)(*others)
-        except Exception as problem:
-            error = problem
-        try:
-            connection.send((result, error, time.process_time()))
-        except OSError:
-            return
+                seat.losses = 0
+                return answer
+
+    def _answering(self, seats: Sequence[_Seat]) -> list[_Seat]:
+        ready = self._engine.wait([seat.link for seat in seats])
+        return [seat for seat in seats if seat.link in ready]
+
+    # ---- hosts that are lost ----
+
+    def _replace(self, seat: _Seat, lost: LostError) -> None:
+        """Make a host anew, bring it to where it was, and ask it again."""
+        if self._message:
+            self._message(f"a worker was lost ({lost}); another takes its place")
+        while True:
+            seat.losses += 1
+            if seat.losses > _MOST_LOSSES:
+                raise _given_up(lost) from None
+            self._lost_cpu_seconds += seat.link.cpu_seconds
+            seat.link.leave()
+            seat.link.join()
+            try:
+                seat.link = self._engine.start(self._arguments(seat.numbers))
+                seat.link.receive()
+                self._bring_back(seat.link, seat.numbers)
+                if seat.asked:
+                    seat.link.send(*seat.asked)
+                return
+            except LostError as again:
+                lost = again
+
+    def _bring_back(self, link: Link, numbers: Sequence[int]) -> None:
+        link.send("recover", {number: self._pasts[number] for number in numbers})
+        link.receive()
+        for key, (packed, least) in self._natives.items():
+            link.send("use_native", key, packed, least)
+            link.receive()
+
+
+def _given_up(lost: LostError) -> ResourceError:
+    do = "what was saved is whole: go on with --resume, with fewer workers if memory is short"
+    return ResourceError(expected("a worker that lives", f"one that ended ({lost})", do), 0)
 
 
 def cpu_seconds() -> float:
     """Of this process and its finished children, so that builds count."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
-
-
-def workers_for(
-    settings: Settings, tasks: list[Task], seed: int, count: int, vector: int | None
-) -> Workers:
-    """The islands of a search in `count` processes, or in this one."""
-
-    def arguments(numbers: tuple[int, ...]) -> dict[str, Any]:
-        return {
-            "settings": settings,
-            "tasks": tasks,
-            "seed": seed,
-            "numbers": numbers,
-            "vector": vector,
-        }
-
-    islands = settings.search.islands
-    if count == 1:
-        return Here(Host(**arguments(tuple(range(islands)))))
-    return Processes(arguments, islands, count)

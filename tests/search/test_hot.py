@@ -17,10 +17,11 @@ from azc.compiler.toolchain import find_toolchain, missing
 from azc.errors import AzcWarning, CompileError
 from azc.program import Program
 from azc.search import Search, course, hot
+from azc.search.engines import Here
 from azc.search.hot import Hot, native_vector
-from azc.search.islands import Host
+from azc.search.islands import Islands
 from azc.search.report import HotCounts, Report
-from azc.search.workers import Here
+from azc.search.workers import Workers
 
 COMPILER = not missing()
 needs_compiler = pytest.mark.skipif(not COMPILER, reason="needs a C compiler")
@@ -150,26 +151,32 @@ def test_as_it_is(tmp_path, full):
 # ---- what is built ------------------------------------------------------------------------------
 
 
-def host(*changes: str) -> Host:
+def host(*changes: str) -> Islands:
     settings = changed("search.islands=2", *changes, text=SMALL)
     vector = find_toolchain().vector
-    return Host(settings, settings.make_tasks("search"), 1, (0, 1), vector)
+    return Islands(settings, settings.make_tasks("search"), 1, (0, 1), vector)
 
 
-class Recorder(Here):
+class Recorder(Workers):
     """Remembers what the host was asked to use."""
 
-    def __init__(self, there: Host) -> None:
-        super().__init__(there)
+    def __init__(self, there: Islands) -> None:
+        class Made(Here):
+            def start(self, arguments: Any) -> Any:
+                link = super().start(arguments)
+                link._host = there
+                return link
+
+        common = {"settings": there.settings, "tasks": there.tasks, "seed": 1, "vector": None}
+        super().__init__(Made(), lambda numbers: {**common, "numbers": numbers}, 2, 1)
         self.used: list[tuple[int, float]] = []
 
-    def call_all(self, method: str, *arguments: Any) -> list[Any]:
-        if method == "use_native":
-            self.used.append((arguments[0], arguments[2]))
-        return super().call_all(method, *arguments)
+    def use_native(self, key: int, packed: Any, least: float) -> Any:
+        self.used.append((key, least))
+        return super().use_native(key, packed, least)
 
 
-def looked(there: Host, *, always: bool, seconds_per_step: float) -> tuple[Hot, Recorder]:
+def looked(there: Islands, *, always: bool, seconds_per_step: float) -> tuple[Hot, Recorder]:
     """After one look, the build that it began, and the look that takes it."""
     workers = Recorder(there)
     one = Hot(workers, there.layouts(), 330, always)
@@ -216,7 +223,7 @@ def test_only_what_is_worth_it_is_built():
 @pytest.mark.parametrize("gain", [0.4, 4.0])
 def test_what_is_slower_is_not_used(monkeypatch, gain):
     """And what was found is remembered, so that it is not built again and again."""
-    monkeypatch.setattr(Host, "_gain", lambda *_: gain)
+    monkeypatch.setattr(Islands, "_gain", lambda *_: gain)
     monkeypatch.setattr(hot, "_MOST_IN_BATCH", 2)
     there = host("tasks.search.train=100", "restart=")
     there.run([0, 1], 2000, 100.0)

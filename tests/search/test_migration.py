@@ -11,9 +11,8 @@ from search_files import SMALL, changed, small
 
 from azc.program import Program
 from azc.search import course
-from azc.search.islands import Host
+from azc.search.islands import Islands
 from azc.search.migration import migrate
-from azc.search.workers import Here
 
 METHODS = {
     "regularized-evolution": (),
@@ -23,20 +22,22 @@ every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
 class Populations:
-    """Islands that are lists of names; stands in for `Workers`."""
+    """Islands that are lists of names."""
 
     def __init__(self, sizes: list[int]) -> None:
         self.members = [[f"{island}/{place}" for place in range(size)]
                         for island, size in enumerate(sizes)]  # fmt: skip
         self.received: list[dict[int, Any]] = [{} for _ in sizes]
 
-    def call(self, island: int, method: str, argument: Any) -> Any:
-        members = self.members[island]
-        if method == "emigrants":
-            return [members[place % len(members)] for place in argument if members]
-        assert method == "receive"
-        self.received[island] = argument
-        return None
+    def emigrants(self, places: Any) -> Any:
+        return {
+            island: [self.members[island][place % len(self.members[island])]
+                     for place in asked if self.members[island]]
+            for island, asked in places.items()
+        }  # fmt: skip
+
+    def receive(self, members: Any) -> None:
+        self.received = [members[island] for island in range(len(self.members))]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.25, 1.0, 0.01])
@@ -94,12 +95,12 @@ def test_populations_that_are_not_there_send_nothing():
 # ---- with real islands --------------------------------------------------------------------------
 
 
-def host(*changes: str) -> Host:
+def host(*changes: str) -> Islands:
     settings = changed("search.islands=3", *changes, text=SMALL)
-    return Host(settings, settings.make_tasks("search"), 1, (0, 1, 2), None)
+    return Islands(settings, settings.make_tasks("search"), 1, (0, 1, 2), None)
 
 
-def members(there: Host, number: int) -> list[Any]:
+def members(there: Islands, number: int) -> list[Any]:
     island = there.islands[number]
     return [island.member(place) for place in range(island.members)]
 
@@ -110,7 +111,7 @@ def test_half_of_each_population_is_replaced(method):
     there.run([0, 1, 2], 200, 100.0)
     before = {number: members(there, number) for number in range(3)}
     pool = [member for found in before.values() for member in found]
-    migrate(Here(there), 3, 30, 0.5, seed=1, number=1)
+    migrate(there, 3, 30, 0.5, seed=1, number=1)
     for number in range(3):
         after = members(there, number)
         assert len(after) == 30
@@ -133,7 +134,7 @@ def test_what_is_received_has_children():
     best = there.best(1)
     assert best is not None
     gift = (best.packed, best.fitness, best.birth)
-    there.receive(0, dict.fromkeys(range(30), gift))
+    there.receive({0: dict.fromkeys(range(30), gift)})
     assert members(there, 0) == [gift] * 30
     found = there.best(0)
     assert found is not None
@@ -149,19 +150,19 @@ def test_places_beyond_the_population_are_passed_over():
     there = host()
     there.run([0], 10, 100.0)
     there.run([1], 200, 100.0)
-    gift = there.emigrants(1, [2**31 - 1])
+    gift = there.emigrants({1: [2**31 - 1]})[1]
     assert gift == [members(there, 1)[(2**31 - 1) % 30]]
-    there.receive(0, dict.fromkeys((3, 10, 29), gift[0]))
+    there.receive({0: dict.fromkeys((3, 10, 29), gift[0])})
     assert [member == gift[0] for member in members(there, 0)] == [k == 3 for k in range(10)]
     assert there.counts(0).received == 1
-    assert there.emigrants(2, [5]) == []
+    assert there.emigrants({2: [5]}) == {2: []}
 
 
 def test_programs_from_elsewhere_keep_their_bits():
     there = host()
     there.run([0, 1], 300, 100.0)
-    for packed, fitness, birth in there.emigrants(0, range(30)):
-        there.receive(1, {0: (packed, fitness, birth)})
+    for packed, fitness, birth in there.emigrants({0: range(30)})[0]:
+        there.receive({1: {0: (packed, fitness, birth)}})
         assert members(there, 1)[0] == (packed, fitness, birth)
         assert Program.unpacked(packed).packed() == packed
 

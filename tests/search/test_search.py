@@ -21,11 +21,11 @@ import azc
 from azc.analysis import live
 from azc.errors import ConfigError, StateError
 from azc.search import Search, search
-from azc.search.islands import Host
+from azc.search.hosts import Found, Job
+from azc.search.islands import Islands
 from azc.search.report import Counts
 from azc.search.scoring import Scorer
 from azc.search.selection import Selection
-from azc.search.settings_tasks import SETS
 from azc.search.store import read_hall, read_lineage
 
 METHODS = {
@@ -297,18 +297,23 @@ def test_hall_of_fame(tmp_path):
 def test_selection_does_not_depend_on_who_was_first():
     """What is found twice counts as found by the first island, whichever told of it first."""
     search = small()
-    sets = {which: search.settings.make_tasks(which) for which in SETS}
-    given = {"settings": search.settings, "tasks": sets["search"], "seed": 1, "vector": None}
-    host = Host(**given, numbers=(0, 1))
-    offers = [made.best for end in (40, 200, 400) for made in host.run((0, 1), end, 100.0)]
+    tasks = search.settings.make_tasks("search")
+    host = Islands(search.settings, tasks, 1, (0, 1), None)
+    offers = []
+    for end in (40, 200, 400):
+        host.run((0, 1), end, 100.0)
+        offers += [host.best(0), host.best(1)]
     offers += [replace(found, island=1 - found.island, run=2) for found in offers]
     states = []
     for order in (offers, offers[::-1]):
-        selection = Selection(search.settings, sets)
+        selection = Selection(search.settings, 0)
+        jobs = selection.wanted(order)
+        assert selection.wanted(order) == []
+        selection.learn(zip(jobs, host.score(jobs), strict=True))
         selection.consider(order)
         states.append(selection.to_json())
         assert {best.island for best in selection.hall()} == {0}
-        again = Selection(search.settings, sets)
+        again = Selection(search.settings, 0)
         again.restore(json.loads(json.dumps(states[-1])))
         assert again.to_json() == states[-1]
         assert (again.hall(), again.lineage()) == (selection.hall(), selection.lineage())
@@ -398,7 +403,8 @@ def test_examples_must_be_equally_many(tmp_path):
 def test_scores_are_kept_for_what_the_tasks_see():
     """With many classes v2 is the prediction, also of a program that writes s1."""
     tasks = azc.tasks.make_set("digits:all", features=16, count=1)
-    scorer = Scorer(changed(text=SMALL), "select", tasks)
+    settings = changed(text=SMALL)
+    scorer = Scorer(settings, {"select": tasks})
     first, second = (
         azc.parse(
             "def Predict():\n    s1 = norm(v0)\n    v3 = dot(m0, v0)\n    v2 = s1 * v3\n"
@@ -409,7 +415,11 @@ def test_scores_are_kept_for_what_the_tasks_see():
     assert first.hash == second.hash
     expected = [azc.evaluate(program, tasks).mean for program in (first, second)]
     assert expected[0] != expected[1]
-    assert [scorer(program) for program in (first, second)] == expected
+    jobs = [Job("select", program.packed(), 0, 1) for program in (first, second)]
+    assert [scorer(job) for job in jobs] == [[fitness] for fitness in expected]
+    selection = Selection(settings, tasks[0].classes)
+    found = [Found(0, 1, birth, 0.5, job.packed) for birth, job in enumerate(jobs)]
+    assert len(selection.wanted(found)) == 2
 
 
 # ---- populations --------------------------------------------------------------------------------

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +25,11 @@ from search_processes import (
 )
 
 from azc.errors import ResourceError
-from azc.search import Search, workers
-from azc.search.islands import Host
-from azc.search.workers import Here, Processes
+from azc.search import Search, engines, workers
+from azc.search.engines import ENGINES
+from azc.search.hosts import Host, Job, Past, Slice
+from azc.search.islands import Islands
+from azc.search.workers import Workers
 
 FULL = os.environ.get("AZC_VERIFY") == "1"
 
@@ -47,9 +54,9 @@ def arguments(*changes: str) -> dict[str, Any]:
     return {"settings": settings, "tasks": settings.make_tasks("search"), "seed": 1, "vector": None}
 
 
-def processes(count: int, *changes: str) -> Processes:
+def made(count: int, *changes: str, engine: str = "processes") -> Workers:
     given = arguments(*changes)
-    return Processes(lambda numbers: {**given, "numbers": numbers}, 4, count)
+    return Workers(ENGINES[engine], lambda numbers: {**given, "numbers": numbers}, 4, count)
 
 
 # ---- the same course ----------------------------------------------------------------------------
@@ -74,30 +81,100 @@ def test_workers_change_nothing(tmp_path, monkeypatch, method, counts):
     assert found[0] == found[1]
 
 
-def test_methods_are_those_of_the_host():
-    here = Here(Host(**arguments(), numbers=(0, 1, 2, 3)))
-    there = processes(3)
-    try:
+def told_of(slices: list[Slice]) -> list[Any]:
+    return [(one.counts, one.done, one.offers, one.best, one.has_best) for one in slices]
+
+
+def test_an_interface_that_hosts_have():
+    names = [name for name, value in vars(Host).items() if callable(value) and name[0] != "_"]
+    assert len(names) == 10
+    for name in names:
+        assert callable(getattr(Islands, name))
+
+
+def test_what_workers_answer_does_not_depend_on_their_number():
+    with closing(made(1, engine="here")) as here, closing(made(3)) as there:
+        for islands, until in (([2, 0, 3], 50), ([1, 3], 2000), (range(4), 2100)):
+            before = there.cpu_seconds()
+            slices = there.run(islands, until, 100.0)
+            assert there.cpu_seconds() > before
+            assert [one.island for one in slices] == sorted(islands)
+            assert told_of(slices) == told_of(here.run(islands, until, 100.0))
+        places = {island: [3, 7] for island in range(4)}
+        found = there.emigrants(places)
+        assert found == here.emigrants(places)
+        members = {island: {4: found[3 - island][0]} for island in range(4)}
         for each in (here, there):
-            slices = each.run([2, 0, 3], 50, 100.0)
-            assert sorted(made.island for made in slices) == [0, 2, 3]
-        before = there.cpu_seconds()
-        assert [made.island for made in there.run([3, 1], 2000, 100.0)] == [1, 3]
-        assert there.cpu_seconds() > before > 0.0
-        here.run([1, 3], 2000, 100.0)
-        for island, programs in enumerate((50, 2000, 50, 2000)):
-            counts = here.call(island, "counts")
-            assert counts == there.call(island, "counts")
-            assert (counts.island, counts.programs) == (island, programs)
-        # Islands are dealt out in turn.
-        assert [sorted(state) for state in there.call_all("save")] == [[0, 3], [1], [2]]
+            each.receive(members)
+        assert here.save() == there.save()
         # Errors come from there, and the workers go on after one.
-        with pytest.raises(AttributeError):
-            there.call(1, "no_such_method")
+        with pytest.raises(KeyError):
+            there.load({0: b""})
         with pytest.raises(ValueError, match="snapshot"):
-            there.call_all("load", dict.fromkeys(range(4), b""))
-    finally:
-        there.close()
+            there.load(dict.fromkeys(range(4), b""))
+
+
+def test_lineage_is_told_when_it_changes():
+    with closing(made(1, "restart=", engine="here")) as there:
+        told = [one.best for end in range(1, 300) for one in there.run([0], end, 100.0)]
+        new = [best for best in told if best]
+        assert told[0] is not None
+        assert 1 < len(new) < len(told) / 2
+        assert sorted({best.fitness for best in new}) == [best.fitness for best in new]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("tasks", [4, 40])
+def test_scoring_is_shared_out(count, tasks):
+    """By programs, and where there are many tasks by these; nothing depends on that."""
+    given = arguments(f"tasks.select.count={tasks}")
+    alone = Islands(**given, numbers=(0, 1, 2, 3))
+    alone.run(range(4), 40, 100.0)
+    members = alone.emigrants({0: range(40)})[0]
+    programs = list(dict.fromkeys(packed for packed, *_ in members))[:5]
+    jobs = [Job("select", packed, 0, tasks) for packed in programs]
+    engine = ENGINES["here" if count == 1 else "processes"]
+    with closing(Workers(engine, lambda numbers: {**given, "numbers": numbers}, 4, count)) as there:
+        there.to_score(jobs[:2])
+        # Only who has nothing else to do.
+        there.run([0], 20, 100.0)
+        there.to_score(jobs[2:])
+        found = there.scores()
+        assert [job for job, _ in found] == jobs
+        assert [fitness for _, fitness in found] == alone.score(jobs)
+        assert there.scores() == []
+
+
+def test_a_host_made_anew():
+    """From snapshots and what came after them, in the middle of anything."""
+    given = arguments("search.stop={fitness=0.5,programs=8000}", "hurdles={train=10}")
+    gift = Islands(**given, numbers=(3,))
+    gift.run([3], 100, 100.0)
+    members = {place: gift.emigrants({3: [place]})[3][0] for place in (2, 5, 7)}
+
+    def advance(host: Islands, past: Past, until: int) -> None:
+        while True:
+            (one,) = host.run([0], until, 100.0)
+            past.programs, past.offers = one.counts.programs, past.offers + len(one.offers)
+            offers.extend(one.offers)
+            if past.programs >= until:
+                return
+
+    for saved, received, end in ((0, 200, 1700), (400, 400, 600), (1490, 1600, 3500)):
+        offers: list[Any] = []
+        host, past = Islands(**given, numbers=(0,)), Past()
+        advance(host, past, saved)
+        past = Past(host.save()[0], programs=saved) if saved else past
+        advance(host, past, received)
+        host.receive({0: members})
+        past.exchanges.append((past.programs, members))
+        advance(host, past, end)
+        again = Islands(**given, numbers=(0,))
+        again.recover({0: past})
+        assert again.save() == host.save()
+        (one,), (other,) = (each.run([0], end + 2000, 100.0) for each in (host, again))
+        assert told_of([replace(one, best=host.best(0))]) == told_of([other])
+        assert again.save() == host.save()
 
 
 # ---- what goes wrong ----------------------------------------------------------------------------
@@ -105,7 +182,7 @@ def test_methods_are_those_of_the_host():
 
 def test_a_host_that_cannot_be_made():
     with pytest.raises(TypeError):
-        Processes(lambda numbers: {"wrong": numbers}, 4, 2)
+        Workers(ENGINES["processes"], lambda numbers: {"wrong": numbers}, 4, 2)
 
 
 def test_a_worker_that_cannot_be_started(monkeypatch):
@@ -120,13 +197,13 @@ def test_a_worker_that_cannot_be_started(monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", popen)
     with pytest.raises(ResourceError, match="Resource temporarily unavailable; use fewer workers"):
-        processes(2)
+        made(2)
     assert started[0].returncode is not None
 
 
 def test_a_worker_that_hangs_is_killed(monkeypatch):
-    monkeypatch.setattr(workers, "_PATIENCE", 0.1)
-    there = processes(2)
+    monkeypatch.setattr(engines, "_PATIENCE", 0.1)
+    there = made(2)
     hanging = children(os.getpid())
     for process in hanging:
         os.kill(process, signal.SIGSTOP)
@@ -134,21 +211,67 @@ def test_a_worker_that_hangs_is_killed(monkeypatch):
     wait_until_gone(hanging)
 
 
-def test_a_worker_that_is_killed(tmp_path):
+@pytest.mark.parametrize("method", [(), MGG], ids=["regularized-evolution", "mgg"])
+@pytest.mark.parametrize("saved", [True, False])
+def test_workers_that_are_killed(tmp_path, monkeypatch, method, saved):
+    """At any moment, again and again: others take their places, and the course is the same."""
+    monkeypatch.setattr(workers, "_SNAPSHOT_SECONDS", 0.05)
+    more = ("search.stop={programs=40_000}", "restart.programs=3500", "migration.every=900")
+    search = small(*FOUR, *more, *method)
+    whole = search.run(out=tmp_path / "whole")
+    chance = random.Random(7)
+    messages: list[str] = []
+    told_something, ended = threading.Event(), threading.Event()
+
+    def kill() -> None:
+        for _ in range(4):
+            told_something.wait()
+            time.sleep(chance.uniform(0.0, 0.05))
+            if ended.is_set():
+                return
+            os.kill(chance.choice(children(os.getpid())), signal.SIGKILL)
+            told_something.clear()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        out = tmp_path / "run" if saved else None
+        outcome = search.run(
+            workers=2, out=out, report=lambda _: told_something.set(), messages=messages.append
+        )
+    finally:
+        ended.set()
+        told_something.set()
+        killer.join()
+    assert told(outcome) == told(whole)
+    assert not saved or left(tmp_path / "run") == left(tmp_path / "whole")
+    assert set(messages) == {"a worker was lost (SIGKILL); another takes its place"}
+    assert outcome.report.cpu_seconds > 0.0
+
+
+def test_a_worker_that_is_killed_whatever_is_done(tmp_path, monkeypatch):
     """The search ends with an error that says so, and goes on from what was saved."""
-    killed = []
+    real = engines.Processes.start
+    begun = []
+
+    def start(engine: Any, given: Any) -> Any:
+        link = real(engine, given)
+        begun.append(link)
+        if len(begun) > 2:
+            link._process.kill()
+        return link
 
     def kill(report):
-        if report.settled and len(report.islands) == 4 and not killed:
-            killed.append(children(os.getpid())[-1])
-            os.kill(killed[0], signal.SIGKILL)
+        if report.settled and len(report.islands) == 4:
+            begun[0]._process.kill()
 
-    with pytest.raises(ResourceError) as caught:
+    with monkeypatch.context() as patch, pytest.raises(ResourceError) as caught:
+        patch.setattr(engines.Processes, "start", start)
         small(*FOUR).run(workers=2, out=tmp_path / "run", report=kill)
-    assert killed
+    assert len(begun) == 5
     assert str(caught.value) == (
-        "expected a worker that lives, got one that ended (SIGKILL); "
-        "what was saved is whole: go on with --resume"
+        "expected a worker that lives, got one that ended (SIGKILL); what was saved is whole: go "
+        "on with --resume, with fewer workers if memory is short"
     )
     resumed = Search.resume(tmp_path / "run").run()
     whole = small(*FOUR).run(out=tmp_path / "whole")
