@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -81,8 +82,9 @@ def command(
     """Search for programs that solve the tasks of a search file.
 
     S.toml is a file, or a name from 'azc presets'. The exit code is 0 if a program reached the
-    fitness asked for, and 1 if the budget ended first or Ctrl-C did; all is saved even then. With
-    --resume and --out, S.toml may be left out: the settings are those saved in DIR.
+    fitness asked for, and 1 if the budget ended first or Ctrl-C did, with all saved even then, or
+    if something could not be saved. With --resume and --out, S.toml may be left out: the settings
+    are those saved in DIR.
     """
     if name is None and not (resume and out is not None):
         do = "with --resume, give S.toml or --out DIR" if resume else "'azc presets' lists presets"
@@ -94,6 +96,7 @@ def command(
     from azc.search import Search
 
     settings = list(overrides)
+    ours = False
     if name is None or (resume and out is not None):
         assert out is not None
         folder = Path(out)
@@ -109,24 +112,28 @@ def command(
             # The file's name without its ending; a preset's may well have a point in it.
             stem = Path(name).stem if os.path.exists(name) else Path(name).name
             series = f"{stem}-{search.seed if seed is None else seed}"
-            folder = _saved(series) if resume else _free(series)
+            folder, ours = (_saved(series), False) if resume else _taken(series)
         if resume:
             search = Search.resume(folder, settings)
 
     used = search.seed if seed is None else seed
-    with view_for(as_json, str(folder), used, search.classes) as view:
-        outcome = search.run(
-            seed=seed,
-            out=folder,
-            seconds=seconds,
-            workers=workers,
-            resume=resume,
-            data=data,
-            report=view,
-            messages=view.message,
-        )
-        view.finish(outcome)
-    context.exit(0 if outcome.solved else FAILED)
+    try:
+        with view_for(as_json, str(folder), used, search.classes) as view:
+            outcome = search.run(
+                seed=seed,
+                out=folder,
+                seconds=seconds,
+                workers=workers,
+                resume=resume,
+                data=data,
+                report=view,
+                messages=view.message,
+            )
+            view.finish(outcome)
+    finally:
+        if ours:
+            _leave_nothing(folder)
+    context.exit(0 if outcome.solved and outcome.saved else FAILED)
 
 
 def _check(out: str | None, overrides: tuple[str, ...]) -> None:
@@ -150,8 +157,31 @@ def _series(name: str) -> tuple[list[Path], Path]:
     return found, folder
 
 
-def _free(name: str) -> Path:
-    return _series(name)[1]
+def _taken(name: str) -> tuple[Path, bool]:
+    """The first of runs/NAME, runs/NAME-2, … that there is not, made here so that no other search
+    that begins now takes it; and whether it could be made, for why not is said when it is used."""
+    while True:
+        folder = _series(name)[1]
+        try:
+            _RUNS.mkdir(exist_ok=True)
+            folder.mkdir()
+        except FileExistsError:
+            # Unless it is runs that is no folder.
+            if not _RUNS.is_dir():
+                return folder, False
+        except FileNotFoundError:
+            continue  # another search that came to nothing has just removed runs
+        except OSError:
+            return folder, False
+        else:
+            return folder, True
+
+
+def _leave_nothing(folder: Path) -> None:
+    """Remove the folder of a search that came to nothing before it was used."""
+    for path in (folder, _RUNS):
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _saved(name: str) -> Path:

@@ -24,6 +24,7 @@ __all__ = [
     "program_text",
     "share",
     "summary",
+    "unsaved",
 ]
 
 #: A rate is that of the last seconds, so that it follows a search that grows slower.
@@ -181,13 +182,21 @@ def summary(outcome: Outcome) -> str:
         lines += ["", program_text(outcome.program)]
     if outcome.out is not None:
         folder = str(outcome.out)
-        lines.append(f"saved in {_for_shell(folder)}")
-        if outcome.program is not None:
+        lines.append(f"saved in {_for_shell(folder)}" if outcome.saved else unsaved(outcome))
+        if outcome.program is not None and outcome.saved:
             best = _for_shell(os.path.join(folder, "best.az"))
             lines.append(f"score it on other tasks: azc run {best} --task …")
         if outcome.reason == "interrupted":
             lines.append(f"go on: azc evolve --resume --out {_for_shell(folder)}")
     return "\n".join(lines)
+
+
+def unsaved(outcome: Outcome) -> str:
+    """What is not saved, in words."""
+    count = outcome.unsaved
+    reports = f"the last {count} reports and " if count > 1 else "the last report and "
+    what = f"{reports if count else ''}this result {'are' if count else 'is'} not saved"
+    return f"{what} in {_for_shell(str(outcome.out))}: keep what is printed here"
 
 
 def _for_shell(path: str) -> str:

@@ -23,6 +23,7 @@ from azc.cli.describing import (
     program_text,
     share,
     summary,
+    unsaved,
 )
 from azc.cli.output import finite
 
@@ -100,6 +101,8 @@ class JsonLines(View):
             )
 
     def finish(self, outcome: Outcome) -> None:
+        if not outcome.saved:
+            self.message(unsaved(outcome))
         program = outcome.program
         _print_line(
             {
@@ -114,6 +117,8 @@ class JsonLines(View):
                 },
                 "program": None if program is None else program_text(program),
                 "out": None if outcome.out is None else str(outcome.out),
+                "saved": outcome.out is not None and outcome.saved,
+                "unsaved_reports": outcome.unsaved,
             }
         )
 

@@ -222,6 +222,7 @@ class Course:
             history=tuple(self._history),
             out=self._store.folder if self._store else None,
             saved=not self._failing,
+            unsaved=len(self._unsaved),
             lineage=tuple(self._selection.lineage()),
         )
 

@@ -36,6 +36,8 @@ __all__ = [
     "error",
     "explaining",
     "insert",
+    "lacks_shared_memory",
+    "leave_log",
     "made",
     "select",
     "values",
@@ -113,6 +115,15 @@ def connect(folder: Path, mode: str) -> sqlite3.Connection:
             raise error(folder, f"a run of format {FORMAT}", f"one of format {version}", do)
         stack.pop_all()
         return connection
+
+
+def leave_log(folder: Path) -> None:
+    """Have the database in `folder` do without a write-ahead log, and put in what is in that."""
+    with closing(_open(folder / DATABASE, "rw")) as connection:
+        # The only way of using a log without memory that processes share.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    (folder / f"{DATABASE}-shm").unlink(missing_ok=True)
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
@@ -212,6 +223,10 @@ _ROOM = "room for what a search saves", "make room, and go on with --resume"
 _ACCESS = "a folder that can be read and written", "check its path and permissions"
 _SOUND = f"{DATABASE} as azc wrote it", "restore a copy of it, or start anew with another --out"
 _FREE = f"{DATABASE} not locked by another program", "close what has it open"
+_SHARED = (
+    "a file system whose files can be mapped as shared memory, to read where a search was killed",
+    "go on with --resume, or copy the folder to such a one",
+)
 _DISK = "a disk that works", "check it, and go on with --resume"
 _CODES = {
     sqlite3.SQLITE_FULL: _ROOM,
@@ -223,6 +238,12 @@ _CODES = {
     sqlite3.SQLITE_PROTOCOL: _FREE,
     sqlite3.SQLITE_IOERR: _DISK,
 }
+_SHARED_CODES = (
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -237,11 +258,16 @@ def explaining(folder: Path) -> Iterator[None]:
         # Without a code it is not SQLite that found it, but a mistake in calling it.
         if (code := getattr(problem, "sqlite_errorcode", None)) is None:
             raise
-        what, do = _CODES.get(code & 0xFF, _SOUND)
+        what, do = _SHARED if lacks_shared_memory(problem) else _CODES.get(code & 0xFF, _SOUND)
         raise error(folder, what, problem, do) from problem
     except OSError as problem:
         what, do = _ROOM if problem.errno in _FULL else _ACCESS
         raise error(folder, what, problem.strerror or problem, do) from problem
+
+
+def lacks_shared_memory(problem: sqlite3.Error) -> bool:
+    """Whether that is what the file system lacks, and SQLite's write-ahead log needs."""
+    return getattr(problem, "sqlite_errorcode", None) in _SHARED_CODES
 
 
 def error(folder: Path, what: str, got: object, do: str) -> StateError:

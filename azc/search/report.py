@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from azc.program import Program
@@ -50,7 +51,7 @@ class HotCounts:
     share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """A search at one moment. `experiments`: populations begun, over all islands. `best`: the best
     on T_search so far; in an outcome, the one that was selected. `settled`: at the end of an
@@ -77,13 +78,18 @@ class Report:
         """Programs drawn and decided per CPU second of all workers."""
         return self.total("programs") / self.cpu_seconds if self.cpu_seconds > 0 else 0.0
 
+    def __repr__(self) -> str:
+        best = f", best {self.best.search:.6f}" if self.best else ""
+        return f"<Report: {self.total('programs'):,} programs in {self.seconds:.1f} s{best}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """How a search ended. `solved`: ``stop.fitness`` was reached on T_select (on T_search where
     there is no T_select). `reason`: ``"solved"``, ``"programs"``, ``"seconds"`` or
     ``"interrupted"``. `best.program` is simplified: its live slice. `history`: the settled
-    reports' counts, in order. `saved`: nothing failed to be saved in `out`."""
+    reports' counts, in order. `saved`: nothing failed to be saved in `out`; `unsaved`: how many of
+    the last settled reports are not there."""
 
     solved: bool
     reason: str
@@ -94,6 +100,7 @@ class Outcome:
     out: Path | None = None
     saved: bool = True
     lineage: tuple[Ancestor, ...] = ()
+    unsaved: int = 0
 
     @property
     def program(self) -> Program | None:
@@ -108,3 +115,41 @@ class Outcome:
             "select": best.select if best else None,
             "final": best.final if best else None,
         }
+
+    def facts(self) -> dict[str, str]:
+        """What there is to say of it, briefly, by name."""
+        scores = (
+            f"{name} {value:.6f}" for name, value in self.fitness.items() if value is not None
+        )
+        programs, seconds = self.report.total("programs"), self.report.seconds
+        facts = {
+            "ended by": self.reason,
+            "fitness": ", ".join(scores) or "none",
+            "seed": str(self.seed),
+            "programs": f"{programs:,} in {seconds:.1f} s",
+        }
+        if self.out is not None:
+            facts["saved in" if self.saved else "not saved in"] = str(self.out)
+        return facts
+
+    def __repr__(self) -> str:
+        solved = "solved" if self.solved else "not solved"
+        return f"<Outcome: {solved}; {'; '.join(f'{k} {v}' for k, v in self.facts().items())}>"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in self._shown().items()
+        )
+        program = f"<pre>{escape(str(self.program))}</pre>" if self.program else ""
+        return f"<table>{''.join(rows)}</table>{program}"
+
+    def _repr_markdown_(self) -> str:
+        lines = ["| search | |", "|---|---|"]
+        for name, value in self._shown().items():
+            lines.append(f"| {name} | {value.replace('|', chr(92) + '|')} |")
+        program = f"\n\n```python\n{self.program}\n```" if self.program else ""
+        return "\n".join(lines) + program
+
+    def _shown(self) -> dict[str, str]:
+        return {"solved": "yes" if self.solved else "no", **self.facts()}

@@ -13,6 +13,7 @@ of one. Programs are kept as core text, which reads back to the same bits.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -27,6 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from azc.errors import StateError
 from azc.ops import TABLE_VERSION
 from azc.program import Program
 from azc.search import database
@@ -42,8 +44,11 @@ _MOST_PATH_BYTES = 480
 #: What may be left of the write-ahead log when it is begun anew.
 _MOST_LOG_BYTES = 16 << 20
 
-#: The locks of this process, by descriptor.
-_locks: set[int] = set()
+#: What flock fails with where the file system has no such locks.
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL})
+
+#: The locks of this process: descriptors, with what tells the files apart.
+_locks: dict[int, tuple[int, int]] = {}
 
 
 def _leave_locks() -> None:
@@ -70,6 +75,17 @@ class Store:
         self._lock = lock
         # Most of a long lineage is as it was, and printing programs is what takes time.
         self._texts: dict[int, tuple[Program, str]] = {}
+        try:
+            self._begin("WAL")
+        except sqlite3.Error as problem:
+            if not database.lacks_shared_memory(problem):
+                raise
+            # Readers then wait while a save is written, and it for them.
+            database.leave_log(folder)
+            self._begin("DELETE")
+
+    def _begin(self, journal: str) -> None:
+        folder = self.folder
         with ExitStack() as stack:
             self._connection = stack.enter_context(closing(database.connect(folder, "rw")))
             self._identity = _identity(folder)
@@ -79,7 +95,7 @@ class Store:
                 what = f"a run with version {TABLE_VERSION} of the op table"
                 do = f"go on with azc {about['azc']}, which began it"
                 raise error(folder, what, f"one with version {about['ops']}", do)
-            self._begin()
+            self._check(journal)
             # A killed search may have been about to save what they say.
             self._export(select(self._connection, "hall"))
             if not os.path.lexists(folder / _SETTINGS):
@@ -184,13 +200,13 @@ class Store:
     ) -> None:
         self.close()
 
-    def _begin(self) -> None:
+    def _check(self, journal: str) -> None:
         """Make sure that the database is sound and can be written."""
         connection = self._connection
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise database.DamagedError(found.splitlines()[-1])
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")
         with self._transaction():
@@ -309,37 +325,69 @@ def _check_run(folder: Path) -> None:
 def _identity(folder: Path) -> tuple[int, int] | None:
     """What tells the database in `folder` from another that is put in its place; None if gone."""
     try:
-        found = os.stat(folder / DATABASE)
+        return _which(os.stat(folder / DATABASE))
     except OSError:
         return None
-    return found.st_dev, found.st_ino
 
 
 def _acquire(folder: Path) -> int:
     """The descriptor of the lock of `folder`, which goes with the process."""
+    path = folder / _LOCK
+    with suppress(OSError):
+        # A record lock would not keep this process out, and would be lost with another descriptor.
+        if _which(os.stat(path)) in _locks.values():
+            raise _taken(folder, str(os.getpid()))
     with ExitStack() as stack:
-        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         stack.callback(os.close, handle)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
         except BlockingIOError:
             number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
-            got = f"process {number}, which does" if number.isdigit() else "another that does"
-            do = "wait until it has ended, or use another --out"
-            raise error(folder, "no other process to write here", got, do) from None
+            raise _taken(folder, number) from None
+        except OSError as problem:
+            if problem.errno not in _NO_LOCKS:
+                raise
+            what, do = "a file system that can lock files", "use another --out"
+            raise error(folder, what, problem.strerror, do) from None
         with suppress(OSError):
             # Only for that message.
             os.ftruncate(handle, 0)
             os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        _locks[handle] = _which(os.fstat(handle))
         stack.pop_all()
-    _locks.add(handle)
     return handle
 
 
+def _lock(handle: int) -> None:
+    """Raises BlockingIOError where another process has it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        if problem.errno not in _NO_LOCKS:
+            raise
+        try:
+            # The other kind, which network file systems rather have.
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except PermissionError as held:
+            raise BlockingIOError(*held.args) from None
+
+
+def _taken(folder: Path, number: str) -> StateError:
+    got = f"process {number}, which does" if number.isdigit() else "another that does"
+    do = "wait until it has ended, or use another --out"
+    return error(folder, "no other process to write here", got, do)
+
+
+def _which(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
 def _release(handle: int) -> None:
-    _locks.remove(handle)
-    # Closing alone would leave it to a child between its fork and its exec.
-    fcntl.flock(handle, fcntl.LOCK_UN)
+    del _locks[handle]
+    with suppress(OSError):
+        # Closing alone would leave it to a child between its fork and its exec.
+        fcntl.flock(handle, fcntl.LOCK_UN)
     os.close(handle)
 
 

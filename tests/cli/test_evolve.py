@@ -12,7 +12,8 @@ from search_files import SMALL, left, near, save
 from search_processes import finish, next_report, start
 
 from azc import presets
-from azc.search.store import read_hall
+from azc.errors import StateError
+from azc.search.store import Store, read_hall
 
 #: Search files that come with azc and whose data do, too.
 AT_HAND = [name for name in presets.names() if '"cifar10:' not in presets.text(name)]
@@ -65,7 +66,9 @@ def test_json_lines(azc, solvable):
     assert set(last) == {
         *("done", "solved", "reason", "seed", "experiments", "programs", "seconds", "cpu_seconds"),
         *("programs_per_second", "fitness", "program", "out", "hot"),
+        *("saved", "unsaved_reports"),
     }
+    assert (last["saved"], last["unsaved_reports"]) == (True, 0)
     assert (last["done"], last["solved"], last["reason"], last["seed"]) == (True, True, "solved", 4)
     assert last["out"] == os.path.join("runs", "solvable-4")
     assert last["programs"] == reports[-1]["programs"]
@@ -101,6 +104,19 @@ def test_plain(azc, solvable):
         "saved in runs/solvable-4",
         "score it on other tasks: azc run runs/solvable-4/best.az --task …",
     ]
+
+
+def test_a_goal_that_is_reached_but_not_saved(azc, solvable, monkeypatch):
+    def fail(store, **content):
+        raise StateError("expected room, got none", full=True)
+
+    monkeypatch.setattr(Store, "save", fail)
+    outcome = azc("evolve", "solvable.toml", "--json")
+    assert outcome.code == 1
+    last = documents(outcome.out)[-1]
+    assert (last["solved"], last["saved"]) == (True, False)
+    assert last["program"]
+    assert "are not saved in runs/solvable-4" in outcome.err
 
 
 def test_a_budget_that_ends(azc, folder):
@@ -150,6 +166,36 @@ def test_folders_are_numbered(azc, folder):
     assert documents(azc("evolve", "small.toml", "--seed", "7", *few, "--json").out)[-1]["out"] == (
         "runs/small-7"
     )
+
+
+def test_searches_that_begin_together(folder):
+    """Each has a folder of its own."""
+    few = ("--set", "search.stop={programs=100}", "--json")
+    begun = [start("evolve", "small.toml", *few) for _ in range(3)]
+    ended = [finish(process) for process in begun]
+    assert [(code, err) for code, _, err in ended] == [(1, "")] * 3
+    outs = {documents(out)[-1]["out"] for _, out, _ in ended}
+    assert outs == {"runs/small-1", "runs/small-1-2", "runs/small-1-3"}
+
+
+def test_what_cannot_be_saved(folder, monkeypatch, azc):
+    """Is said, in the exit code too, however well it ended."""
+    real, calls = Store.save, []
+
+    def fail(store, **content):
+        calls.append(content)
+        if len(calls) > 2:
+            raise StateError("expected room, got none", full=True)
+        real(store, **content)
+
+    monkeypatch.setattr(Store, "save", fail)
+    outcome = azc("evolve", "small.toml", "--set", "search.interval=200")
+    assert outcome.code == 1
+    count = len(calls) - 3  # but for the last, which has no report
+    assert f"the last {count} reports and this result are not saved in runs/small-1" in outcome.out
+    assert "azc run" not in outcome.out
+    assert "saved in runs" not in outcome.out.replace("not saved in", "")
+    assert len(azc("history", "runs/small-1", "--json").json) == 4
 
 
 def test_options_go_before_the_file(azc, folder):

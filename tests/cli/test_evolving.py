@@ -238,7 +238,7 @@ def test_json_lines(azc, search):
         "done": True, "solved": True, "reason": "solved", "seed": 3, "experiments": 1,
         "programs": 6000, "seconds": 6.0, "cpu_seconds": 3.0, "programs_per_second": 2000.0,
         "fitness": {"search": 0.875, "select": 0.8125, "final": None},
-        "program": last["program"], "out": "runs/demo-3",
+        "program": last["program"], "out": "runs/demo-3", "saved": True, "unsaved_reports": 0,
         "hot": {"built": 0, "seconds": 0.0, "building": 0, "share": 0.0},
     }  # fmt: skip
     assert parse(last["program"]) == LINEAR
@@ -296,6 +296,28 @@ def test_summary():
         "saved in runs/demo-3",
         "score it on other tasks: azc run runs/demo-3/best.az --task …",
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "this result is not saved"), (1, "the last report and this result are not saved"),
+        (7, "the last 7 reports and this result are not saved"),
+    ],
+)  # fmt: skip
+def test_what_is_not_saved_is_not_recommended(capsys, count, said):
+    """best.az may hold an older program."""
+    outcome = _outcome(out=Path("my runs/a"), saved=False, unsaved=count)
+    said = f"{said} in 'my runs/a': keep what is printed here"
+    *lines, last = summary(outcome).splitlines()
+    assert last == said
+    assert parse("\n".join(lines[4:])) == LINEAR
+    JsonLines(seed=3).finish(outcome)
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    assert (document["saved"], document["unsaved_reports"]) == (False, count)
+    assert parse(document["program"]) == LINEAR
+    assert shown.err.strip() == said
 
 
 @pytest.mark.parametrize(

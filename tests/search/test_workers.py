@@ -265,9 +265,10 @@ def test_a_worker_that_is_killed_whatever_is_done(tmp_path, monkeypatch):
         if report.settled and len(report.islands) == 4:
             begun[0]._process.kill()
 
-    with monkeypatch.context() as patch, pytest.raises(ResourceError) as caught:
+    with monkeypatch.context() as patch:
         patch.setattr(engines.Processes, "start", start)
-        small(*FOUR).run(workers=2, out=tmp_path / "run", report=kill)
+        with pytest.raises(ResourceError) as caught:
+            small(*FOUR).run(workers=2, out=tmp_path / "run", report=kill)
     assert len(begun) == 5
     assert str(caught.value) == (
         "expected a worker that lives, got one that ended (SIGKILL); what was saved is whole: go "
