@@ -62,7 +62,8 @@ class TaskTable(TaskOptions):
 
     @model_validator(mode="after")
     def _one_width(self) -> TaskTable:
-        if isinstance(self.features, tuple) and parse_spec(self.task).file is not None:
+        spec = parse_spec(self.task)
+        if isinstance(self.features, tuple) and (spec.file or spec.bundled):
             what = "one number of features with a file, whose columns are used as they are"
             raise MisfitError("features", expected(what, repr(list(self.features))))
         return self
@@ -72,7 +73,7 @@ class TaskTable(TaskOptions):
         mine, theirs = parse_spec(self.task), parse_spec(other.task)
         if mine.images:
             return mine.images == theirs.images and self.data == other.data
-        return mine.synthetic is not None
+        return mine.synthetic is not None or mine.bundled is not None
 
     @property
     def uses_data(self) -> bool:
@@ -106,6 +107,8 @@ class TaskTable(TaskOptions):
         classes = 0 if metric == "rmse" else None
         if spec.images and metric == "accuracy":
             classes = len(classes_of(spec, 0, 0))
+        if spec.bundled and metric == "accuracy":
+            classes = spec.bundled.classes
         known = [width for width in self._widths[: self.size] if width is not None]
         return Facts(metric, classes, min(known, default=None), self.train, self.valid)
 
@@ -126,13 +129,15 @@ class TaskTable(TaskOptions):
             what: Hashable = self._widths[index % len(self._widths)]
             if spec.images:
                 what = frozenset(classes_of(spec, self.seed, index))
-            kind = spec.images.name if spec.images else spec.synthetic
+            kind = spec.images.name if spec.images else spec.text
             yield (kind, what, self.seed, index), f"{spec.text}[{index}]"
 
 
 def _defaults(spec: Spec) -> dict[str, Any]:
     if spec.file is not None:
         return {"count": 1}
+    if spec.bundled is not None:
+        return {"count": DEFAULT_COUNT, "metric": spec.bundled.metric}
     if spec.images is None:
         examples, features, metric = (TRAIN_EXAMPLES, VALID_EXAMPLES), FEATURES, "rmse"
     else:

@@ -31,6 +31,7 @@ MAX_EXAMPLES = 100_000_000
 
 #: Kinds of tasks that an option may be only for, as messages name them.
 TABLE, CSV, IMAGES = "a table (.csv, .tsv, .parquet)", "a .csv or .tsv file", "an image set"
+ROWS = "a table (.csv, .tsv, .parquet, iris, …)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class TaskKeywords(TypedDict, total=False):
             TaskOption(
                 "A column of a table to leave out; may be given several times.",
                 metavar="COLUMN",
-                only=TABLE,
+                only=ROWS,
             ),
         ]
         | None
@@ -144,7 +145,7 @@ class TaskKeywords(TypedDict, total=False):
                 "How rows of a table are shared out: with the classes in equal parts, or at "
                 "random.  [default: stratified for accuracy]",
                 choices=("stratified", "random"),
-                only=TABLE,
+                only=ROWS,
             ),
         ]
         | None
@@ -152,7 +153,7 @@ class TaskKeywords(TypedDict, total=False):
     standardize_labels: (
         Annotated[
             bool,
-            TaskOption("Give a table's labels mean 0 and deviation 1, for rmse.", only=TABLE),
+            TaskOption("Give a table's labels mean 0 and deviation 1, for rmse.", only=ROWS),
         ]
         | None
     )
@@ -230,9 +231,11 @@ def check_fit(spec: Spec, options: Mapping[str, Any]) -> None:
     """Raise `TaskError` where an option, correct by itself, is not for the kind of task."""
     kinds = set()
     if spec.file is not None and not spec.single:
-        kinds = {TABLE} if spec.is_parquet else {TABLE, CSV}
+        kinds = {TABLE, ROWS} if spec.is_parquet else {TABLE, ROWS, CSV}
     elif spec.images is not None:
         kinds = {IMAGES}
+    elif spec.bundled is not None:
+        kinds = {ROWS}
     for option in task_options():
         value = options.get(option.name)
         if value in (None, (), []) or not option.only or option.only in kinds:

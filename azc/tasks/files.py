@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from azc.errors import TaskError, expected, warn
+from azc.tasks.declared import TaskKeywords
 from azc.tasks.draws import ROWS, apportion, drawn, generator, standardise, task_seed
 from azc.tasks.reading import memory_limit, read_npz
 from azc.tasks.tables import Table
@@ -58,19 +59,7 @@ def read_npz_task(
     return task
 
 
-def split_table(
-    table: Table,
-    *,
-    features: int | None,
-    train: int | None,
-    valid: int | None,
-    metric: str | None,
-    seed: int,
-    index: int,
-    split: str | None = None,
-    fill: str | None = None,
-    standardize_labels: bool = False,
-) -> Task:
+def split_table(table: Table, given: TaskKeywords, index: int) -> Task:
     """Split `index` of a table: rows shuffled, then train, valid and what is left as test.
 
     A fifth of the rows is for validation and the others for training unless said otherwise. For
@@ -78,8 +67,10 @@ def split_table(
     training part's mean and deviation; labels are not unless asked for. `metric` None is accuracy
     for classes (texts, booleans, or numbers 0 and 1), else rmse.
     """
-    path, n = table.path, len(table.X)
-    _check_features(path, features, table.X.shape[1])
+    path, n, seed = table.path, len(table.X), given["seed"]
+    train, valid, metric = given["train"], given["valid"], given["metric"]
+    split, fill, standardize = given["split"], given["fill"], given["standardize_labels"]
+    _check_features(path, given["features"], table.X.shape[1])
     metric = table.metric if metric is None else metric
     y, classes = table.labels(metric)
     if n < 2:
@@ -94,7 +85,7 @@ def split_table(
         what = f"at most {n:,} training and validation examples together of {path}"
         raise TaskError(expected(what, f"{max(train, 1):,} + {valid:,}"))
     sizes = [size for size in (train, valid, n - train - valid) if size]
-    if metric == "accuracy" and standardize_labels:
+    if metric == "accuracy" and standardize:
         do = "give metric rmse or leave standardize_labels out"
         raise TaskError(expected(f"labels of {path} that are numbers to learn", "classes", do))
     if metric == "rmse" and split == "stratified":
@@ -112,7 +103,7 @@ def split_table(
         _fill(table, parts, fill)
     X = standardise(*parts)
     labels: list[Array] = [y[cut] for cut in cuts]
-    if standardize_labels:
+    if standardize:
         labels = [part[:, 0] for part in standardise(*(part[:, None] for part in labels))]
     has_test = len(cuts) == 3
     try:

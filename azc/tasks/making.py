@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from azc.checks import whole_number
 from azc.errors import ResourceError, TaskError, expected
 from azc.runtime import _core
+from azc.tasks.bundled import BUNDLED, Bundled, read_bundled
 from azc.tasks.declared import TaskKeywords, check_fit, checked_options, task_options
 from azc.tasks.images.catalogue import IMAGE_SETS
 from azc.tasks.images.store import find, pools
@@ -43,7 +44,8 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> l
     ----------
     spec : str
         ``linear``, ``affine``, ``teacher-nn``; an image set such as ``digits``, ``digits:3,8``,
-        ``digits:search``, ``digits:select``, ``digits:all``, ``cifar10:raw:3,8``; or the path
+        ``digits:search``, ``digits:select``, ``digits:all``, ``cifar10:raw:3,8``; ``iris``,
+        ``wine``, ``breast-cancer`` or ``diabetes``, tables that come with scikit-learn; or the path
         of an .npz, .csv, .tsv or .parquet file (.csv.gz and .tsv.gz too).
     count : int, optional
         Default 8; 1 for files.
@@ -71,6 +73,7 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> l
         How a table's rows are shared out; default stratified for accuracy, random for rmse.
     standardize_labels : bool, optional
         Give a table's labels the mean 0 and the deviation 1 in the training part; for rmse.
+        Default False, but for ``diabetes``.
     separator, encoding : str, optional
         Of a .csv or .tsv file: one character or ``"tab"``; such as ``"latin-1"``.
 
@@ -96,6 +99,8 @@ def _made(parsed: Spec, indices: range, given: TaskKeywords) -> list[Task]:
         return _from_file(parsed, indices, given)
     if parsed.images is not None:
         return _from_images(parsed, indices, given)
+    if parsed.bundled is not None:
+        return _from_bundled(parsed.bundled, indices, given)
     assert parsed.synthetic is not None
     features = given["features"] or SYNTHETIC_FEATURES
     train, valid = given["train"] or TRAIN_EXAMPLES, given["valid"] or VALID_EXAMPLES
@@ -175,18 +180,17 @@ def _from_file(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
     if given["metric"] is None and table.metric == "rmse" and table.numbers is not None:
         hint_at_classes(spec.file, table.numbers)
     _check_memory(spec.text, len(indices) * (table.X.size + len(table.X)))
-    return [
-        split_table(
-            table,
-            **sizes,
-            seed=given["seed"],
-            index=index,
-            split=given["split"],
-            fill=given["fill"],
-            standardize_labels=bool(given["standardize_labels"]),
-        )
-        for index in indices
-    ]
+    return [split_table(table, given, index) for index in indices]
+
+
+def _from_bundled(info: Bundled, indices: range, given: TaskKeywords) -> list[Task]:
+    from azc.tasks.files import split_table
+
+    table = read_bundled(info.name, tuple(given["drop"] or ()))
+    if given["standardize_labels"] is None:
+        given = {**given, "standardize_labels": not info.classes}
+    _check_memory(info.name, len(indices) * (table.X.size + len(table.X)))
+    return [split_table(table, given, index) for index in indices]
 
 
 def _check_memory(text: str, numbers: int) -> None:
@@ -243,6 +247,10 @@ def kinds(data: _Path | None = None) -> list[Kind]:
                 found,
             )
         )
+    for bundled in BUNDLED.values():
+        found = importlib.util.find_spec("sklearn") is not None
+        numbers = (len(bundled.columns), *bundled.sizes, bundled.classes)
+        result.append(Kind(bundled.name, bundled.sentence, *numbers, (), "", found))
     own = {
         "FILE.npz": "Your arrays X_train, y_train, X_valid, y_valid, exactly as given.",
         "FILE.csv": "Your table with --target COLUMN: shared out and standardised; .tsv, .gz too.",

@@ -2,6 +2,7 @@
 
 linear | affine | teacher-nn
 SET[:raw][:PART]      SET an image set, PART one of  search  select  all  A,B
+iris | wine | …       a table that comes with scikit-learn
 FILE.npz | FILE.csv | FILE.tsv | FILE.parquet, the middle two also with .gz behind
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azc.errors import TaskError, expected, nearest
+from azc.tasks.bundled import BUNDLED, Bundled
 from azc.tasks.images.catalogue import IMAGE_SETS, ImageSet
 from azc.tasks.synthetic import SENTENCES as SYNTHETIC
 
@@ -24,7 +26,7 @@ _PARTS = ("search", "select", "all")
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A parsed spec; exactly one of `synthetic`, `images`, `file` is set.
+    """A parsed spec; exactly one of `synthetic`, `images`, `bundled`, `file` is set.
 
     `part` is for image sets: ``"pairs"`` (every pair), ``"search"``, ``"select"``, ``"all"`` or
     ``"pair"`` with the two classes in `pair`, the first of which gets label 0.
@@ -37,6 +39,7 @@ class Spec:
     part: str = "pairs"
     pair: tuple[int, int] | None = None
     file: Path | None = None
+    bundled: Bundled | None = None
 
     @property
     def single(self) -> bool:
@@ -65,17 +68,22 @@ def parse_spec(text: str) -> Spec:
         if rest:
             raise TaskError(expected(f"{name!r} alone", repr(text), "it has no classes to choose"))
         return Spec(text, synthetic=name)
+    if name in BUNDLED:
+        if rest:
+            raise TaskError(expected(f"{name!r} alone", repr(text), "its classes go together"))
+        return Spec(text, bundled=BUNDLED[name])
     if name in IMAGE_SETS:
         return _image_spec(text, IMAGE_SETS[name], rest)
     if re.search(r"[/\\]|\.\w+$", text):
         what = f"a file ending in {', '.join(FILE_SUFFIXES[:-1])} or {FILE_SUFFIXES[-1]}"
         raise TaskError(expected(what, repr(text)))
-    hint = nearest(name, [*SYNTHETIC, *IMAGE_SETS]) or _KINDS
+    hint = nearest(name, [*SYNTHETIC, *IMAGE_SETS, *BUNDLED]) or _KINDS
     raise TaskError(expected("a known task kind", repr(name), hint))
 
 
 _KINDS = (
     f"choose one of {', '.join(SYNTHETIC)}, {', '.join(IMAGE_SETS)}, "
+    f"{', '.join(BUNDLED)}, "
     f"or a file ending in {', '.join(FILE_SUFFIXES[:-1])} or {FILE_SUFFIXES[-1]}"
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +14,16 @@ import numpy.typing as npt
 from azc.errors import TaskError, expected, nearest, warn
 from azc.tasks.task import Array
 
-__all__ = ["MISSING", "Columns", "Table", "choose_columns", "number", "read_table", "refuse_entry"]
+__all__ = [
+    "MISSING",
+    "Columns",
+    "Table",
+    "choose_columns",
+    "number",
+    "read_table",
+    "refuse_entry",
+    "without",
+]
 
 #: What stands for a missing entry, in lower case: the words of pandas, R and others.
 MISSING = frozenset(
@@ -239,10 +248,21 @@ def _without_counters(table: Table) -> Table:
     if not counters or len(counters) == len(table.columns):
         return table
     _say_left_out(table.path, counters)
-    kept = [i for i, name in enumerate(table.columns) if name not in counters]
+    return without(table, counters)
+
+
+def without(table: Table, drop: Sequence[str]) -> Table:
+    """The table without some of its columns."""
+    for name in drop:
+        if name not in table.columns:
+            do = nearest(name, table.columns) or f"there are {', '.join(table.columns)}"
+            raise TaskError(expected(f"a column {name!r} in {table.path}", "none of that name", do))
+    kept = [i for i, name in enumerate(table.columns) if name not in drop]
+    if not kept:
+        raise TaskError(expected(f"feature columns in {table.path}", "none"))
     columns = tuple(table.columns[i] for i in kept)
     X = np.ascontiguousarray(table.X[:, kept])
-    return Table(table.path, table.target, columns, X, table.texts, table.numbers, table.is_class)
+    return replace(table, columns=columns, X=X)
 
 
 def _counts(column: Array) -> bool:
