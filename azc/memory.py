@@ -35,8 +35,9 @@ def available_bytes() -> int:
     return max(0, min(bounds))
 
 
-def refuse_beyond(required: int, what: str) -> None:
-    """Raise `ResourceError` if `required` bytes for `what` are more than can be had."""
+def refuse_beyond(required: int, what: str, less: str = "features, examples or matrices") -> None:
+    """Raise `ResourceError` if `required` bytes for `what` are more than can be had; fewer `less`
+    would need fewer."""
     available = available_bytes()
     if required > available:
         raise ResourceError(
@@ -44,7 +45,7 @@ def refuse_beyond(required: int, what: str) -> None:
             + expected(
                 f"at most {available} bytes ({available / 2**30:.1f} GiB), which can be had now",
                 f"{required}",
-                "use fewer features, examples or matrices, or raise AZC_MEMORY_LIMIT if it is set",
+                f"use fewer {less}, or raise AZC_MEMORY_LIMIT if it is set",
             ),
             required,
         )

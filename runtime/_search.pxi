@@ -149,6 +149,7 @@ cdef extern from "island.h" nogil:
 
 cdef extern from "environment.h" nogil:
     int az_island_run "az_enter_island_run"(az_island *, int64_t, int64_t)
+    double az_island_evaluate "az_enter_island_evaluate"(az_island *, const az_candidate *)
 
 
 cdef extern from "settings.h" nogil:
@@ -543,6 +544,33 @@ cdef class Island:
         if reason == AZ_STOPPED_AT_FAILURE:
             raise MemoryError
         return reason
+
+    def evaluate(self, list programs not None) -> list:
+        """The fitness of each of the packed programs, decided as candidates are. The GIL is
+        released meanwhile."""
+        cdef int64_t capacity = self.space.space.capacity, count = len(programs), i
+        cdef bytearray room = bytearray(count * capacity * sizeof(az_instruction) + 1)
+        cdef bytearray made = bytearray(count * sizeof(az_candidate) + 1)
+        cdef bytearray values = bytearray(count * sizeof(double) + 1)
+        cdef az_candidate *candidate = <az_candidate *><char *>made
+        cdef double *fitness = <double *><char *>values
+        if self.busy:
+            raise RuntimeError("expected an island that is idle")
+        for i in range(count):
+            candidate[i].code = <az_instruction *><char *>room + i * capacity
+            unpack_candidate(&self.space.space, programs[i], &candidate[i])
+        self.busy = True
+        try:
+            with nogil:
+                for i in range(count):
+                    fitness[i] = az_island_evaluate(&self.island, &candidate[i])
+                    if fitness[i] < 0.0:
+                        break
+        finally:
+            self.busy = False
+        if count and min(fitness[i] for i in range(count)) < 0.0:
+            raise MemoryError
+        return [fitness[i] for i in range(count)]
 
     def restart(self) -> None:
         """Begins a new population."""

@@ -78,4 +78,12 @@ static inline int az_enter_island_run(az_island *island, int64_t until, int64_t 
     return reason;
 }
 
+static inline double az_enter_island_evaluate(az_island *island, const az_candidate *program)
+{
+    const az_environment before = az_enter();
+    const double fitness = az_island_evaluate(island, program);
+    az_leave(before);
+    return fitness;
+}
+
 #endif

@@ -203,6 +203,17 @@ void az_breed(
     decide(s, parent, origin, to);
 }
 
+double az_island_evaluate(az_island *s, const az_candidate *program)
+{
+    az_member *m = &s->member[s->method.population];
+    az_copy_candidate(&s->space, &m->program, program);
+    m->hash = az_trial_analyse(&s->trial, &s->space, &m->program);
+    m->depends = 0;
+    decide(s, NULL, AZ_FROM_SEED, m);
+    az_forget(s, m);
+    return s->trial.failed ? -1.0 : m->fitness;
+}
+
 /* ---- the course ---------------------------------------------------------------------------- */
 
 static void fill(az_island *s)

@@ -117,6 +117,9 @@ void az_island_free(az_island *island);
 /* Runs until `until` candidates were bred, or a few more to the end of a family. */
 int az_island_run(az_island *island, int64_t until, int64_t nanoseconds);
 
+/* Decides a program that a method outside has bred, and counts it; -1: no memory. */
+double az_island_evaluate(az_island *island, const az_candidate *program);
+
 /* Begins a new population. */
 void az_island_restart(az_island *island);
 

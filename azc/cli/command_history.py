@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from azc.cli.base import Command, json_option
 from azc.cli.output import Column, finite, print_json, print_table, print_verbatim
 from azc.errors import expected
-
-if TYPE_CHECKING:
-    from azc.search.report import Counts
+from azc.runtime.tables import Counts
 
 _EXAMPLES = """
 azc history runs/linear
@@ -23,21 +22,7 @@ azc history runs/linear --csv > course.csv
 azc history runs/linear --json
 """
 #: What is shown of the counts of an island.
-_SHOWN = (
-    "island",
-    "run",
-    "programs",
-    "evaluated",
-    "level1",
-    "level2",
-    "filtered",
-    "over_budget",
-    "hurdled",
-    "steps",
-    "received",
-    "best",
-    "mean",
-)
+_SHOWN = tuple(each.name for each in fields(Counts))
 
 
 @click.command("history", cls=Command, examples=_EXAMPLES)

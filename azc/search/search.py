@@ -26,9 +26,11 @@ from types import FrameType
 from typing import Any
 
 from azc.errors import ConfigError, expected
+from azc.memory import refuse_beyond
 from azc.runtime import _core
 from azc.search.course import Course
 from azc.search.report import Outcome, Report
+from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
 from azc.search.settings_tasks import Which
 from azc.search.store import Store
@@ -39,6 +41,8 @@ __all__ = ["Search"]
 
 _PathLike = str | os.PathLike[str]
 
+#: What a search takes memory for before it begins.
+_NUMEROUS = "of search.population, search.children, search.islands, fec.size or hurdles.window"
 #: Keys of a search file that do not change the course that a search takes, only its end.
 _FREE = re.compile(r"search\.stop\..*|search\.workers|compile\..*|tasks\.\w+\.data")
 
@@ -138,6 +142,7 @@ class Search:
         settings.check_tasks(sets)
         _check_alike(sets["search"])
         _warn(settings, sets)
+        refuse_beyond(bytes_needed(settings, sets["search"]), "the search", _NUMEROUS)
         with ExitStack() as stack:
             store = self._store(out, settings)
             if store:

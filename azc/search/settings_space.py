@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from azc.errors import AzcError, expected, nearest
 from azc.ops import OPS, Op, Type, by_name
-from azc.program import FUNCTIONS, MAX_ADDRESS, Program
+from azc.program import FUNCTIONS, MAX_ADDRESS, Instruction, Program
 from azc.search.settings_base import MisfitError, Table, fill
 from azc.search.settings_file import load_program
 
@@ -183,11 +184,16 @@ class SpaceSettings(Table):
     def _load(self, name: str) -> Program:
         others = _STARTS if isinstance(self.start, str) else ()
         program = load_program(name, self.limits, others)
+        filled = []
         for function, body in program.functions():
             sizes = self.function(function)
-            if not sizes.min <= len(body) <= sizes.max:
+            if len(body) > sizes.max:
                 span = f"{sizes.min}" if sizes.size is not None else f"{sizes.min} to {sizes.max}"
                 what = f"{span} instructions in {function} of {program.filename}"
-                do = "fill up with NoOp()" if len(body) < sizes.min else "allow more in the space"
-                raise AzcError(expected(what, len(body), do))
-        return program
+                raise AzcError(expected(what, len(body), "allow more in the space"))
+            # At the end they change nothing, not even what is drawn at random before them. What a
+            # search has found is kept without instructions that do nothing, so it lacks some.
+            fill_up = (Instruction(OPS[0]),) * (sizes.min - len(body))
+            filled.append(body + fill_up)
+        setup, predict, learn = filled
+        return replace(program, setup=setup, predict=predict, learn=learn)

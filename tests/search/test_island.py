@@ -320,6 +320,14 @@ def test_limits_of_time_count_and_target() -> None:
     assert made.counts()["programs"] == 1000
 
 
+def test_time_is_over_within_a_family_too() -> None:
+    tasks = tasks_of(1)
+    made = island(SMALL, tasks, method="mgg", population=4, children=900_000)
+    assert made.run(10, 0.01) == AT_TIME
+    assert made.run(10, 0.01) == AT_TIME  # what has begun is gone on with
+    assert 10 < made.counts()["programs"] < 900_000
+
+
 @pytest.mark.parametrize(
     ("limits", "births"),
     [

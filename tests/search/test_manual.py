@@ -79,6 +79,13 @@ def test_every_mutation_and_count_is_there():
     ways = [name for names, _ in rows(section("What need not be run")) for name in names]
     assert set(ways) == {"over_budget", "level1", "level2", "hurdled", "evaluated"}
     assert set(ways) < set(Counts.__dataclass_fields__)
+    commands = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    history = re.search(r"^## azc history\n(.*?)^## ", commands, re.MULTILINE | re.DOTALL)
+    assert history
+    columns = [name for names, _ in rows(history[1]) for name in names]
+    assert set(columns) == {"report", *Counts.__dataclass_fields__}
+    for method in settings.METHODS:
+        assert f'`"{method}"`' in section("[search]")
     for stop in settings.StopSettings.model_fields:
         assert f"`{stop}`" in section("[search]")
 
@@ -90,8 +97,8 @@ def test_the_search_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = Search.from_toml("search.toml").run()
     assert outcome.solved
-    (code,) = examples("python")
-    exec(compile(code, "docs/searching.md", "exec"), {})
+    for code in examples("python"):
+        exec(compile(code, "docs/searching.md", "exec"), {})
 
 
 def test_commands(tmp_path, monkeypatch, capsys):

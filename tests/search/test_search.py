@@ -19,7 +19,7 @@ from search_files import LEARN, NEAR, PROGRAM, SMALL, changed, left, near, save,
 
 import azc
 from azc.analysis import live
-from azc.errors import ConfigError, StateError
+from azc.errors import ConfigError, ResourceError, StateError
 from azc.search import Search, search
 from azc.search.hosts import Found, Job
 from azc.search.islands import Islands
@@ -478,6 +478,30 @@ def test_seeds(tmp_path):
     alone = small("search.stop={programs=2}", "space.setup.size=1", "space.predict.size=1",
                   "space.learn.size=4", f"space.start={tmp_path}/near.az").run()  # fmt: skip
     assert [ancestor.program for ancestor in alone.lineage] == [azc.parse(NEAR)]
+
+
+def test_what_a_search_found_is_a_start_where_sizes_are_fixed(tmp_path):
+    """It is kept without instructions that do nothing; filled up again, it is as fit."""
+    found = small("search.seed=1").run(out=tmp_path / "run")
+    assert len(list(found.program.instructions())) < 15
+    first = small(f"space.start={tmp_path}/run/best.az", "search.stop={programs=1}").run()
+    assert live(first.program) == live(found.program)
+    assert first.fitness["search"] == found.fitness["search"]
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["search.population=10_000_000", "fec.size=1_000_000_000", "hurdles={train=5,window=10_000_000}"],
+)
+def test_a_search_that_memory_is_too_small_for_is_refused(monkeypatch, override):
+    """By the bytes of all its islands, before anything is taken."""
+    monkeypatch.setenv("AZC_MEMORY_LIMIT", str(10**8))
+    with pytest.raises(ResourceError, match=r"search needs \d+ bytes .*search.population") as told:
+        small(override).run()
+    one = told.value.required
+    with pytest.raises(ResourceError) as told:
+        small(override, "search.islands=6").run()
+    assert told.value.required > 1.5 * one
 
 
 def test_empty_programs_grow():

@@ -205,9 +205,9 @@ def test_the_short_run_takes_what_examples_there_are():
         ("space.start=['linaer']", "got 'linaer'; did you mean 'linear'?"),
         ("space.start=nowhere.az", "space.start: cannot read"),
         ('space.start="a\\u0000.az"', "space.start: cannot read"),
-        ("space={scalars = 5, vectors = 3, matrices = 0, setup = {size = 2}, predict = {size = 1}, "
-         "learn = {size = 4}, start = 'linear'}", "space.start: expected 2 instructions in "
-         "setup of linear.az, got 1; fill up with NoOp()"),
+        ("space={scalars = 5, vectors = 3, matrices = 0, setup = {size = 0}, predict = {size = 1}, "
+         "learn = {size = 4}, start = 'linear'}", "space.start: expected 0 instructions in "
+         "setup of linear.az, got 1; allow more in the space"),
         ("space.start=network", "space.start: network.az:"),
         ("restart={}", "restart: expected steps, programs, patience, or fitness with by, got none"),
         ("restart.steps=0", "restart.steps: expected greater"),
