@@ -1,4 +1,4 @@
-"""Methods of search written in Python, for trying ideas: what is drawn, mutated and evaluated is the
+"""Methods of search written in Python, for trying ideas: drawing, mutating and evaluating are the
 search's own, what is kept is the method's.
 
     class HillClimber:
@@ -77,8 +77,9 @@ class Pool:
         if self.settings.space.start == "random":
             return self.random(count)
         space = self.settings.space
-        nothing = [(Instruction(OPS[0]),) * space.function(name).init for name in FUNCTIONS]
-        return [Program(*nothing).packed()] * count
+        nothing = ((Instruction(OPS[0]),) * space.function(name).init for name in FUNCTIONS)
+        setup, predict, learn = nothing
+        return [Program(setup, predict, learn).packed()] * count
 
     def mutate(self, programs: Sequence[Packed]) -> list[Packed]:
         """A mutant of each, by one of ``search.mutations``."""

@@ -91,5 +91,5 @@ def test_other_threads_run_meanwhile() -> None:
 
 def test_a_cache_beyond_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZC_MEMORY_LIMIT", str(10**7))
-    with pytest.raises(ResourceError, match="of fec.size"):
+    with pytest.raises(ResourceError, match=r"of fec\.size"):
         Pool(changed("fec.size=10_000_000"))

@@ -491,7 +491,11 @@ def test_what_a_search_found_is_a_start_where_sizes_are_fixed(tmp_path):
 
 @pytest.mark.parametrize(
     "override",
-    ["search.population=10_000_000", "fec.size=1_000_000_000", "hurdles={train=5,window=10_000_000}"],
+    [
+        "search.population=10_000_000",
+        "fec.size=1_000_000_000",
+        "hurdles={train=5,window=10_000_000}",
+    ],
 )
 def test_a_search_that_memory_is_too_small_for_is_refused(monkeypatch, override):
     """By the bytes of all its islands, before anything is taken."""
