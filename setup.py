@@ -69,6 +69,7 @@ SOURCES = [
     "snapshot.c",
     "space.c",
     "trial.c",
+    "xxh3.c",
 ]
 
 INSTALL = """

@@ -85,7 +85,9 @@ class Machine:
 
 HASH_LEAST: int
 
-def hash128(data: bytes) -> int: ...
+HASH_OF_PACKAGE: bool
+
+def hash128(data: bytes, own: bool = False) -> int: ...
 
 class Canonical:
     def __init__(self, code: Code, classes: int) -> None: ...

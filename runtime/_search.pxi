@@ -4,7 +4,9 @@ from collections import namedtuple
 
 from azc.runtime.tables import COUNTED
 
-from xxhash import xxh3_64
+import ctypes
+
+from xxhash import _xxhash, xxh3_64
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.string cimport memcpy
@@ -12,7 +14,10 @@ from libc.string cimport memcpy
 cdef extern from "xxh3.h" nogil:
     ctypedef struct az_hash:
         uint64_t low, high
+    ctypedef az_hash az_hash_routine(const void *, size_t)
     az_hash az_hash_of(const void *, size_t)
+    az_hash az_hash_own(const void *, size_t)
+    int az_hash_use(az_hash_routine *)
     int AZ_HASH_LEAST
 
 cdef extern from "draw.h" nogil:
@@ -166,6 +171,20 @@ cdef extern from "settings.h" nogil:
 
 HASH_LEAST = AZ_HASH_LEAST
 
+
+cdef bint use_hash_of_package():
+    """Whether the xxhash package lends its C function (`xxh3.h`)."""
+    try:
+        function = ctypes.CDLL(_xxhash.__file__).XXH3_128bits
+    except (OSError, AttributeError):
+        return False
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    return az_hash_use(<az_hash_routine *><size_t>address)
+
+
+HASH_OF_PACKAGE = use_hash_of_package()
+
+
 MethodInfo = namedtuple("MethodInfo", ["name", "least", "most", "families"])
 MutationInfo = namedtuple("MutationInfo", ["name", "resizes"])
 METHODS = tuple(
@@ -179,11 +198,15 @@ MUTATIONS = tuple(
 ORIGINS = tuple(az_origins[i].decode() for i in range(AZ_ORIGINS))
 
 
-def hash128(bytes data not None) -> int:
-    """XXH3-128 of at least `HASH_LEAST` bytes, as the search computes it."""
+def hash128(bytes data not None, bint own=False) -> int:
+    """XXH3-128 of at least `HASH_LEAST` bytes, as the search computes it; `own`: as `xxh3.c`."""
+    cdef az_hash value
     if len(data) < AZ_HASH_LEAST:
         raise ValueError(f"expected at least {AZ_HASH_LEAST} bytes")
-    cdef az_hash value = az_hash_of(<const char *>data, len(data))
+    if own:
+        value = az_hash_own(<const char *>data, len(data))
+    else:
+        value = az_hash_of(<const char *>data, len(data))
     return (<object>value.high << 64) | <object>value.low
 
 

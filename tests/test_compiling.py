@@ -73,6 +73,7 @@ def test_nothing_to_compile() -> None:
     assert (len(module), list(module), module.found) == (0, [], {})
 
 
+@pytest.mark.filterwarnings("ignore:labels of .* beyond the limit")
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 10, 19])
 def test_as_evaluate(count: int) -> None:
     """Whatever the number of tasks that was planned for."""

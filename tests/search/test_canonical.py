@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -84,7 +85,8 @@ def near_learners(count: int, classes: int) -> Iterator[Program]:
 def test_hash_is_xxh3(seed: bytes, length: int, shift: int) -> None:
     """At any alignment of what is hashed."""
     data = np.random.default_rng(list(seed)).bytes(length + shift)[shift:]
-    assert _core.hash128(data) == xxhash.xxh3_128_intdigest(data)
+    for own in (False, True):
+        assert _core.hash128(data, own) == xxhash.xxh3_128_intdigest(data)
 
 
 def test_hash_is_xxh3_at_every_length(full: bool) -> None:
@@ -92,7 +94,13 @@ def test_hash_is_xxh3_at_every_length(full: bool) -> None:
     edges = {block * 1024 + rest for block in (1, 2, 3, 64, 1023) for rest in range(-66, 67)}
     for length in sorted({*range(_core.HASH_LEAST, 3000 if full else 400), *edges, 1 << 20}):
         for part in (data[:length], bytes(length)):
-            assert _core.hash128(part) == xxhash.xxh3_128_intdigest(part), length
+            for own in (False, True):
+                assert _core.hash128(part, own) == xxhash.xxh3_128_intdigest(part), length
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others may hide the package's function")
+def test_the_packages_function_is_used() -> None:
+    assert _core.HASH_OF_PACKAGE
 
 
 @pytest.mark.parametrize("length", [0, 1, 240])
