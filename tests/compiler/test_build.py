@@ -514,3 +514,23 @@ def test_other_compilers_are_refused(
     monkeypatch.setenv("CC", str(path))
     with pytest.raises(CompileError, match=f"to be gcc 10 or clang 13, or later, {expected}"):
         find_toolchain()
+
+
+def test_setuptools_is_not_needed() -> None:
+    """Cython translates without it; only who builds azc itself needs it."""
+    script = """if True:
+        import sys
+
+        class Refuse:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in ("setuptools", "distutils", "_distutils_hack"):
+                    raise ImportError(name)
+
+        sys.meta_path.insert(0, Refuse())
+        import Cython.Compiler.Main
+        import azc.compiling
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
