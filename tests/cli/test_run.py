@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
@@ -291,3 +292,24 @@ def test_slow_making_of_tasks_is_announced_once(azc, files, monkeypatch):
     outcome = azc("run", "linear.az", "--task", "linear", "--json")
     assert outcome.err == "making the tasks of linear …\n"
     assert outcome.json["tasks"]
+
+
+def test_a_table_with_every_option(azc, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 2))
+    rows = [
+        f"{i};{a};{b if i % 7 else 'NA'};{1e5 * a}" for i, (a, b) in enumerate(X.round(3).tolist())
+    ]
+    path = tmp_path / "größe.csv"
+    path.write_text("\n".join(["Nr;größe;b;y", *rows]), encoding="latin-1")
+    form = ["--target", "y", "--separator", ";", "--encoding", "latin-1"]
+    command = ["run", "linear", "--task", str(path), *form, "--epochs", "20"]
+    more = ["--drop", "Nr", "--fill", "median", "--standardize-labels", "--split", "random"]
+    document = json.loads(azc(*command, *more, "--json").out)
+    assert document["tasks"][0]["features"] == 2
+    assert document["fitness"] > 0.9
+    outcome = azc(*command, "--drop", "Nr", "--fill", "mean")
+    assert "warning: labels of größe.csv[0] reach" in outcome.err
+    assert "on größe.csv[0] at training example 0, whose label is" in outcome.err
+    assert azc(*command, "--drop", "b").code == 0
+    assert "row 0 of" in azc(*command).err
