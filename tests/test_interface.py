@@ -50,6 +50,12 @@ def test_what_is_no_text(wrong: Any) -> None:
         azc.Search.from_toml(wrong)
 
 
+@pytest.mark.parametrize("options", [{"seconds": "soon"}, {"out": 5}, {"seed": "x"}])
+def test_options_of_a_search(options: dict[str, Any]) -> None:
+    with pytest.raises(azc.ConfigError, match=f"{next(iter(options))}: expected "):
+        azc.Search.from_toml("demo").run(**options)
+
+
 @pytest.mark.parametrize("wrong", ["affine", None, Path("affine.az"), 5])
 def test_what_is_no_program(wrong: Any, task: azc.Task) -> None:
     for call in (

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from azc.checks import positive_number
 from azc.errors import ConfigError, expected
 from azc.memory import refuse_beyond
 from azc.runtime import _core
@@ -60,6 +61,10 @@ class Search:
         self.settings = settings
         self.outcome: Outcome | None = None
         self._folder = folder
+
+    def __repr__(self) -> str:
+        search, task = self.settings.search, self.settings.tasks.search.task
+        return f"<Search on {task!r}: {search.method}, seed {search.seed}>"
 
     @classmethod
     def from_toml(
@@ -127,6 +132,8 @@ class Search:
         Ctrl-C ends it as a budget does. Raises `ConfigError`, `TaskError`, `ResourceError`,
         `StateError` and, where hot compiling is asked for, `CompileError`.
         """
+        if out is not None and not isinstance(out, (str, os.PathLike)):
+            raise ConfigError("out: " + expected("the path of a folder", repr(out)))
         if resume and self._folder is None:
             if out is None:
                 raise ConfigError(expected("out, the folder to go on in", "none", "name it"))
@@ -177,6 +184,7 @@ class Search:
         if seed is not None:
             overrides.append(f"search.seed={seed}")
         if seconds is not None:
+            seconds = positive_number("search.stop.seconds", seconds)
             limit = "" if seconds == math.inf else float(seconds)
             overrides.append(f"search.stop.seconds={limit}")
         if workers is not None:
