@@ -30,9 +30,11 @@ from azc.errors import ConfigError, expected
 from azc.memory import refuse_beyond
 from azc.runtime import _core
 from azc.search.course import Course
+from azc.search.moving import check_same, fingerprints, leaving, returning, split_moves
 from azc.search.report import Outcome, Report
 from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
+from azc.search.settings_file import parsed
 from azc.search.settings_tasks import Which
 from azc.search.store import Store
 from azc.tasks import Task
@@ -56,11 +58,14 @@ class Search:
     >>> print(outcome.program, outcome.fitness)                      # doctest: +SKIP
     """
 
-    def __init__(self, settings: Settings, *, folder: Path | None = None) -> None:
-        """`folder`: that of a run to go on with (`Search.resume`)."""
+    def __init__(
+        self, settings: Settings, *, folder: Path | None = None, data: str | None = None
+    ) -> None:
+        """`folder`: that of a run to go on with (`Search.resume`), `data`: what that
+        knows its tasks by."""
         self.settings = settings
         self.outcome: Outcome | None = None
-        self._folder = folder
+        self._folder, self._data = folder, data
 
     def __repr__(self) -> str:
         search, task = self.settings.search, self.settings.tasks.search.task
@@ -76,20 +81,23 @@ class Search:
     @classmethod
     def resume(cls, folder: _PathLike, overrides: Sequence[str] = ()) -> Search:
         """The search that left `folder`, to go on with it; `overrides` may change what the
-        course does not depend on: ``search.stop``, ``search.workers``, ``compile`` and the folder
-        of image sets."""
+        course does not depend on: ``search.stop``, ``search.workers``, ``compile``, and the paths
+        of what is the same elsewhere."""
         path = Path(folder)
         with Store.open(path) as store:
             text, seed = store.settings, store.seed
+            before, data = store.about("folder"), store.about("data")
         name = str(path / "search.toml")
-        began = Settings.from_text(text, name, [f"search.seed={seed}"])
-        settings = Settings.from_text(began.to_toml(), name, overrides)
+        text = returning(text, name, path, before or "")
+        moves, others = split_moves(overrides, parsed(text, name))
+        began = Settings.from_text(text, name, [f"search.seed={seed}", *moves])
+        settings = Settings.from_text(began.to_toml(), name, others)
         for key, was, value in _changes(began.model_dump(), settings.model_dump()):
             if not _FREE.fullmatch(key):
                 do = "leave it so, or begin another search with another --out"
                 what = expected(f"{_shown(was)}, as the search began", _shown(value), do)
                 raise ConfigError(f"{name}: {key}: {what}")
-        return cls(settings, folder=path)
+        return cls(settings, folder=path, data=data)
 
     @property
     def seed(self) -> int:
@@ -146,15 +154,18 @@ class Search:
             self._check_goes_on(seed, out)
         settings = self._with(seed, seconds, workers, data)
         sets = {which: settings.make_tasks(which) for which in settings.tasks.needed_at_once()}
+        known = fingerprints(settings, sets)
+        if self._folder is not None:
+            check_same(self._folder, self._data, known)
         settings.check_tasks(sets)
         _check_alike(sets["search"])
         _warn(settings, sets)
         refuse_beyond(bytes_needed(settings, sets["search"]), "the search", _NUMEROUS)
         with ExitStack() as stack:
-            store = self._store(out, settings)
-            if store:
-                stack.callback(store.close)
-            course = stack.enter_context(Course(settings, sets, store, report, messages))
+            saving = self._store(out, settings, known)
+            if saving:
+                stack.callback(saving.close)
+            course = stack.enter_context(Course(settings, sets, saving, report, messages))
             stack.enter_context(_interruptible(course.interrupt))
             stack.enter_context(_core.Environment())
             if self._folder is not None:
@@ -170,12 +181,15 @@ class Search:
         if out is not None and Path(out) != self._folder:
             raise ConfigError(f"out: {expected(f'{self._folder}, to go on there', out, do)}")
 
-    def _store(self, out: _PathLike | None, settings: Settings) -> Store | None:
+    def _store(self, out: _PathLike | None, settings: Settings, known: str) -> Store | None:
         if self._folder is not None:
             return Store.open(self._folder)
         if out is None:
             return None
-        return Store.create(Path(out), settings.to_toml(), seed=settings.search.seed)
+        folder = Path(out).absolute()
+        about = {"folder": str(folder), "data": known}
+        text = leaving(settings.to_toml(), folder)
+        return Store.create(folder, text, seed=settings.search.seed, about=about)
 
     def _with(
         self, seed: int | None, seconds: float | None, workers: int | None, data: str | None

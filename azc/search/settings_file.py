@@ -21,7 +21,7 @@ from azc.ops import Type
 from azc.program import Program
 from azc.tasks.spec import FILE_SUFFIXES
 
-__all__ = ["apply_override", "find", "load_program", "locate", "parsed", "read"]
+__all__ = ["apply_override", "find", "load_program", "locate", "parsed", "read", "with_paths"]
 
 _MAX_BYTES = 1 << 20
 _PROGRAM_SUFFIX = ".az"
@@ -133,22 +133,26 @@ def _value(text: str) -> Any:
 
 def locate(tables: Mapping[str, Any], folder: str | os.PathLike[str]) -> dict[str, Any]:
     """A copy of `tables` in which every path is absolute, those that are not being in `folder`."""
-    result = copy.deepcopy(dict(tables))
+    return with_paths(
+        tables, lambda path: os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
+    )
 
-    def absolute(value: Any) -> Any:
-        return os.path.abspath(os.path.join(folder, os.path.expanduser(value)))
+
+def with_paths(tables: Mapping[str, Any], change: Callable[[Any], str]) -> dict[str, Any]:
+    """A copy of `tables` with ``change(path)`` in the place of every path."""
+    result = copy.deepcopy(dict(tables))
 
     def program(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return [program(item) for item in value]
-        return absolute(value) if isinstance(value, str) and _is_path(value) else value
+        return change(value) if isinstance(value, str) and _is_path(value) else value
 
     def task(value: Any) -> Any:
         spec = value.strip() if isinstance(value, str) else ""
-        return absolute(spec) if spec.lower().endswith(FILE_SUFFIXES) else value
+        return change(spec) if spec.lower().endswith(FILE_SUFFIXES) else value
 
     def data(value: Any) -> Any:
-        return absolute(value) if isinstance(value, (str, os.PathLike)) else value
+        return change(value) if isinstance(value, (str, os.PathLike)) else value
 
     _change(result, ("space", "start"), program)
     _change(result, ("budget", "baseline"), program)

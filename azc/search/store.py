@@ -13,8 +13,6 @@ of one. Programs are kept as core text, which reads back to the same bits.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
@@ -28,37 +26,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from azc.errors import StateError
 from azc.ops import TABLE_VERSION
 from azc.program import Program
 from azc.search import database
 from azc.search.database import DATABASE, Row, error, explaining, insert, made, select, values
+from azc.search.locking import acquire, held, release, which
 from azc.search.report import Ancestor, Best, Counts
 
 __all__ = ["Store", "read_hall", "read_history", "read_lineage"]
 
-_LOCK, _SETTINGS, _BEST, _HALL = "lock", "search.toml", "best.az", "hall_of_fame"
+_SETTINGS, _BEST, _HALL = "search.toml", "best.az", "hall_of_fame"
 _HALL_FILE = re.compile(r"[0-9]{2,}\.az")
 #: SQLite opens no file whose path is longer than 512, with what it adds to the name.
 _MOST_PATH_BYTES = 480
 #: What may be left of the write-ahead log when it is begun anew.
 _MOST_LOG_BYTES = 16 << 20
-
-#: What flock fails with where the file system has no such locks.
-_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL})
-
-#: The locks of this process: descriptors, with what tells the files apart.
-_locks: dict[int, tuple[int, int]] = {}
-
-
-def _leave_locks() -> None:
-    # A forked worker that outlives its killed search would keep the folder locked.
-    for handle in _locks:
-        os.close(handle)
-    _locks.clear()
-
-
-os.register_at_fork(after_in_child=_leave_locks)
 
 
 class Store:
@@ -89,7 +71,7 @@ class Store:
         with ExitStack() as stack:
             self._connection = stack.enter_context(closing(database.connect(folder, "rw")))
             self._identity = _identity(folder)
-            about = database.about(self._connection)
+            about = self._about = database.about(self._connection)
             self.settings, self.seed = about["settings"], int(about["seed"])
             if about["ops"] != str(TABLE_VERSION):
                 what = f"a run with version {TABLE_VERSION} of the op table"
@@ -104,19 +86,22 @@ class Store:
             stack.pop_all()
 
     @classmethod
-    def create(cls, folder: Path, settings: str, *, seed: int) -> Store:
-        """The store of a new run. `StateError` if `folder`, which is made if need be, holds a run
-        or files that would be lost, or cannot be written in."""
+    def create(
+        cls, folder: Path, settings: str, *, seed: int, about: Mapping[str, str] | None = None
+    ) -> Store:
+        """The store of a new run; `about`: more to remember of it. `StateError` if `folder`, which
+        is made if need be, holds a run or files that would be lost, or cannot be written in."""
         folder = folder.absolute()
+        facts = {"settings": settings, "seed": str(index(seed)), **(about or {})}
         with explaining(folder), ExitStack() as stack:
             _check_path(folder)
             folder.mkdir(parents=True, exist_ok=True)
             # Before the lock too: nothing is to be left in a folder that is refused.
             _check_unused(folder, settings)
-            lock = _acquire(folder)
-            stack.callback(_release, lock)
+            lock = acquire(folder)
+            stack.callback(release, lock)
             _check_unused(folder, settings)
-            database.create(folder, {"settings": settings, "seed": str(index(seed))})
+            database.create(folder, facts)
             store = cls(folder, lock)
             stack.pop_all()
             return store
@@ -128,11 +113,15 @@ class Store:
         folder = folder.absolute()
         with explaining(folder), ExitStack() as stack:
             _check_run(folder)
-            lock = _acquire(folder)
-            stack.callback(_release, lock)
+            lock = acquire(folder)
+            stack.callback(release, lock)
             store = cls(folder, lock)
             stack.pop_all()
             return store
+
+    def about(self, name: str) -> str | None:
+        """What `create` was given to remember."""
+        return self._about.get(name)
 
     def save(
         self,
@@ -179,7 +168,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the folder. Again does nothing."""
-        if self._lock not in _locks:
+        if not held(self._lock):
             return
         # What a search leaves is then one file, which can be copied, and read from any disk.
         with suppress(sqlite3.Error):
@@ -187,7 +176,7 @@ class Store:
                 self._connection.execute("PRAGMA busy_timeout = 0")
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
-        _release(self._lock)
+        release(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -325,70 +314,9 @@ def _check_run(folder: Path) -> None:
 def _identity(folder: Path) -> tuple[int, int] | None:
     """What tells the database in `folder` from another that is put in its place; None if gone."""
     try:
-        return _which(os.stat(folder / DATABASE))
+        return which(os.stat(folder / DATABASE))
     except OSError:
         return None
-
-
-def _acquire(folder: Path) -> int:
-    """The descriptor of the lock of `folder`, which goes with the process."""
-    path = folder / _LOCK
-    with suppress(OSError):
-        # A record lock would not keep this process out, and would be lost with another descriptor.
-        if _which(os.stat(path)) in _locks.values():
-            raise _taken(folder, str(os.getpid()))
-    with ExitStack() as stack:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        stack.callback(os.close, handle)
-        try:
-            _lock(handle)
-        except BlockingIOError:
-            number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
-            raise _taken(folder, number) from None
-        except OSError as problem:
-            if problem.errno not in _NO_LOCKS:
-                raise
-            what, do = "a file system that can lock files", "use another --out"
-            raise error(folder, what, problem.strerror, do) from None
-        with suppress(OSError):
-            # Only for that message.
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, b"%d\n" % os.getpid(), 0)
-        _locks[handle] = _which(os.fstat(handle))
-        stack.pop_all()
-    return handle
-
-
-def _lock(handle: int) -> None:
-    """Raises BlockingIOError where another process has it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as problem:
-        if problem.errno not in _NO_LOCKS:
-            raise
-        try:
-            # The other kind, which network file systems rather have.
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except PermissionError as held:
-            raise BlockingIOError(*held.args) from None
-
-
-def _taken(folder: Path, number: str) -> StateError:
-    got = f"process {number}, which does" if number.isdigit() else "another that does"
-    do = "wait until it has ended, or use another --out"
-    return error(folder, "no other process to write here", got, do)
-
-
-def _which(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
-
-
-def _release(handle: int) -> None:
-    del _locks[handle]
-    with suppress(OSError):
-        # Closing alone would leave it to a child between its fork and its exec.
-        fcntl.flock(handle, fcntl.LOCK_UN)
-    os.close(handle)
 
 
 def _put(path: Path, text: str) -> None:

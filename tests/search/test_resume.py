@@ -15,12 +15,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from search_files import SMALL, left, save, small, told
+import tomli_w
+from search_files import NEAR, SMALL, left, save, small, told
 from search_processes import MAIN, finish, last_document, next_report, start
 
 from azc.cli.main import main
@@ -336,6 +338,104 @@ def test_settings_that_no_longer_hold(tmp_path):
         Search.resume(tmp_path / "run")
 
 
+# ---- moved, and changed -------------------------------------------------------------------------
+
+
+def project(folder: Path, rows: int = 60) -> Path:
+    """A folder with a table, a program to start from, and a search file that names them."""
+    folder.mkdir(parents=True)
+    table = ["a,b,c,d,y", *(f"{k},{k * k % 7},{k % 5},{k % 3},{k / 9}" for k in range(rows))]
+    (folder / "data.csv").write_text("\n".join(table) + "\n")
+    (folder / "near.az").write_text(NEAR)
+    given = (
+        "space.setup={size=1,ops=[]}", "space.predict={size=1,ops=[]}", "space.learn.size=4",
+        "tasks.search={task='data.csv',target='y',metric='rmse',count=1,train=40,valid=15}",
+        "search.stop={programs=1200}", "space.start='near.az'", "tasks.select=", "tasks.final=",
+        "budget={baseline='./near.az',factor=9.0}",
+    )  # fmt: skip
+    tables = tomllib.loads(SMALL)
+    for change in given:
+        key, _, value = change.partition("=")
+        *path, last = key.split(".")
+        table_ = tables
+        for part in path:
+            table_ = table_[part]
+        table_.pop(last, None)
+        if value:
+            table_[last] = tomllib.loads(f"value = {value}")["value"]
+    return save(folder, tomli_w.dumps(tables))
+
+
+MORE = ["search.stop={programs=3000}"]
+
+
+def test_a_project_that_is_moved(tmp_path):
+    """Paths are as the run's folder sees them; where nothing is there, as they were."""
+    file = project(tmp_path / "one")
+    out = tmp_path / "one" / "runs" / "first"
+    whole = Search.from_toml(file, MORE).run(out=tmp_path / "whole")
+    Search.from_toml(file).run(out=out)
+    text = (out / "search.toml").read_text()
+    for path in ('"../../data.csv"', '"../../near.az"'):
+        assert path in text
+    shutil.copytree(tmp_path / "one", tmp_path / "two" / "deep")
+    shutil.copytree(out, tmp_path / "alone")
+    (tmp_path / "one").rename(tmp_path / "three")
+    assert told(Search.resume(tmp_path / "two/deep/runs/first", MORE).run()).count("Best")
+    assert left(tmp_path / "two/deep/runs/first")["hall"]
+    (tmp_path / "three").rename(tmp_path / "one")
+    for folder in (tmp_path / "alone", out):
+        outcome = Search.resume(folder, MORE).run()
+        assert outcome.best == whole.best
+    # The search file that is left is one that can be run.
+    again = Search.from_toml(out / "search.toml").run()
+    assert again.seed == whole.seed
+
+
+def test_paths_may_be_changed(tmp_path):
+    file = project(tmp_path / "one")
+    Search.from_toml(file).run(out=tmp_path / "run")
+    (tmp_path / "one").rename(tmp_path / "two")
+    with pytest.raises(ConfigError, match=r"near\.az"):
+        Search.resume(tmp_path / "run", MORE)
+    there = tmp_path / "two"
+    moves = [f"tasks.search.task={there}/data.csv", f"space.start={there}/near.az",
+             f"budget.baseline={there}/near.az"]  # fmt: skip
+    outcome = Search.resume(tmp_path / "run", [*moves, *MORE]).run()
+    assert outcome.best == Search.from_toml(there / file.name, MORE).run().best
+    # To what is the same, that is.
+    text = (there / "data.csv").read_text()
+    (there / "other.csv").write_text(text.replace("7,0,2,1", "7,0,2,2"))
+    other = f"tasks.search.task={there}/other.csv"
+    with pytest.raises(StateError, match=r"tasks\.search: expected data\.csv\[0\] as it was when"):
+        Search.resume(tmp_path / "run", [*moves[1:], other]).run()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("data.csv", lambda text: text.replace("7,0,2,1", "7,0,2,2"),
+         r"tasks\.search: expected data\.csv\[0\] as it was when the search began "
+         r"\(40\+15 examples, 4 features\), got other data of that size"),
+        ("data.csv", lambda text: "\n".join(line + ",1" for line in text.splitlines()),
+         "examples, 4 features"),
+        ("near.az", lambda text: text.replace("0.05", "0.06"),
+         r"space\.start: expected a program as it was when the search began"),
+    ],
+    ids=["a value", "a column", "a program"],
+)  # fmt: skip
+def test_what_changed_is_named(tmp_path, name, change, message):
+    file = project(tmp_path / "one")
+    Search.from_toml(file).run(out=tmp_path / "run")
+    path = tmp_path / "one" / name
+    text = path.read_text()
+    path.write_text(change(text))
+    with pytest.raises((StateError, ConfigError), match=message):
+        Search.resume(tmp_path / "run", MORE).run()
+    path.write_text(text)
+    assert Search.resume(tmp_path / "run", MORE).run().history
+
+
 # ---- folders that cannot be used ----------------------------------------------------------------
 
 
@@ -412,7 +512,7 @@ def test_a_full_disk(tmp_path, whole):
     process = begin(tmp_path, {**LONG, **METHODS["mgg"]}, code=f"{limit}; {MAIN}")
     code, out, err = finish(process)
     assert code == 1
-    assert err.count("not saved") == 1
+    assert err.count("not saved, trying again") == err.count("result are not saved in") == 1
     assert "and go on with --resume" in err
     document = last_document(out)
     assert {name: document[name] for name in TOLD} == whole["mgg"][0]

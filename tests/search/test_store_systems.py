@@ -13,7 +13,7 @@ import pytest
 from saved_runs import SEED, SETTINGS, check_read, content, process, said
 
 from azc.errors import StateError
-from azc.search import store as module
+from azc.search import locking as module
 from azc.search.store import Store
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
