@@ -63,6 +63,7 @@ SOURCES = [
     "machine.c",
     "methods.c",
     "native.c",
+    "pack.c",
     "plan.c",
     "scores.c",
     "settings.c",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from azc.lang import load, parse
     from azc.program import Instruction, Program
     from azc.search import Search
-    from azc.tasks import Task
+    from azc.tasks import Task, TaskSet
     from azc.use.tune import tune
 
 # Where each public name lives. They are imported on first use, so that `import azc` and the
@@ -53,6 +53,7 @@ _HOME = {
     "StateError": "azc.errors",
     "Task": "azc.tasks",
     "TaskError": "azc.errors",
+    "TaskSet": "azc.tasks",
     "compile": "azc.compiling",
     "evaluate": "azc.evaluation",
     "load": "azc.lang",
@@ -74,6 +75,7 @@ __all__ = [
     "StateError",
     "Task",
     "TaskError",
+    "TaskSet",
     "__version__",
     "compile",
     "evaluate",

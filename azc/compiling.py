@@ -13,10 +13,10 @@ from azc.compiler.toolchain import find_toolchain
 from azc.errors import ConfigError, TaskError, expected
 from azc.evaluation import Result, check, check_coordinates, listed, run
 from azc.packing import native_shares
+from azc.prepared import has_matrices
 from azc.program import Program, verify
 from azc.runtime import _core
 from azc.tasks import Task
-from azc.tiers import has_matrices
 
 __all__ = ["CompiledProgram", "Module", "check_options", "compile", "structures_for"]
 

@@ -1,152 +1,214 @@
-"""Trains and scores a program on tasks: checks what is asked for, and says what came of it."""
+"""Trains and scores programs on tasks: checks what is asked for, and says what came of it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, overload
 
 from azc import tiers
 from azc.checks import positive_number, whole_number
 from azc.errors import AzcError, ConfigError, TaskError, expected, nearest
-from azc.ops import ConstantKind
-from azc.program import Program, verify
-from azc.runtime import _core
-from azc.tasks import Task
+from azc.memory import Room
+from azc.prepared import check_coordinates, code_of
+from azc.program import Program
+from azc.result import Result
+from azc.tasks import Task, TaskSet
 from azc.tasks.advice import warn_of_labels
-from azc.tiers import TIERS, Array, Progress
+from azc.tiers import TIERS, Progress, Work
 
 __all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "listed", "run"]
 
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Result:
-    """The outcome of one evaluation on D tasks.
-
-    `fitness` (D,) float64 in [0, 1]; `value` (D,) float64, the metric of the epoch that reached it
-    (RMSE in units of the label, inf where training or validation stopped; accuracy in [0, 1]);
-    `metric` its name, ``"rmse"`` or ``"accuracy"``; `predictions`, one array per task, (n_valid,)
-    or (n_valid, C) float64: what stood in s1 (v2) after the last epoch, before any sigmoid or
-    softmax, NaN where there was no prediction; `tier` that ran it, and `reason` why that one;
-    `examples` served in training and validation, all tasks of a lane block counted once; `seconds`
-    of wall time, building included.
-    """
-
-    fitness: Array
-    metric: str
-    value: Array
-    predictions: list[Array]
-    tier: str
-    reason: str
-    examples: int
-    seconds: float
-
-    def __repr__(self) -> str:
-        count = len(self.fitness)
-        what = f"fitness {self.mean:.6g}" if count == 1 else f"mean fitness {self.mean:.6g}"
-        tasks = "1 task" if count == 1 else f"{count} tasks"
-        return f"<Result on {tasks}: {what} ({self.metric}), {self.tier}, {self.seconds:.3g} s>"
-
-    @property
-    def mean(self) -> float:
-        """Mean fitness over the tasks."""
-        with _core.Environment():
-            return float(np.mean(self.fitness))
-
-    @property
-    def median(self) -> float:
-        """Median fitness over the tasks; the upper one of an even number, as in the reference."""
-        return float(np.sort(self.fitness)[len(self.fitness) // 2])
+_MOST_WORKERS = 1024
 
 
+@overload
 def evaluate(
     program: Program,
-    tasks: Sequence[Task] | Task,
+    tasks: Task | Sequence[Task],
     *,
     tier: str = "auto",
     epochs: int = 1,
     seed: int = 0,
     max_abs_error: float = 100.0,
+    workers: int = 1,
     progress: Progress | None = None,
-) -> Result:
-    """Train and validate `program` on each task, from zeroed memory (Real et al. 2020, figure 1).
+) -> Result: ...
+@overload
+def evaluate(
+    program: Sequence[Program],
+    tasks: Task | Sequence[Task],
+    *,
+    tier: str = "auto",
+    epochs: int = 1,
+    seed: int = 0,
+    max_abs_error: float = 100.0,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Result]: ...
+def evaluate(
+    program: Program | Sequence[Program],
+    tasks: Task | Sequence[Task],
+    *,
+    tier: str = "auto",
+    epochs: int = 1,
+    seed: int = 0,
+    max_abs_error: float = 100.0,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Result | list[Result]:
+    """Train and validate a program on each task, from zeroed memory (Real et al. 2020, figure 1).
 
     Parameters
     ----------
-    program : Program
-    tasks : Task, or sequence of them, all of one metric; shapes may differ.
+    program : Program, or a sequence of them, for a list of results: the same as one by one.
+    tasks : sequence of Task, all of one metric; shapes may differ. An `azc.TaskSet`, as
+        `azc.tasks.make_set` returns it, keeps the tasks as the runtime reads them, so that only
+        its first evaluation lays them out. A single Task stands for a sequence of one.
     tier : ``"auto"``, ``"interpreter"``, ``"compiled"`` or ``"reference"``; all give the same
         results. Auto begins with the interpreter and changes to compiled code where what is left
         to do is expected to take longer than building and running it.
     epochs : passes over the training examples, each followed by a validation; the best counts.
     seed : 0 <= seed < 2**64, of the program's random instructions and the order of examples.
     max_abs_error : training stops where an absolute error is NaN or above this.
+    workers : threads that several programs are shared out to; changes nothing but the time.
     progress : called with (examples done, examples at most) several times a second.
 
     Raises `TaskError` (no tasks, several metrics), `ConfigError` (options), `ResourceError` (memory
     that cannot be had; nothing has run then), `CompileError` (tier ``"compiled"`` without a C
     compiler) and `AzcError` (the program sets an entry that vectors of the task's size lack).
     """
-    tasks = listed(tasks)
-    settings = check(program, tasks, tier, epochs, seed, max_abs_error)
-    warn_of_labels(tasks, settings["max_abs_error"])
-    return run(program, tasks, settings, tier=tier, progress=progress)
+    several = isinstance(program, (list, tuple))
+    programs: list[Program] = list(program) if several else [program]  # type: ignore[arg-type,list-item]
+    tasks, settings = listed(tasks), {}
+    for one in programs:
+        settings = check(one, tasks, tier, epochs, seed, max_abs_error)
+    if tasks and _largest_label(tasks) > settings.get("max_abs_error", math.inf):
+        warn_of_labels(tasks, settings["max_abs_error"])
+    workers = whole_number("workers", workers, 1, _MOST_WORKERS)
+    # Layouts of a list would be kept for nobody; but several programs share them.
+    keep = isinstance(tasks, TaskSet) or several
+    room, tasks = Room(), _set_of(tasks)
+    works = [Work(one, tasks, settings, keep=keep, room=room) for one in programs]
+    if not several:
+        return tiers.run(replace(works[0], progress=progress), tier)
+    if tier == "compiled" and works:
+        tiers.build(works)
+    return _run_all(works, tier, workers, progress)
 
 
 def run(
     program: Program,
-    tasks: list[Task],
+    tasks: Sequence[Task],
     settings: dict[str, Any],
     *,
     tier: str,
     progress: Progress | None = None,
     **compiling: Any,
 ) -> Result:
-    """`evaluate` after its checks; `compiling` are the further options of `azc.tiers.run`."""
-    started = time.perf_counter()
-    outcome = tiers.run(program, tasks, settings, tier=tier, progress=progress, **compiling)
-    return Result(
-        fitness=outcome.fitness,
-        metric=tasks[0].metric,
-        value=outcome.value,
-        predictions=outcome.predictions,
-        tier=outcome.tier,
-        reason=outcome.reason,
-        examples=outcome.examples,
-        seconds=time.perf_counter() - started,
-    )
+    """`evaluate` after its checks; `compiling` are the further options of `azc.tiers.Work`."""
+    keep = isinstance(tasks, TaskSet)
+    work = Work(program, _set_of(tasks), settings, progress=progress, keep=keep, **compiling)
+    return tiers.run(work, tier)
 
 
-def listed(tasks: Sequence[Task] | Task) -> list[Task]:
-    """`tasks` as a list; one task stands for itself."""
-    if isinstance(tasks, Task):
-        return [tasks]
-    if not isinstance(tasks, Iterable):
-        do = "make them with azc.Task(…) or azc.tasks.make_set(…)"
-        raise TaskError(expected("a Task or a list of them", type(tasks).__name__, do))
-    return list(tasks)
+def _set_of(tasks: Sequence[Task]) -> TaskSet:
+    return tasks if isinstance(tasks, TaskSet) else TaskSet(tasks)
+
+
+class _Ended(Exception):  # noqa: N818
+    """Leaves an evaluation whose result nobody waits for any more."""
+
+
+def _run_all(
+    works: Sequence[Work], tier: str, workers: int, progress: Progress | None
+) -> list[Result]:
+    """Every result, in order; the first error ends all."""
+    over = threading.Event()
+    done = [0] * len(works)
+    most = sum(sum(work.examples) for work in works)
+
+    def report(place: int) -> Callable[[int, int], None]:
+        def told(examples: int, _: int) -> None:
+            if over.is_set():
+                raise _Ended
+            done[place] = examples
+            if progress:
+                progress(sum(done), most)
+
+        return told
+
+    reporting = [replace(work, progress=report(place)) for place, work in enumerate(works)]
+    if workers == 1 or len(works) < 2:
+        return [tiers.run(work, tier) for work in reporting]
+    with ThreadPoolExecutor(min(workers, len(works))) as pool:
+        waiting = [pool.submit(tiers.run, work, tier) for work in reporting]
+        try:
+            return [future.result() for future in waiting]
+        except BaseException:
+            over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def check(
     program: Program,
-    tasks: list[Task],
+    tasks: Sequence[Task],
     tier: str,
     epochs: int,
     seed: int,
     max_abs_error: float,
 ) -> dict[str, Any]:
     """The settings among the arguments of `evaluate`; raises what is wrong with any of them."""
+    if not isinstance(program, Program):
+        got = repr(program) if isinstance(program, str) else type(program).__name__
+        do = "make one with azc.parse(…) or azc.load(…)"
+        raise AzcError(expected("a Program, or a list of them", got, do))
     if tier not in TIERS:
-        near = nearest(str(tier), TIERS)
-        raise ConfigError("tier: " + expected(f"one of {', '.join(TIERS)}", repr(tier), near))
+        hint = nearest(str(tier), TIERS)
+        raise ConfigError("tier: " + expected(f"one of {', '.join(TIERS)}", repr(tier), hint))
     settings = {
         "epochs": whole_number("epochs", epochs, 1, 2**63 - 1),
         "seed": whole_number("seed", seed, 0, 2**64 - 1),
         "max_abs_error": positive_number("max_abs_error", max_abs_error),
     }
+    code_of(program)
+    check_coordinates(program, _least_features(tasks))
+    return settings
+
+
+def listed(tasks: Task | Iterable[Task]) -> Sequence[Task]:
+    """Tasks as `evaluate` takes them: a set, a list, one alone."""
+    if isinstance(tasks, TaskSet):
+        return tasks
+    try:
+        return [tasks] if isinstance(tasks, Task) else list(tasks)
+    except TypeError:
+        got, do = type(tasks).__name__, "make some with azc.tasks.make_set(…)"
+        raise TaskError(expected("a Task, or a sequence of them", got, do)) from None
+
+
+def _least_features(tasks: Sequence[Task]) -> int:
+    """Of tasks that can be evaluated together; raises `TaskError`."""
+    if isinstance(tasks, TaskSet):
+        return tasks.kept("least features", lambda: _check_tasks(list(tasks)))
+    return _check_tasks(tasks)
+
+
+def _largest_label(tasks: Sequence[Task]) -> float:
+    """By absolute value, where labels are numbers; 0 for classes."""
+
+    def find() -> float:
+        labels = (y for t in tasks if t.metric == "rmse" for y in (t.y_train, t.y_valid))
+        return max((max(float(y.max()), -float(y.min())) for y in labels), default=0.0)
+
+    return tasks.kept("largest label", find) if isinstance(tasks, TaskSet) else find()
+
+
+def _check_tasks(tasks: Sequence[Task]) -> int:
     if not tasks:
         raise TaskError(expected("at least one task", "none"))
     for task in tasks:
@@ -157,23 +219,4 @@ def check(
         raise TaskError(
             expected("tasks of one metric", " and ".join(metrics), "evaluate them apart")
         )
-    verify(program)
-    check_coordinates(program, min(task.features for task in tasks))
-    return settings
-
-
-def check_coordinates(program: Program, features: int) -> None:
-    """Entries set by coordinate must exist; which they do depends on the task."""
-    for name, body in program.functions():
-        for position, instruction in enumerate(body):
-            for kind, value in zip(instruction.op.constants, instruction.constants, strict=True):
-                if kind is ConstantKind.INDEX and isinstance(value, int) and value >= features:
-                    raise AzcError(
-                        f"{program.filename}: {name.capitalize()}, instruction {position + 1} "
-                        f"({instruction}): "
-                        + expected(
-                            f"a coordinate from 0 to {features - 1} (the task has F = {features})",
-                            value,
-                            "use a smaller one, or a fraction such as [0.5]",
-                        )
-                    )
+    return min(task.features for task in tasks)

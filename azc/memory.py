@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 
 from azc.errors import ConfigError, ResourceError, expected
 
-__all__ = ["available_bytes", "refuse_beyond"]
+__all__ = ["Room", "available_bytes", "refuse_beyond"]
 
 
 def available_bytes() -> int:
@@ -35,17 +36,31 @@ def available_bytes() -> int:
     return max(0, min(bounds))
 
 
+class Room:
+    """The memory that can be had, asked of the system once, when it first matters."""
+
+    @cached_property
+    def available(self) -> int:
+        return available_bytes()
+
+    def refuse_beyond(
+        self, required: int, what: str, less: str = "features, examples or matrices"
+    ) -> None:
+        """Raise `ResourceError` if `required` bytes for `what` are more than can be had; fewer
+        `less` would need fewer."""
+        if required > self.available:
+            most = self.available
+            raise ResourceError(
+                f"{what} needs {required} bytes ({required / 2**30:.1f} GiB); "
+                + expected(
+                    f"at most {most} bytes ({most / 2**30:.1f} GiB), which can be had now",
+                    f"{required}",
+                    f"use fewer {less}, or raise AZC_MEMORY_LIMIT if it is set",
+                ),
+                required,
+            )
+
+
 def refuse_beyond(required: int, what: str, less: str = "features, examples or matrices") -> None:
-    """Raise `ResourceError` if `required` bytes for `what` are more than can be had; fewer `less`
-    would need fewer."""
-    available = available_bytes()
-    if required > available:
-        raise ResourceError(
-            f"{what} needs {required} bytes ({required / 2**30:.1f} GiB); "
-            + expected(
-                f"at most {available} bytes ({available / 2**30:.1f} GiB), which can be had now",
-                f"{required}",
-                f"use fewer {less}, or raise AZC_MEMORY_LIMIT if it is set",
-            ),
-            required,
-        )
+    """As `Room` does, asking the system now."""
+    Room().refuse_beyond(required, what, less)

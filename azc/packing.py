@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from azc.runtime import _core
-from azc.tasks import Task
+from azc.tasks import Task, TaskSet
 
 __all__ = [
     "Block",
+    "batch_of",
     "blocks",
     "lane_count",
     "native_blocks",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+_Made = TypeVar("_Made")
 
 #: From this many features on, a matrix of one task alone keeps the vector units busy, and those of
 #: several tasks side by side no longer fit the L1 cache (benchmarks/README.md).
@@ -56,23 +59,27 @@ class Block:
     """Tasks that run together: their `positions` among all, and the number of `lanes`, of which
     those behind the last task idle. A compiled program takes them `chunk` at a time."""
 
-    positions: list[int]
+    positions: tuple[int, ...]
     lanes: int
     chunk: int
 
 
-def blocks(tasks: Sequence[Task], matrices: bool) -> Iterator[Block]:
+def blocks(tasks: Sequence[Task], matrices: bool) -> Sequence[Block]:
     """Blocks for the interpreter; `matrices`: the program has some."""
-    for features, positions in _groups(tasks):
-        while positions:
-            lanes = lane_count(len(positions), features, matrices)
-            yield Block(positions[:lanes], lanes, lanes)
-            positions = positions[lanes:]
+
+    def share() -> Iterator[Block]:
+        for features, positions in _groups(tasks):
+            while positions:
+                lanes = lane_count(len(positions), features, matrices)
+                yield Block(positions[:lanes], lanes, lanes)
+                positions = positions[lanes:]
+
+    return _kept(tasks, ("blocks", matrices), lambda: tuple(share()))
 
 
 def native_blocks(
     tasks: Sequence[Task], matrices: bool, vector: int, *, rest_alone: bool = True
-) -> Iterator[Block]:
+) -> Sequence[Block]:
     """Blocks for compiled programs on a machine whose registers hold `vector` doubles: chunks of
     that many lanes where tasks fill them, and for the rest one lane each.
 
@@ -80,12 +87,17 @@ def native_blocks(
     served one by one; how few grows with the features (benchmarks/README.md). Not `rest_alone`: a
     few that are left over by chunks make another chunk even so.
     """
-    for features, positions in _groups(tasks):
-        many = tasks[positions[0]].classes > 2
-        shape = (len(positions), features, matrices, many, vector)
-        for count, lanes, chunk in native_shares(*shape, rest_alone=rest_alone):
-            yield Block(positions[:count], lanes, chunk)
-            positions = positions[count:]
+
+    def share() -> Iterator[Block]:
+        for features, positions in _groups(tasks):
+            many = tasks[positions[0]].classes > 2
+            shape = (len(positions), features, matrices, many, vector)
+            for count, lanes, chunk in native_shares(*shape, rest_alone=rest_alone):
+                yield Block(positions[:count], lanes, chunk)
+                positions = positions[count:]
+
+    key = ("native blocks", matrices, vector, rest_alone)
+    return _kept(tasks, key, lambda: tuple(share()))
 
 
 def native_shares(
@@ -124,19 +136,33 @@ def _alone(tasks: int, features: int, matrices: bool, vector: int) -> bool:
     return 0 < tasks < vector and tasks <= most and features >= vector
 
 
-def _groups(tasks: Sequence[Task]) -> Iterator[tuple[int, list[int]]]:
+def _kept(tasks: Sequence[Task], key: Hashable, make: Callable[[], _Made]) -> _Made:
+    """What `make` returns, which a set of tasks keeps and a list does not."""
+    return tasks.kept(key, make) if isinstance(tasks, TaskSet) else make()
+
+
+def _groups(tasks: Sequence[Task]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """The number of features, and positions of tasks, that can share a block of lanes."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for position, task in enumerate(tasks):
         shape = (task.features, len(task.y_train), len(task.y_valid), task.classes)
         groups.setdefault(shape, []).append(position)
     for (features, *_), positions in groups.items():
-        yield features, positions
+        yield features, tuple(positions)
 
 
 def prediction_width(task: Task) -> int:
     """Numbers in one prediction: one, or one per class of more than two."""
     return task.classes if task.classes > 2 else 1
+
+
+def batch_of(tasks: Sequence[Task], block: Block, *, keep: bool = True) -> _core.Batch:
+    """The examples of a block's tasks; a set of tasks keeps them, unless told not to."""
+
+    def make() -> _core.Batch:
+        return pack([tasks[position] for position in block.positions], block.lanes, block.chunk)
+
+    return _kept(tasks, ("batch", block), make) if keep else make()
 
 
 def packed_bytes(task: Task, lanes: int) -> int:
@@ -145,20 +171,17 @@ def packed_bytes(task: Task, lanes: int) -> int:
     return 0 if lanes == 1 else 8 * lanes * examples * (task.features + 1)
 
 
-def pack(tasks: list[Task], lanes: int, chunk: int | None = None) -> _core.Batch:
+def pack(tasks: Sequence[Task], lanes: int, chunk: int | None = None) -> _core.Batch:
     """Lays tasks side by side; lanes without a task repeat the first. For compiled programs each
     example's entries lie `chunk` lanes at a time, as `runtime/native.h` says."""
-    padded = tasks + tasks[:1] * (lanes - len(tasks))
-    chunk = chunk or lanes
+    padded = [*tasks, *[tasks[0]] * (lanes - len(tasks))]
 
     def side_by_side(arrays: list[Array]) -> Array:
         if lanes == 1:
             return arrays[0][..., None]
-        examples, *entries = arrays[0].shape
-        packed = _aligned((examples, lanes // chunk, *entries, chunk))
-        for start in range(0, lanes, chunk):
-            np.stack(arrays[start : start + chunk], axis=-1, out=packed[:, start // chunk])
-        return packed.reshape(examples, *entries, lanes)
+        packed = _aligned((*arrays[0].shape, lanes))
+        _core.pack([_rows(array) for array in arrays], chunk or lanes, packed.reshape(-1))
+        return packed
 
     return _core.Batch(
         side_by_side([task.X_train for task in padded]),
@@ -169,6 +192,11 @@ def pack(tasks: list[Task], lanes: int, chunk: int | None = None) -> _core.Batch
         active=len(tasks),
         classes=tasks[0].classes,
     )
+
+
+def _rows(array: Array) -> Array:
+    """(n, entries) of features, or of labels: one entry each."""
+    return array if array.ndim == 2 else array[:, None]
 
 
 def _aligned(shape: tuple[int, ...]) -> Array:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from azc.analysis import live
 from azc.errors import CompileError, warn
-from azc.memory import refuse_beyond
-from azc.ops import Type
-from azc.packing import Block, blocks, native_blocks, pack, packed_bytes, prediction_width
+from azc.memory import Room
+from azc.packing import Block, batch_of, blocks, native_blocks, packed_bytes, prediction_width
+from azc.prepared import code_of, has_matrices, structure_for
 from azc.program import Program
+from azc.result import Result
 from azc.runtime import _core
-from azc.tasks import Task
+from azc.tasks import Task, TaskSet
 
 if TYPE_CHECKING:
     from azc.compiler.structure import Arguments, Structure
 
-__all__ = ["TIERS", "Array", "Outcome", "Progress", "has_matrices", "run", "structures_of"]
+__all__ = ["TIERS", "Array", "Progress", "Work", "build", "run", "structures_of"]
 
 #: What runs a program: `auto` begins with the interpreter, and changes to compiled code where that
 #: is at hand, or pays for its building.
@@ -33,81 +34,66 @@ Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a tier made of D tasks, filled in block by block; the fields are those of
-    `azc.evaluation.Result`. `running`: wall seconds without building."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One program on D tasks of one metric, all of it checked.
 
-    fitness: Array
-    value: Array
-    predictions: list[Array]
-    tier: str
-    reason: str = ""
-    examples: int = 0
-    running: float = 0.0
+    `settings`: epochs, seed and max_abs_error; `progress` is called with (examples done, examples
+    at most); `cpu` is what compiled code is built for. `sparing`: a second layout is not built only
+    for the few tasks that another one leaves over. `keep`: layouts of the tasks made here are for
+    later calls too.
+    """
 
-    @classmethod
-    def empty(cls, count: int, tier: str) -> Outcome:
-        return cls(np.zeros(count), np.zeros(count), [np.empty(0)] * count, tier)
+    program: Program
+    tasks: TaskSet
+    settings: dict[str, Any]
+    progress: Progress | None = None
+    cpu: str = "native"
+    sparing: bool = False
+    keep: bool = True
+    room: Room = field(default_factory=Room)
+
+    @property
+    def examples(self) -> list[int]:
+        """Served for each task at most."""
+        epochs = self.settings["epochs"]
+        return [epochs * (len(task.y_train) + len(task.y_valid)) for task in self.tasks]
 
 
-def run(
-    program: Program,
-    tasks: list[Task],
-    settings: dict[str, Any],
-    *,
-    tier: str,
-    cpu: str = "native",
-    sparing: bool = False,
-    progress: Progress | None = None,
-) -> Outcome:
-    """Train and validate on one of `TIERS`; `settings` are epochs, seed and max_abs_error, checked;
-    `cpu` is what compiled code is built for. `sparing`: a second layout is not built only for the
-    few tasks that another one leaves over."""
-    runners: dict[str, Callable[[], Outcome]] = {
-        "auto": lambda: _auto(program, tasks, settings, progress),
-        "interpreter": lambda: _interpreter(program, tasks, settings, progress),
-        "compiled": lambda: _compiled(program, tasks, settings, progress, cpu, sparing),
-        "reference": lambda: _reference(program, tasks, settings, progress),
+def run(work: Work, tier: str) -> Result:
+    """Train and validate on one of `TIERS`."""
+    started = time.perf_counter()
+    runners = {
+        "auto": _auto,
+        "interpreter": _interpreter,
+        "compiled": _compiled,
+        "reference": _reference,
     }
-    outcome = runners[tier]()
-    outcome.reason = outcome.reason or "asked for"
-    return outcome
+    result = runners[tier](work)
+    result.reason = result.reason or "asked for"
+    result.seconds = time.perf_counter() - started
+    return result
 
 
-def _reference(
-    program: Program, tasks: list[Task], settings: dict[str, Any], progress: Progress | None
-) -> Outcome:
+def _reference(work: Work) -> Result:
     from azc.reference import evaluate_task
 
-    each = [settings["epochs"] * (len(t.y_train) + len(t.y_valid)) for t in tasks]
-    outcome = Outcome.empty(len(tasks), "reference")
+    started = time.perf_counter()
+    each = work.examples
+    result = Result.empty(len(work.tasks), work.tasks[0].metric, "reference")
     starts = itertools.accumulate(each, initial=0)
-    for place, (done, task) in enumerate(zip(starts, tasks, strict=False)):
-        if progress:
-            progress(done, sum(each))
-        fitness, value, predictions = evaluate_task(program, task, **settings)
-        outcome.fitness[place], outcome.value[place] = fitness, value
-        outcome.predictions[place] = predictions
-    outcome.examples = sum(each)
-    return outcome
+    for place, (done, task) in enumerate(zip(starts, work.tasks, strict=False)):
+        if work.progress:
+            work.progress(done, sum(each))
+        fitness, value, predictions = evaluate_task(work.program, task, **work.settings)
+        result.fitness[place], result.value[place] = fitness, value
+        result.predictions[place] = predictions
+    result.examples = sum(each)
+    result.running = time.perf_counter() - started
+    return result
 
 
 # ---- the runtime's tiers ------------------------------------------------------------------------
-
-
-def has_matrices(program: Program, classes: int) -> bool:
-    """Whether a matrix matters to what the program predicts for so many classes."""
-    running = live(program, classes)
-    return any(address.type is Type.MATRIX for address in running.addresses())
-
-
-def _interpreter(
-    program: Program, tasks: list[Task], settings: dict[str, Any], progress: Progress | None
-) -> Outcome:
-    found = list(blocks(tasks, has_matrices(program, tasks[0].classes)))
-    natives: list[_Native | None] = [None] * len(found)
-    return _run(program, tasks, settings, progress, found, natives, "interpreter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,125 +105,143 @@ class _Native:
     places: NDArray[np.int64]
 
 
-def _compiled(
-    program: Program,
-    tasks: list[Task],
-    settings: dict[str, Any],
-    progress: Progress | None,
-    cpu: str = "native",
-    sparing: bool = False,
-) -> Outcome:
-    from azc.compiler.natives import find, obtain
+def _interpreter(work: Work) -> Result:
+    found = blocks(work.tasks, has_matrices(work.program, work.tasks[0].classes))
+    return _run(work, [(block, None) for block in found], "interpreter")
+
+
+#: Builds are processes of their own, and modules are loaded one by one.
+_building = threading.Lock()
+
+
+def _compiled(work: Work) -> Result:
+    from azc.compiler.natives import obtain
+
+    wanted = _wanted(work)
+    with _building:
+        found = obtain([structure for _, structure, _ in wanted], cpu=work.cpu)
+    placed: list[tuple[Block, _Native | None]] = []
+    for block, structure, arguments in wanted:
+        constants = arguments.for_lanes(block.lanes, block.chunk)
+        placed.append((block, _Native(found[structure].native, constants, arguments.places)))
+    return _run(work, placed, "compiled")
+
+
+def _wanted(work: Work) -> list[tuple[Block, Structure, Arguments]]:
+    """What a compiled run takes: the structure of each block."""
+    from azc.compiler.natives import find
     from azc.compiler.toolchain import find_toolchain
 
-    vector = find_toolchain(cpu).vector
-    wanted = structures_of(program, tasks, vector)
-    if sparing and len(find({s for _, s, _ in wanted}, cpu)) < len({s for _, s, _ in wanted}):
-        wanted = structures_of(program, tasks, vector, rest_alone=False)
-    found = obtain([structure for _, structure, _ in wanted], cpu=cpu)
-    natives: list[_Native | None] = [
-        _Native(found[structure].native, arguments.for_lanes(block.lanes, block.chunk),
-                arguments.places)
-        for block, structure, arguments in wanted
-    ]  # fmt: skip
-    placed = [block for block, _, _ in wanted]
-    return _run(program, tasks, settings, progress, placed, natives, "compiled")
+    vector = find_toolchain(work.cpu).vector
+    wanted = structures_of(work.program, work.tasks, vector)
+    structures = {structure for _, structure, _ in wanted}
+    if work.sparing:
+        with _building:
+            known = find(structures, work.cpu)
+        if len(known) < len(structures):
+            wanted = structures_of(work.program, work.tasks, vector, rest_alone=False)
+    return wanted
+
+
+def build(works: Sequence[Work]) -> None:
+    """Have all that compiled runs of `works` take, in one go."""
+    from azc.compiler.natives import obtain
+
+    wanted = [structure for work in works for _, structure, _ in _wanted(work)]
+    with _building:
+        obtain(wanted, cpu=works[0].cpu)
 
 
 def structures_of(
-    program: Program, tasks: list[Task], vector: int, *, rest_alone: bool = True
+    program: Program, tasks: Sequence[Task], vector: int, *, rest_alone: bool = True
 ) -> list[tuple[Block, Structure, Arguments]]:
     """What must be compiled to run the program on the tasks: the structure of each block."""
-    from azc.compiler.structure import ENTRIES, LANES, structure_of
+    from azc.compiler.structure import ENTRIES, LANES
 
-    made: dict[tuple[int, int, str], tuple[Structure, Arguments]] = {}
     wanted = []
     matrices = has_matrices(program, tasks[0].classes)
     for block in native_blocks(tasks, matrices, vector, rest_alone=rest_alone):
         task = tasks[block.positions[0]]
         layout = ENTRIES if block.chunk == 1 else LANES
-        key = (task.classes, task.features, layout)
-        if key not in made:
-            made[key] = structure_of(
-                program, classes=task.classes, features=task.features, layout=layout
-            )
-        wanted.append((block, *made[key]))
+        made = structure_for(program, classes=task.classes, features=task.features, layout=layout)
+        wanted.append((block, *made))
     return wanted
 
 
-def _run(
-    program: Program,
-    tasks: list[Task],
-    settings: dict[str, Any],
-    progress: Progress | None,
-    placed: list[Block],
-    natives: list[_Native | None],
-    tier: str,
-) -> Outcome:
+def _run(work: Work, placed: Sequence[tuple[Block, _Native | None]], tier: str) -> Result:
     """Runs the program block by block, interpreted where a block has no native function."""
-    code, machine = _core.Code(program.packed()), _core.Machine()
-    outcome = Outcome.empty(len(tasks), tier)
-    first = [tasks[block.positions[0]] for block in placed]
-    per_block = [settings["epochs"] * (len(t.y_train) + len(t.y_valid)) for t in first]
-    before = 0
     started = time.perf_counter()
-    for block, native, most in zip(placed, natives, per_block, strict=True):
-        members = [tasks[position] for position in block.positions]
-        _refuse_too_large(code, machine, members[0], block, settings["epochs"], native)
-        batch = pack(members, block.lanes, block.chunk)
+    code, machine, tasks = code_of(work.program), _core.Machine(), work.tasks
+    keep = _make_room(work, machine, placed)
+    result = Result.empty(len(tasks), tasks[0].metric, tier)
+    each = work.examples
+    per_block = [each[block.positions[0]] for block, _ in placed]
+    before = 0
+    for (block, native), most in zip(placed, per_block, strict=True):
+        first = tasks[block.positions[0]]
+        batch = batch_of(tasks, block, keep=keep)
         fitness, value = np.zeros(block.lanes), np.zeros(block.lanes)
-        width = prediction_width(members[0])
-        raw = np.empty((block.lanes, len(members[0].y_valid), width))
+        width = prediction_width(first)
+        raw = np.empty((block.lanes, len(first.y_valid), width))
         report = None
-        if progress:
+        if work.progress:
 
-            def report(done: int, offset: int = before) -> None:
+            def report(done: int, offset: int = before, progress: Progress = work.progress) -> None:
                 progress(offset + done, sum(per_block))
 
         given: dict[str, Any] = {}
         if native:
             given = {"native": native.native, "constants": native.constants}
             given["places"] = native.places
-        outcome.examples += machine.run(
-            code, batch, fitness, value, raw, progress=report, **given, **settings
+        result.examples += machine.run(
+            code, batch, fitness, value, raw, progress=report, **given, **work.settings
         )
         before += most
         for lane, position in enumerate(block.positions):
-            outcome.fitness[position], outcome.value[position] = fitness[lane], value[lane]
-            outcome.predictions[position] = raw[lane] if width > 1 else raw[lane, :, 0]
-    outcome.running = time.perf_counter() - started
-    return outcome
+            result.fitness[position], result.value[position] = fitness[lane], value[lane]
+            result.predictions[position] = raw[lane] if width > 1 else raw[lane, :, 0]
+    result.running = time.perf_counter() - started
+    return result
 
 
-def _refuse_too_large(
-    code: _core.Code,
-    machine: _core.Machine,
-    task: Task,
-    block: Block,
-    epochs: int,
-    native: _Native | None,
-) -> None:
-    # One example of the right shape is enough to ask how much memory the cells take.
-    probe = pack([_first_example(task)], block.lanes, block.chunk)
-    cells = machine.bytes_needed(code, probe, epochs, native=native.native if native else None)
+def _make_room(
+    work: Work, machine: _core.Machine, placed: Sequence[tuple[Block, _Native | None]]
+) -> bool:
+    """Refuses what would not fit in memory. Returns whether there is room to keep the layouts."""
+    kept, most = 0, (-1, "")
+    known: dict[tuple[Any, ...], tuple[int, int, str]] = {}
+    for block, native in placed:
+        task = work.tasks[block.positions[0]]
+        shape = (task.features, len(task.y_train), len(task.y_valid), block.lanes, block.chunk)
+        if shape not in known:
+            known[shape] = _bytes_of(work, machine, task, block, native)
+        packed, beside, what = known[shape]
+        kept += packed
+        most = max(most, (packed + beside, what))
+    work.room.refuse_beyond(*most)
+    return work.keep and kept + most[0] <= work.room.available // 2
+
+
+def _bytes_of(
+    work: Work, machine: _core.Machine, task: Task, block: Block, native: _Native | None
+) -> tuple[int, int, str]:
+    """What a block takes: its examples, all else, and a name for it."""
+    epochs = work.settings["epochs"]
+    cells = machine.bytes_needed(
+        code_of(work.program),
+        features=task.features,
+        classes=task.classes,
+        lanes=block.lanes,
+        train=len(task.y_train),
+        valid=len(task.y_valid),
+        epochs=epochs,
+        native=native.native if native else None,
+    )
     predictions = 8 * block.lanes * len(task.y_valid) * prediction_width(task)
     order = 8 * len(task.y_train) if epochs > 1 else 0
-    refuse_beyond(
-        cells + order + predictions + packed_bytes(task, block.lanes),
-        f"this program on {task.name} (F = {task.features}, {block.lanes} tasks side by side)",
-    )
-
-
-def _first_example(task: Task) -> Task:
-    return Task(
-        task.X_train[:1],
-        task.y_train[:1],
-        task.X_valid[:1],
-        task.y_valid[:1],
-        metric=task.metric,
-        classes=task.classes or None,
-        seed=0,
-    )
+    side = f"{block.lanes} tasks side by side"
+    what = f"this program on {task.name} (F = {task.features}, {side})"
+    return packed_bytes(task, block.lanes), cells + predictions + order, what
 
 
 # ---- the choice ---------------------------------------------------------------------------------
@@ -255,9 +259,7 @@ class _Change(Exception):  # noqa: N818
     """Leaves the interpreter in the middle of a run."""
 
 
-def _auto(
-    program: Program, tasks: list[Task], settings: dict[str, Any], progress: Progress | None
-) -> Outcome:
+def _auto(work: Work) -> Result:
     """Begins with the interpreter; what it has done in the first moments says how long the whole
     will take, and a build of known cost is weighed against that."""
     # Counted from the first report on, when tasks are packed and Setup is done.
@@ -270,28 +272,28 @@ def _auto(
         elapsed, served = time.perf_counter() - began[0], done - began[1]
         if not reason and elapsed >= _TRIAL and served:
             whole = elapsed / served * most
-            change, reason = _weigh(program, tasks, whole, whole - elapsed)
+            change, reason = _weigh(work, whole, whole - elapsed)
             if change:
                 raise _Change
-        if progress:
-            progress(done, most)
+        if work.progress:
+            work.progress(done, most)
 
     try:
-        outcome = _interpreter(program, tasks, settings, look)
+        result = _interpreter(replace(work, progress=look))
     except _Change:
         try:
-            outcome = _compiled(program, tasks, settings, progress)
-            _record_gain(tasks, whole, outcome.running)
+            result = _compiled(work)
+            _record_gain(work.tasks, whole, result.running)
         except CompileError as error:
             # The interpreter can do all that compiled code can.
             warn(f"compiling failed, so that the interpreter runs the program: {error}")
-            outcome = _interpreter(program, tasks, settings, progress)
+            result = _interpreter(work)
             reason = "compiling failed"
-    outcome.reason = reason or f"done within {_TRIAL:g} s, which no build could better"
-    return outcome
+    result.reason = reason or f"done within {_TRIAL:g} s, which no build could better"
+    return result
 
 
-def _weigh(program: Program, tasks: list[Task], whole: float, left: float) -> tuple[bool, str]:
+def _weigh(work: Work, whole: float, left: float) -> tuple[bool, str]:
     """Whether to change to compiled code, and why: the interpreter needs `whole` seconds for all,
     of which so many are `left`."""
     from azc.compiler import natives
@@ -299,10 +301,11 @@ def _weigh(program: Program, tasks: list[Task], whole: float, left: float) -> tu
 
     try:
         vector = find_toolchain().vector
-        wanted = {s for _, s, _ in structures_of(program, tasks, vector)}
-        missing = wanted - natives.find(wanted).keys()
+        wanted = {s for _, s, _ in structures_of(work.program, work.tasks, vector)}
+        with _building:
+            missing = wanted - natives.find(wanted).keys()
         build = natives.build_seconds(missing) if missing else 0.0
-        gain = natives.recorded(_gain_name(tasks), _FIRST_GAINS[_is_deep(tasks)])
+        gain = natives.recorded(_gain_name(work.tasks), _FIRST_GAINS[_is_deep(work.tasks)])
     except CompileError as error:
         _warn_once(f"programs run on the interpreter alone, as there is no C compiler: {error}")
         return False, "there is no C compiler"
@@ -312,15 +315,15 @@ def _weigh(program: Program, tasks: list[Task], whole: float, left: float) -> tu
     return change, f"the interpreter would take {left:.2g} s more, {run}"
 
 
-def _is_deep(tasks: list[Task]) -> bool:
+def _is_deep(tasks: Sequence[Task]) -> bool:
     return max(task.features for task in tasks) > 64
 
 
-def _gain_name(tasks: list[Task]) -> str:
+def _gain_name(tasks: Sequence[Task]) -> str:
     return f"gain with {'many' if _is_deep(tasks) else 'few'} features"
 
 
-def _record_gain(tasks: list[Task], interpreted: float, compiled: float) -> None:
+def _record_gain(tasks: Sequence[Task], interpreted: float, compiled: float) -> None:
     from azc.compiler import natives
 
     if compiled > 0:

@@ -19,9 +19,10 @@ import azc
 from azc.compiler.natives import obtain
 from azc.compiler.toolchain import find_toolchain
 from azc.packing import blocks, pack
+from azc.prepared import has_matrices
 from azc.program import Program
 from azc.runtime import _core
-from azc.tiers import has_matrices, structures_of
+from azc.tiers import structures_of
 
 HERE = Path(__file__).parent
 TRAIN, VALID = 1000, 100
@@ -236,7 +237,7 @@ class Interpreter(Runner):
         super().__init__(program, tasks)
         for block in blocks(tasks, has_matrices(program, tasks[0].classes)):
             batch = pack([tasks[p] for p in block.positions], block.lanes)
-            self.blocks.append((block.positions, batch, np.zeros(block.lanes), {}))
+            self.blocks.append((list(block.positions), batch, np.zeros(block.lanes), {}))
 
 
 class Compiled(Runner):
@@ -251,7 +252,7 @@ class Compiled(Runner):
                 "constants": arguments.for_lanes(block.lanes, block.chunk),
                 "places": arguments.places,
             }
-            self.blocks.append((block.positions, batch, np.zeros(block.lanes), given))
+            self.blocks.append((list(block.positions), batch, np.zeros(block.lanes), given))
 
     @property
     def lanes(self) -> list[int]:

@@ -16,6 +16,7 @@ NATIVE_VERSION: int
 LANES: tuple[int, ...]
 
 def apply(name: str, values: _Array) -> None: ...
+
 class Environment:
     def __enter__(self) -> None: ...
     def __exit__(self, *_: object) -> None: ...
@@ -32,6 +33,8 @@ def kernels_used(code: Code, classes: int) -> list[int]: ...
 
 class Code:
     def __init__(self, packed: tuple[bytes, bytes, bytes]) -> None: ...
+
+def pack(arrays: list[_Array], chunk: int, to: _Array) -> None: ...
 
 class Batch:
     def __init__(
@@ -59,7 +62,12 @@ class Machine:
     def bytes_needed(
         self,
         code: Code,
-        batch: Batch,
+        *,
+        features: int,
+        classes: int,
+        lanes: int,
+        train: int,
+        valid: int,
         epochs: int,
         keep_dead: bool = False,
         native: Native | None = None,

@@ -77,6 +77,9 @@ cdef extern from "native.h" nogil:
         const az_native *program
     int AZ_NATIVE_VERSION
 
+cdef extern from "pack.h" nogil:
+    void az_pack(double *, const double *const *, int64_t, int64_t, int64_t, int64_t)
+
 cdef extern from "interpreter.h" nogil:
     ctypedef struct az_batch:
         int64_t features, classes, lanes, train, valid
@@ -307,6 +310,28 @@ def kernels_used(Code code not None, int64_t classes):
         az_plan_free(&plan)
 
 
+def pack(list arrays not None, int64_t chunk, double[::1] to not None) -> None:
+    """Fill `to` with the arrays (n, entries), one per lane, side by side: [example][lanes / chunk]
+    [entry][chunk]. The GIL is released meanwhile."""
+    cdef const double *lane[16]
+    cdef const double[:, ::1] array
+    cdef int64_t lanes = len(arrays), examples = 0, entries = 0
+    if chunk not in LANES or not 1 <= lanes <= 16 or lanes % chunk:
+        raise ValueError("expected chunks of 1, 2, 4, 8 or 16 lanes, at most 16 in all")
+    for l in range(lanes):
+        array = arrays[l]
+        if l == 0:
+            examples, entries = array.shape[0], array.shape[1]
+        if array.shape[0] != examples or array.shape[1] != entries:
+            raise ValueError("expected arrays of one shape")
+        lane[l] = &array[0, 0] if examples * entries else NULL
+    if to.shape[0] != lanes * examples * entries:
+        raise ValueError("expected room for all arrays")
+    if examples * entries:
+        with nogil:
+            az_pack(&to[0], lane, examples, entries, lanes, chunk)
+
+
 cdef class Batch:
     """A block of lanes: 1, 2, 4, 8 or 16 tasks of one shape, side by side.
 
@@ -446,18 +471,31 @@ cdef class Machine:
     def bytes_needed(
         self,
         Code code not None,
-        Batch batch not None,
+        *,
+        int64_t features,
+        int64_t classes,
+        int64_t lanes,
+        int64_t train,
+        int64_t valid,
         int64_t epochs,
         bint keep_dead=False,
         Native native=None,
     ) -> int:
-        """Bytes that evaluating `code` on `batch` takes beside the examples; -1 where the program
-        sets an entry that a vector of this size lacks."""
+        """Bytes that evaluating `code` on a batch of this shape takes beside the examples; -1 where
+        the program sets an entry that a vector of this size lacks."""
+        cdef az_batch batch
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
         cdef az_work work = az_work(
-            program=&code.program, known=NULL, batch=&batch.batch, settings=&settings,
+            program=&code.program, known=NULL, batch=&batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
+        if lanes not in LANES or not 1 <= features <= 4096 or train < 1 or valid < 1:
+            raise ValueError("expected the shape of a batch")
+        if self.busy:
+            raise RuntimeError("expected a machine that is idle; give each thread its own")
+        memset(&batch, 0, sizeof(batch))
+        batch.features, batch.classes, batch.lanes = features, classes, lanes
+        batch.train, batch.valid = train, valid
         if native is not None:
             work.native = native.program
         return az_machine_bytes(self.machine, &work)

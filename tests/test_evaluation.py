@@ -282,3 +282,63 @@ def test_nothing_learned_still_trains_for_the_stop() -> None:
 )
 def test_lane_count(tasks: int, features: int, matrices: bool, lanes: int) -> None:
     assert lane_count(tasks, features, matrices) == lanes
+
+
+def test_one_task_or_any_iterable_of_them() -> None:
+    task = constant_task(0.5)
+    program = azc.parse(CONSTANT.format(value=0.0))
+    alone = azc.evaluate(program, task)
+    assert alone.fitness.tolist() == azc.evaluate(program, iter([task])).fitness.tolist()
+    with pytest.raises(azc.TaskError, match="expected a Task, or a sequence of them, got int"):
+        azc.evaluate(program, 3)
+    with pytest.raises(azc.AzcError, match="expected a Program, or a list of them, got 'linear'"):
+        azc.evaluate("linear", task)
+    with pytest.raises(azc.ConfigError, match="max_abs_error: expected a number above 0, got None"):
+        azc.evaluate(program, task, max_abs_error=None)
+
+
+def some_programs() -> list[azc.Program]:
+    rng = np.random.default_rng(3)
+    return [programs.random_program(rng) for _ in range(8)]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("tier", ["auto", "reference"])
+def test_many_programs_at_once_as_one_by_one(workers: int, tier: str) -> None:
+    tasks = azc.tasks.make_set("linear", count=3, features=4, train=12, valid=6)
+    seen: list[tuple[int, int]] = []
+    many = some_programs()
+    together = azc.evaluate(
+        many, tasks, tier=tier, epochs=2, workers=workers, progress=lambda *a: seen.append(a)
+    )
+    for program, result in zip(many, together, strict=True):
+        alone = azc.evaluate(program, tasks, tier=tier, epochs=2)
+        assert programs.bits(result.fitness) == programs.bits(alone.fitness)
+        for a, b in zip(result.predictions, alone.predictions, strict=True):
+            assert programs.bits(a) == programs.bits(b)
+    assert {most for _, most in seen} == {8 * 3 * 2 * 18}
+    assert azc.evaluate([], tasks) == []
+
+
+def test_an_error_of_one_program_ends_all() -> None:
+    tasks = azc.tasks.make_set("linear", count=1, features=4, train=12, valid=6)
+
+    def fail(done: int, most: int) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        azc.evaluate(some_programs(), tasks, workers=2, progress=fail)
+    with pytest.raises(azc.ConfigError, match="workers: expected a whole number from 1"):
+        azc.evaluate(some_programs(), tasks, workers=0)
+
+
+def test_a_program_is_prepared_once_and_pickles_without_it() -> None:
+    import pickle
+
+    from azc.prepared import code_of
+
+    program = azc.parse(LINEAR)
+    assert code_of(program) is code_of(program)
+    again = pickle.loads(pickle.dumps(program))
+    assert again == program
+    assert azc.evaluate(again, constant_task(0.0)).fitness.shape == (1,)

@@ -18,7 +18,7 @@ from azc.errors import ConfigError, expected
 if TYPE_CHECKING:
     from azc.evaluation import Result
     from azc.program import Program
-    from azc.tasks import Task
+    from azc.tasks import TaskSet
 
 _EXAMPLES = """
 azc run linear.az --task linear
@@ -107,7 +107,7 @@ def command(
         click.echo(f"{program.filename}: {sizes}; hash {program.hash}")
 
 
-def _warn_of_prediction(program: Program, tasks: list[Task]) -> None:
+def _warn_of_prediction(program: Program, tasks: TaskSet) -> None:
     """Say so if the program predicts what the tasks do not score: a scalar where there are more
     than two classes, or a vector where there are not."""
     from azc.analysis import predicts_vector
@@ -123,7 +123,7 @@ def _warn_of_prediction(program: Program, tasks: list[Task]) -> None:
     click.echo(styled(message, "warning"), err=True)
 
 
-def _document(program: Program, tasks: list[Task], result: Result) -> dict[str, Any]:
+def _document(program: Program, tasks: TaskSet, result: Result) -> dict[str, Any]:
     return {
         "program": program.filename,
         "hash": program.hash,
@@ -143,7 +143,7 @@ def _document(program: Program, tasks: list[Task], result: Result) -> dict[str, 
     }
 
 
-def _print_tasks(tasks: list[Task], result: Result, verbose: bool) -> None:
+def _print_tasks(tasks: TaskSet, result: Result, verbose: bool) -> None:
     columns = [Column("task"), Column("features", right=True)]
     if verbose:
         columns += [Column(title, right=True) for title in ("train", "valid", "classes")]
@@ -160,7 +160,7 @@ def _print_tasks(tasks: list[Task], result: Result, verbose: bool) -> None:
     print_table(columns, rows, foot=1)
 
 
-def _check_alike(tasks: list[Task]) -> None:
+def _check_alike(tasks: TaskSet) -> None:
     """Predictions go into one array, so the tasks' must have one shape."""
     shapes = {(len(task.y_valid), task.classes if task.classes > 2 else 1): task for task in tasks}
     if len(shapes) > 1:

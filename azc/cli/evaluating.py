@@ -13,7 +13,7 @@ from azc.cli.base import OneOf, Whole
 from azc.tasks.declared import TaskKeywords, TaskOption, task_options
 
 if TYPE_CHECKING:
-    from azc.tasks import Task
+    from azc.tasks import TaskSet
 
 __all__ = ["TaskChoice", "data_option", "evaluation_options"]
 
@@ -84,7 +84,7 @@ class TaskChoice:
     def seed(self) -> int:
         return self.options["seed"]
 
-    def make(self) -> list[Task]:
+    def make(self) -> TaskSet:
         """The tasks; raises `TaskError` or `ResourceError`."""
         from azc.tasks import make_set
 

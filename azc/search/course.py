@@ -40,7 +40,7 @@ class Course:
     def __init__(
         self,
         settings: Settings,
-        sets: Mapping[Which, list[Task]],
+        sets: Mapping[Which, Sequence[Task]],
         store: Store | None,
         report: Callable[[Report], None] | None,
         messages: Callable[[str], None] | None,

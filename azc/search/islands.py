@@ -16,7 +16,7 @@ import numpy as np
 
 from azc.compiler import natives
 from azc.compiler.structure import ENTRIES, LANES, Arguments, structure_of
-from azc.packing import Block, blocks, native_blocks, pack
+from azc.packing import Block, batch_of, blocks, native_blocks
 from azc.program import Program
 from azc.runtime import _core
 from azc.search.hosts import Found, Job, Member, Packed, Past, Slice
@@ -39,11 +39,11 @@ class Islands:
     beside `tasks` that have been made."""
 
     settings: Settings
-    tasks: list[Task]
+    tasks: Sequence[Task]
     seed: int
     numbers: tuple[int, ...]
     vector: int | None  # doubles in a register of compiled code; None: nothing is compiled
-    others: Mapping[Which, list[Task]] = field(default_factory=dict)
+    others: Mapping[Which, Sequence[Task]] = field(default_factory=dict)
     islands: dict[int, _core.Island] = field(init=False)
     compiled: list[tuple[Block, _core.Batch]] = field(init=False)
     interpreted: list[tuple[Block, _core.Batch]] = field(init=False)
@@ -71,14 +71,14 @@ class Islands:
         return _core.Island(
             space_of(plan.settings),
             {**common, "island": plan.island},
-            [(batch, block.chunk, block.positions) for block, batch in self.interpreted],
-            [(batch, block.chunk, block.positions) for block, batch in self.compiled],
+            [(batch, block.chunk, list(block.positions)) for block, batch in self.interpreted],
+            [(batch, block.chunk, list(block.positions)) for block, batch in self.compiled],
             [program.packed() for program in plan.settings.space.start_programs()],
         )
 
     def _packed(self, placed: Sequence[Block]) -> list[tuple[Block, _core.Batch]]:
         return [
-            (block, pack([self.tasks[p] for p in block.positions], block.lanes, block.chunk))
+            (block, batch_of(self.tasks, block))
             for block in placed
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import azc.evaluation
@@ -22,8 +22,8 @@ class Scorer:
     others, those that are needed are made when they first are."""
 
     settings: Settings
-    made: Mapping[Which, list[Task]]
-    _made: dict[tuple[Which, int, int], list[Task]] = field(default_factory=dict)
+    made: Mapping[Which, Sequence[Task]]
+    _made: dict[tuple[Which, int, int], Sequence[Task]] = field(default_factory=dict)
 
     def __call__(self, job: Job) -> list[float]:
         """The program's fitness on each of the tasks."""
@@ -40,7 +40,7 @@ class Scorer:
         )
         return [float(fitness) for fitness in result.fitness]
 
-    def _tasks(self, which: Which, first: int, count: int) -> list[Task]:
+    def _tasks(self, which: Which, first: int, count: int) -> Sequence[Task]:
         key = (which, first, count)
         if key not in self._made:
             if which in self.made:

@@ -210,7 +210,7 @@ class Search:
         return self.settings.changed(overrides) if overrides else self.settings
 
 
-def _warn(settings: Settings, sets: dict[Which, list[Task]]) -> None:
+def _warn(settings: Settings, sets: Mapping[Which, Sequence[Task]]) -> None:
     goal = settings.search.stop.fitness
     warn_of_constants(sets.get("select", sets["search"]), goal, settings.search.aggregate)
     for tasks in sets.values():

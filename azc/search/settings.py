@@ -31,6 +31,7 @@ from azc.search.settings_file import (
 from azc.search.settings_space import SpaceSettings
 from azc.search.settings_tasks import Facts, TaskTables, Which, check_disjoint, facts_of
 from azc.tasks.task import Task
+from azc.tasks.taskset import TaskSet
 
 __all__ = ["METHODS", "MUTATIONS", "Plan", "Settings"]
 
@@ -368,14 +369,15 @@ class Settings(Table):
         low, high = _INTERVAL
         return max(low, min(high, _EXAMPLES_PER_INTERVAL // max(1, work)))
 
-    def make_tasks(self, which: Which, first: int = 0, count: int | None = None) -> list[Task]:
+    def make_tasks(self, which: Which, first: int = 0, count: int | None = None) -> TaskSet:
         """The tasks of one set, or `count` of them from `first` on; none if it is not configured.
         Raises `TaskError` or `ResourceError`."""
         table = getattr(self.tasks, which)
         if table is not None and count is not None:
             table = table.model_copy(update={"count": count})
         try:
-            return [] if table is None else table.make(first)
+            made: TaskSet = TaskSet([]) if table is None else table.make(first)
+            return made
         except TaskError as error:
             raise TaskError(f"tasks.{which}: {error}") from error
         except ResourceError as error:

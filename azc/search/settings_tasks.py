@@ -23,6 +23,7 @@ from azc.tasks.projection import classes_of, default_features
 from azc.tasks.spec import Spec, parse_spec
 from azc.tasks.synthetic import FEATURES, TRAIN_EXAMPLES, VALID_EXAMPLES
 from azc.tasks.task import Array, Task
+from azc.tasks.taskset import TaskSet
 
 __all__ = ["SETS", "Facts", "TaskTable", "TaskTables", "Which", "check_disjoint", "facts_of"]
 
@@ -85,15 +86,15 @@ class TaskTable(TaskOptions):
         """How many tasks there are."""
         return DEFAULT_COUNT if self.count is None else self.count
 
-    def make(self, first: int = 0) -> list[Task]:
+    def make(self, first: int = 0) -> TaskSet:
         if not isinstance(self.features, tuple):
             return super().make(first)
-        tasks = []
+        tasks: list[Task] = []
         for index in range(first, first + self.size):
             features = self.features[index % len(self.features)]
             one = self.model_copy(update={"features": features, "count": 1})
             tasks += one.make(index)
-        return tasks
+        return TaskSet(tasks)
 
     @property
     def _widths(self) -> tuple[int | None, ...]:

@@ -13,22 +13,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azc.tasks.making import Kind, kinds, make, make_set
+    from azc.tasks.preparation import Preparation, Scaling
     from azc.tasks.spec import Spec, parse_spec
     from azc.tasks.task import Task
+    from azc.tasks.taskset import TaskSet
 
 # Imported on first use, so that the help of commands, which comes from the declaration of the
 # options, needs no NumPy.
 _HOME = {
     "Kind": "making",
+    "Preparation": "preparation",
+    "Scaling": "preparation",
     "Spec": "spec",
     "Task": "task",
+    "TaskSet": "taskset",
     "kinds": "making",
     "make": "making",
     "make_set": "making",
     "parse_spec": "spec",
 }
 
-__all__ = ["Kind", "Spec", "Task", "kinds", "make", "make_set", "parse_spec"]
+__all__ = [
+    "Kind",
+    "Preparation",
+    "Scaling",
+    "Spec",
+    "Task",
+    "TaskSet",
+    "kinds",
+    "make",
+    "make_set",
+    "parse_spec",
+]
 
 
 def __getattr__(name: str) -> Any:

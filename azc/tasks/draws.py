@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from azc.tasks.preparation import Scaling
 from azc.tasks.task import Array
 
 __all__ = [
@@ -56,37 +57,10 @@ def ordered_product(A: Array, B: Array) -> Array:
 
 
 def standardise(*parts: Array) -> list[Array]:
-    """Each (n, F) part less the first part's mean, over its standard deviation, per column.
-
-    A column that is constant in the first part is only shifted. Squares neither overflow nor
-    vanish, because columns are first scaled by a power of two, which is exact.
-    """
-    first = parts[0]
-    low, high = first.min(axis=0), first.max(axis=0)
-    constant = low == high
-    _, exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))
-    exponent[constant] = 0
-    with np.errstate(over="ignore", invalid="ignore"):  # only constant columns can, unused then
-        centred = np.ldexp(first, -exponent)
-        mean = centred.sum(axis=0) / len(first)
-        centred -= mean
-        # The second pass takes off what the first sum lost where the mean dwarfs the spread.
-        rest = centred.sum(axis=0) / len(first)
-        centred -= rest
-        centred *= centred
-        std = np.sqrt(centred.sum(axis=0) / len(first))
-    # Rounding can leave a constant column a tiny deviation: its entries decide, not the sums.
-    mean, rest = np.where(constant, low, mean), np.where(constant, 0.0, rest)
-    scale = np.where(constant | (std == 0), 1.0, std)
-    result = []
-    for part in parts:
-        with np.errstate(over="ignore", invalid="ignore"):
-            part = np.ldexp(part, -exponent)
-            part -= mean
-            part -= rest
-            part /= scale
-        result.append(part)
-    return result
+    """Each (n, F) part less the first part's mean, over its standard deviation, per column; see
+    `Scaling`."""
+    scaling = Scaling.of(parts[0])
+    return [scaling.apply(part) for part in parts]
 
 
 def share(total: int, classes: int) -> list[int]:

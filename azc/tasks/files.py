@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from azc.errors import TaskError, expected, warn
 from azc.tasks.declared import TaskKeywords
-from azc.tasks.draws import ROWS, apportion, drawn, generator, standardise, task_seed
+from azc.tasks.draws import ROWS, apportion, drawn, generator, task_seed
+from azc.tasks.preparation import Preparation, Scaling
 from azc.tasks.reading import memory_limit, read_npz
 from azc.tasks.tables import Table
 from azc.tasks.task import Array, Task
@@ -99,12 +100,13 @@ def split_table(table: Table, given: TaskKeywords, index: int) -> Task:
     if metric == "accuracy":
         _check_classes(table, classes, [y[cut] for cut in cuts])
     parts = [table.X[cut] for cut in cuts]
-    if fill is not None:
-        _fill(table, parts, fill)
-    X = standardise(*parts)
+    gaps = None if fill is None else _fill(table, parts, fill)
+    scaling = Scaling.of(parts[0])
+    X = [scaling.apply(part) for part in parts]
     labels: list[Array] = [y[cut] for cut in cuts]
-    if standardize:
-        labels = [part[:, 0] for part in standardise(*(part[:, None] for part in labels))]
+    label_scaling = Scaling.of(labels[0][:, None]) if standardize else None
+    if label_scaling:
+        labels = [label_scaling.apply(part[:, None])[:, 0] for part in labels]
     has_test = len(cuts) == 3
     try:
         return Task(
@@ -118,6 +120,9 @@ def split_table(table: Table, given: TaskKeywords, index: int) -> Task:
             seed=task_seed(seed, index),
             X_test=X[2] if has_test else None,
             y_test=labels[2] if has_test else None,
+            preparation=Preparation(
+                table.columns, table.target, scaling, tuple(classes), label_scaling, gaps
+            ),
         )
     except TaskError as error:
         raise TaskError(f"{path}: {error}") from error
@@ -179,19 +184,21 @@ def _refuse_rare(table: Table, name: str, count: int, parts: int) -> NoReturn:
     raise TaskError(expected(what, f"{count} of {name!r}", do))
 
 
-def _fill(table: Table, parts: Sequence[Array], fill: str) -> None:
-    """Put the training part's mean or median of the column in the place of what is missing."""
+def _fill(table: Table, parts: Sequence[Array], fill: str) -> Array:
+    """Put the training part's mean or median of the column in the place of what is missing;
+    returns these, (F,)."""
+    values = np.empty(len(table.columns))
     for place, name in enumerate(table.columns):
         column = parts[0][:, place]
         known = column[~np.isnan(column)]
         if not len(known):
             what = f"numbers in column {name!r} of the training part of {table.path}"
             raise TaskError(expected(what, "none", "leave the column out with drop"))
-        if len(known) == len(column) and not any(np.isnan(p[:, place]).any() for p in parts[1:]):
-            continue
         value = known.mean() if fill == "mean" else np.median(known)
         for part in parts:
             part[np.isnan(part[:, place]), place] = value
+        values[place] = value
+    return values
 
 
 _FEW_VALUES = 20

@@ -22,6 +22,7 @@ from azc.tasks.spec import Spec, parse_spec
 from azc.tasks.synthetic import FEATURES as SYNTHETIC_FEATURES
 from azc.tasks.synthetic import SENTENCES, TRAIN_EXAMPLES, VALID_EXAMPLES, make_synthetic
 from azc.tasks.task import Task
+from azc.tasks.taskset import TaskSet
 
 __all__ = ["DEFAULT_COUNT", "Kind", "kinds", "make", "make_set"]
 
@@ -37,7 +38,7 @@ def make(spec: str, *, index: int = 0, **options: Unpack[TaskKeywords]) -> Task:
     return make_set(spec, first=index, **options)[0]
 
 
-def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> list[Task]:
+def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> TaskSet:
     """Tasks `first` … `first + count - 1` of a kind.
 
     Parameters
@@ -93,20 +94,20 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> l
         return _made(parsed, range(first, first + count), given)
 
 
-def _made(parsed: Spec, indices: range, given: TaskKeywords) -> list[Task]:
+def _made(parsed: Spec, indices: range, given: TaskKeywords) -> TaskSet:
     """The tasks at `indices`, from options that were checked."""
     if parsed.file is not None:
-        return _from_file(parsed, indices, given)
+        return TaskSet(_from_file(parsed, indices, given))
     if parsed.images is not None:
-        return _from_images(parsed, indices, given)
+        return TaskSet(_from_images(parsed, indices, given))
     if parsed.bundled is not None:
-        return _from_bundled(parsed.bundled, indices, given)
+        return TaskSet(_from_bundled(parsed.bundled, indices, given))
     assert parsed.synthetic is not None
     features = given["features"] or SYNTHETIC_FEATURES
     train, valid = given["train"] or TRAIN_EXAMPLES, given["valid"] or VALID_EXAMPLES
     _check_memory(parsed.text, len(indices) * (train + valid) * (features + 1))
     kind, seed = parsed.synthetic, given["seed"]
-    return [make_synthetic(kind, features, train, valid, seed, index) for index in indices]
+    return TaskSet(make_synthetic(kind, features, train, valid, seed, i) for i in indices)
 
 
 def _shown(function: Callable[..., object]) -> inspect.Signature:

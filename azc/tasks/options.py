@@ -19,7 +19,7 @@ from azc.errors import ConfigError, TaskError, expected, nearest
 from azc.tasks.declared import TaskOption, check_fit, task_options
 from azc.tasks.making import make_set
 from azc.tasks.spec import parse_spec
-from azc.tasks.task import Task
+from azc.tasks.taskset import TaskSet
 
 __all__ = ["TaskOptions", "config_error", "read_options"]
 
@@ -83,7 +83,7 @@ class TaskOptions(_Fields):
             raise ValueError(expected(f"features {pixels} with {self.task!r}", self.features))
         return self
 
-    def make(self, first: int = 0) -> list[Task]:
+    def make(self, first: int = 0) -> TaskSet:
         """The tasks. Raises `TaskError` or `ResourceError` as `make_set` does."""
         rest: dict[str, Any] = dict(self)
         return make_set(rest.pop("task"), first=first, **rest)

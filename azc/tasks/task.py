@@ -10,6 +10,7 @@ import numpy.typing as npt
 from azc.checks import whole_number
 from azc.errors import TaskError, expected, nearest
 from azc.tasks.declared import MAX_FEATURES, METRICS
+from azc.tasks.preparation import Preparation
 
 __all__ = ["MAX_FEATURES", "METRICS", "Array", "Task"]
 
@@ -17,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 _FIELDS = (
     *("X_train", "y_train", "X_valid", "y_valid", "X_test", "y_test"),
-    *("metric", "classes", "name", "seed"),
+    *("metric", "classes", "name", "seed", "preparation"),
 )
 
 
@@ -49,6 +50,9 @@ class Task:
         0 <= seed < 2**64. What a program's random instructions draw under (see `key`).
     X_test, y_test : array_like, optional
         A further part that no search looks at; both or neither.
+    preparation : Preparation, optional
+        How the features and labels were made of a table's columns; nothing is done with it but
+        that a trained model keeps it, for new rows.
 
     Attributes are the parameters, all arrays float64, C-contiguous and read-only (views of the
     caller's arrays where these already have that form: do not write to them afterwards),
@@ -70,6 +74,7 @@ class Task:
     classes: int
     name: str
     seed: int | None
+    preparation: Preparation | None
     _key: int | None
 
     def __init__(
@@ -85,6 +90,7 @@ class Task:
         seed: int | None = None,
         X_test: npt.ArrayLike | None = None,
         y_test: npt.ArrayLike | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         metric = "rmse" if metric is None else metric
         if metric not in METRICS:
@@ -99,6 +105,7 @@ class Task:
             raise TaskError(expected("X_test and y_test together", f"{alone} alone"))
 
         fields: dict[str, Any] = {"metric": metric, "name": name, "seed": seed, "_key": None}
+        fields["preparation"] = preparation
         parts = [("train", X_train, y_train), ("valid", X_valid, y_valid)]
         if X_test is not None and y_test is not None:
             parts.append(("test", X_test, y_test))
