@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from programs import random_program, random_task
+from programs import interpret, random_program, random_task
 
 import azc
 from azc import library
@@ -59,10 +59,8 @@ def test_random_programs(full):
         vectors = vectors_for(constants, 5)
         with Lanes(program, [task], SETTINGS) as lanes:
             got = lanes.score(positions_of(program, constants, 0), vectors)
-        from azc.tiers import run
-
         expected = [
-            run(with_constants(program, constants, v), [task], SETTINGS, tier="interpreter").fitness
+            interpret(with_constants(program, constants, v), [task], lanes=1, **SETTINGS).fitness
             for v in vectors
         ]
         assert got.tobytes() == np.array(expected).tobytes()

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azc.errors import CompileError, warn
-from azc.memory import refuse_beyond
+from azc.memory import Room
 from azc.packing import lane_count, native_shares, pack, packed_bytes
+from azc.prepared import has_matrices
 from azc.program import Program
 from azc.runtime import _core
 from azc.tasks import Task
-from azc.tiers import has_matrices
 from azc.use.tune.constants import live_constants
 
 if TYPE_CHECKING:
@@ -182,10 +182,18 @@ class Lanes:
             structure, arguments = self._structure(tasks[0].features, chunk)
             native, places = obtain([structure])[structure].native, arguments.places
         what = f"this program on {tasks[0].name} (F = {tasks[0].features}, {lanes} side by side)"
-        refuse_beyond(packed_bytes(tasks[0], lanes), what)
+        cells = self._machine().bytes_needed(
+            self._code,
+            features=tasks[0].features,
+            classes=tasks[0].classes,
+            lanes=lanes,
+            train=len(tasks[0].y_train),
+            valid=len(tasks[0].y_valid),
+            epochs=self._settings["epochs"],
+            native=native,
+        )
+        Room().refuse_beyond(packed_bytes(tasks[0], lanes) + cells, what)
         batch = pack(members, lanes, chunk)
-        epochs = self._settings["epochs"]
-        refuse_beyond(self._machine().bytes_needed(self._code, batch, epochs, native=native), what)
         return _Block(positions, lanes // len(tasks), lanes, chunk, batch, native, places)
 
     def _structure(self, features: int, chunk: int) -> tuple[Structure, Arguments]:
