@@ -77,10 +77,7 @@ class Islands:
         )
 
     def _packed(self, placed: Sequence[Block]) -> list[tuple[Block, _core.Batch]]:
-        return [
-            (block, batch_of(self.tasks, block))
-            for block in placed
-        ]
+        return [(block, batch_of(self.tasks, block)) for block in placed]
 
     def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
         each = seconds / max(1, len(islands))
