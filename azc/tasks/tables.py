@@ -105,6 +105,8 @@ class Table:
 
     def _check_present(self, metric: str) -> None:
         """Raise for what stands for a missing label, with its row."""
+        if self.numbers is not None and np.isfinite(self.numbers).all():
+            return
         if self.texts is not None:
             lower = np.char.lower(np.char.strip(self.texts))
             # A minus is a class where a plus is one.
@@ -114,8 +116,8 @@ class Table:
                 row = int(np.argmax(gone))
                 what = "a label" if metric == "accuracy" else "a number"
                 refuse_entry(self.path, self.target, row, str(self.texts[row]), what)
-        if self.numbers is not None and not (good := np.isfinite(self.numbers)).all():
-            row = int(np.argmin(good))
+        if self.numbers is not None:
+            row = int(np.argmin(np.isfinite(self.numbers)))
             got: object = float(self.numbers[row]) if self.texts is None else str(self.texts[row])
             refuse_entry(self.path, self.target, row, got)
 
