@@ -15,7 +15,7 @@ import numpy as np
 
 from azc.errors import TaskError, expected
 from azc.tasks.reading import decompressed, memory_limit, reading
-from azc.tasks.tables import MISSING, Columns, Table, choose_columns, number, refuse_entry
+from azc.tasks.tables import MISSING, Choose, Columns, Table, number, refuse_entry
 from azc.tasks.task import Array
 
 __all__ = ["read_delimited"]
@@ -25,12 +25,7 @@ _WHAT = "a CSV file"
 
 
 def read_delimited(
-    path: Path,
-    target: str | None,
-    drop: Sequence[str],
-    gaps: bool,
-    separator: str | None,
-    encoding: str | None,
+    path: Path, choose: Choose, gaps: bool, separator: str | None, encoding: str | None
 ) -> Table:
     mark = _separator(path, separator)
     # Spreadsheets put a byte order mark before UTF-8.
@@ -45,7 +40,7 @@ def read_delimited(
         try:
             text = io.TextIOWrapper(stream, encoding=codec, newline="")
             lines = csv.reader(text, strict=True, delimiter=mark)
-            return _parse(path, lines, target, drop, gaps, mark)
+            return _parse(path, lines, choose, gaps, mark)
         except (UnicodeError, csv.Error) as error:
             do = "save it as UTF-8, or give its encoding, such as latin-1"
             if first.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -75,14 +70,7 @@ def _codec(encoding: str) -> str:
     return "utf-8-sig" if found.name == "utf-8" else found.name
 
 
-def _parse(
-    path: Path,
-    lines: Iterator[list[str]],
-    target: str | None,
-    drop: Sequence[str],
-    gaps: bool,
-    mark: str,
-) -> Table:
+def _parse(path: Path, lines: Iterator[list[str]], choose: Choose, gaps: bool, mark: str) -> Table:
     names = next(lines, None)
     if not names:
         raise TaskError(expected(f"a header line in {path}", "an empty line or file"))
@@ -93,7 +81,8 @@ def _parse(
         what = f"columns separated by {_named(mark)} in {path}"
         do = f"give separator {_named(others[0])}"
         raise TaskError(expected(what, repr(names[0][:40]), do))
-    columns = choose_columns(path, names, target, drop)
+    columns = choose(names, ())
+    label = columns.label
     blocks: list[Array] = []
     texts: list[str] = []
     rows = (line for line in lines if line)
@@ -103,19 +92,24 @@ def _parse(
             if len(line) != len(names):
                 what = f"{len(names)} entries in row {row} of {path}"
                 raise TaskError(expected(what, len(line)))
-        texts += [line[columns.label].strip() for line in chunk]
+        if label is not None:
+            texts += [line[label].strip() for line in chunk]
         blocks.append(_floats(path, names, columns, chunk, start, gaps))
         start += len(chunk)
     if not blocks:
         raise TaskError(expected(f"rows below the header of {path}", "none"))
+    features = tuple(names[i] for i in columns.features)
+    X = np.concatenate(blocks)
+    if label is None:
+        return Table(path, "", features, X, None, None, is_class=False)
     parsed = [number(text) for text in texts]
     numbers = [found for found in parsed if found is not None]
     complete = len(numbers) == len(texts)
     return Table(
         path,
-        names[columns.label],
-        tuple(names[i] for i in columns.features),
-        np.concatenate(blocks),
+        names[label],
+        features,
+        X,
         np.array(texts),
         np.array(numbers) if complete else None,
         # Mostly numbers: the others are slips or missing values, unless classes are asked for.

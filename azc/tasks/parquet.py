@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import numpy.typing as npt
 
 from azc.errors import TaskError, expected
 from azc.tasks.reading import memory_limit, reading, refuse_page
-from azc.tasks.tables import Table, choose_columns, refuse_entry
+from azc.tasks.tables import Choose, Table, refuse_entry
 
 __all__ = ["read_parquet"]
 
 
-def read_parquet(path: Path, target: str | None, drop: Sequence[str], gaps: bool) -> Table:
+def read_parquet(path: Path, choose: Choose, gaps: bool) -> Table:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -29,11 +28,12 @@ def read_parquet(path: Path, target: str | None, drop: Sequence[str], gaps: bool
         with reading(path, "a Parquet file"), pq.ParquetFile(path) as file:
             schema = file.schema_arrow
             names = list(schema.names)
-            columns = choose_columns(path, names, target, drop, _index_columns(schema))
+            columns = choose(names, _index_columns(schema))
+            label = columns.label
             rows = file.metadata.num_rows
             if not rows:
                 raise TaskError(expected(f"rows in {path}", "none"))
-            used = [columns.label, *columns.features]
+            used = [*columns.features, *([] if label is None else [label])]
             if 8 * rows * len(used) > memory_limit() // 2:
                 got = f"{rows:,} rows of {len(used)} columns"
                 raise TaskError(expected(f"{path} to fit in memory", got))
@@ -45,22 +45,25 @@ def read_parquet(path: Path, target: str | None, drop: Sequence[str], gaps: bool
             table = file.read(columns=[names[i] for i in used])
             if len(table.column_names) < len(used):  # a name that reads as a path into a column
                 table = file.read()
-        values = _column(pa, path, names[columns.label], table.column(names[columns.label]))
         X = np.empty((rows, len(columns.features)))
         for place, i in enumerate(columns.features):
             X[:, place] = _column(pa, path, names[i], table.column(names[i]), gaps)
+        features = tuple(names[i] for i in columns.features)
+        if label is None:
+            return Table(path, "", features, X, None, None, is_class=False)
+        values = _column(pa, path, names[label], table.column(names[label]))
     except pa.ArrowException as error:
         got = str(error).split("\n")[0][:200]
         raise TaskError(expected(f"{path} to be a Parquet file", got, "save it again")) from None
     is_text = values.dtype.kind == "U"
     return Table(
         path,
-        names[columns.label],
-        tuple(names[i] for i in columns.features),
+        names[label],
+        features,
         X,
         values if is_text else None,
         None if is_text else values,
-        is_class=is_text or pa.types.is_boolean(table.column(names[columns.label]).type),
+        is_class=is_text or pa.types.is_boolean(table.column(names[label]).type),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -171,23 +171,53 @@ def read_table(
     text. Raises `TaskError` with the row (from 0, after the header) and the column of what is
     missing or is not a number. Columns that only count rows are left out, with a warning.
     """
+
+    def choose(names: Sequence[str], index: Sequence[str]) -> Columns:
+        return choose_columns(path, names, target, drop, index)
+
+    return _without_counters(_read(path, choose, gaps, separator, encoding))
+
+
+def read_features(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    gaps: bool = False,
+    separator: str | None = None,
+    encoding: str | None = None,
+) -> Array:
+    """(n, F) the columns of that name in that order, whatever else the table in `path` holds: rows
+    to predict, as `Preparation.features` takes them. The rest is as in `read_table`."""
+
+    def choose(names: Sequence[str], index: Sequence[str]) -> Columns:
+        _check_names(path, names, columns)
+        return Columns(None, [list(names).index(name) for name in columns])
+
+    return _read(path, choose, gaps, separator, encoding).X
+
+
+def _read(
+    path: Path, choose: Choose, gaps: bool, separator: str | None, encoding: str | None
+) -> Table:
     if path.suffix.lower() == ".parquet":
         from azc.tasks.parquet import read_parquet
 
-        table = read_parquet(path, target, drop, gaps)
-    else:
-        from azc.tasks.delimited import read_delimited
+        return read_parquet(path, choose, gaps)
+    from azc.tasks.delimited import read_delimited
 
-        table = read_delimited(path, target, drop, gaps, separator, encoding)
-    return _without_counters(table)
+    return read_delimited(path, choose, gaps, separator, encoding)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Positions of the columns that are used."""
+    """Positions of the columns that are used; `label` is None where rows have none."""
 
-    label: int
+    label: int | None
     features: list[int]
+
+
+#: From the names of columns, and those that the file itself says are no data, to what is used.
+Choose = Callable[[Sequence[str], Sequence[str]], Columns]
 
 
 def choose_columns(
@@ -195,24 +225,13 @@ def choose_columns(
     names: Sequence[str],
     target: str | None,
     drop: Sequence[str],
-    index: Sequence[str] = (),
+    index: Sequence[str],
 ) -> Columns:
     """Which columns are used; `index` are those that the file itself says are no data."""
-    listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     if target is None:
-        do = f"name the label's column with --target; there are {listed}"
+        do = f"name the label's column with --target; there are {_listed(names)}"
         raise TaskError(expected(f"a target column for {path}", "none", do))
-    for position, name in enumerate(names):
-        # The first may lack one: pandas and R write the names of rows so.
-        if not name.strip() and position:
-            do = "name or remove it"
-            raise TaskError(expected(f"a name for column {position} of {path}", "none", do))
-        if name in names[:position]:
-            raise TaskError(expected(f"columns of different names in {path}", f"{name!r} twice"))
-    for name in (target, *drop):
-        if name not in names:
-            do = nearest(name, names) or f"there are {listed}"
-            raise TaskError(expected(f"a column {name!r} in {path}", "none of that name", do))
+    _check_names(path, names, (target, *drop))
     if target in drop:
         raise TaskError(expected(f"the target {target!r} of {path} to be kept", "it in drop"))
     features, counters = [], []
@@ -227,6 +246,25 @@ def choose_columns(
         raise TaskError(expected(f"feature columns beside {target!r} in {path}", "none"))
     _say_left_out(path, counters)
     return Columns(list(names).index(target), features)
+
+
+def _check_names(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
+    """Raise if columns cannot be told apart, or one that is needed is not there."""
+    for position, name in enumerate(names):
+        # The first may lack one: pandas and R write the names of rows so.
+        if not name.strip() and position:
+            do = "name or remove it"
+            raise TaskError(expected(f"a name for column {position} of {path}", "none", do))
+        if name in names[:position]:
+            raise TaskError(expected(f"columns of different names in {path}", f"{name!r} twice"))
+    for name in needed:
+        if name not in names:
+            do = nearest(name, names) or f"there are {_listed(names)}"
+            raise TaskError(expected(f"a column {name!r} in {path}", "none of that name", do))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
 
 
 def _say_left_out(path: Path, columns: Sequence[str]) -> None:

@@ -3,12 +3,14 @@
 import gzip
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from azc.errors import AzcWarning, TaskError
 from azc.tasks import make, make_set
+from azc.tasks.tables import read_features
 
 rng = np.random.default_rng(1)
 N = 50
@@ -577,3 +579,43 @@ class TestParquet:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         message = refusal(str(tmp_path / "data.parquet"), target="y")
         assert "pip install 'azc[parquet]'" in message
+
+
+class TestPreparation:
+    """What was done to the rows of a table can be done to new ones."""
+
+    def test_features_of_raw_rows(self, write):
+        columns = {"id": np.arange(N), **COLUMNS, "y": np.where(TEXTS == "cat", "yes", "no")}
+        columns["b"] = np.where(np.arange(N) % 7 == 3, np.nan, columns["b"])
+        spec = write(columns)
+        task = make(spec, target="y", drop="id", fill="median", train=30, valid=10)
+        prepared = task.preparation
+        assert prepared.columns == ("a", "b", "c")
+        assert (prepared.target, prepared.classes) == ("y", ("no", "yes"))
+        # The same rows in a table of another order of columns, without labels.
+        raw = {name: columns[name] for name in ("c", "b", "id", "a")}
+        X = read_features(Path(write(raw)), prepared.columns, gaps=True)
+        rows = {row.tobytes() for row in prepared.features(X)}
+        parts = np.concatenate([task.X_train, task.X_valid, task.X_test])
+        assert {row.tobytes() for row in parts} == rows
+
+    def test_labels_in_their_own_units(self, write):
+        spec = write({**COLUMNS, "y": 1e6 + NUMBERS})
+        task = make(spec, target="y", standardize_labels=True)
+        plain = make(spec, target="y")
+        np.testing.assert_allclose(task.preparation.labels(task.y_valid), plain.y_valid)
+        assert plain.preparation.labels(plain.y_valid).tobytes() == plain.y_valid.tobytes()
+        assert plain.preparation.classes == ()
+
+    @pytest.mark.parametrize(
+        ("columns", "message"),
+        [
+            ({"a": [1.0, 2.0], "bb": [1.0, 2.0]}, "a column 'b' in"),
+            ({"a": [1.0, 2.0], "b": [1.0, np.nan]}, "a number in column 'b', row 1"),
+            ({"a": [1.0, 2.0], "b": ["x", "y"]}, "numbers in column 'b'"),
+        ],
+    )
+    def test_rows_that_do_not_fit(self, write, columns, message):
+        with pytest.raises(TaskError) as caught:
+            read_features(Path(write(columns)), ("a", "b"))
+        assert message in str(caught.value)
