@@ -1,0 +1,241 @@
+"""Figure 6: the progress of one search on pairs of CIFAR-10 classes, with what it found on the way;
+and how many of several are better than a hand-written network.
+
+Section 4.2 of the paper. There, 13 of 20 searches found a program that is better on T_select, pairs
+of classes that had no part in the search, than a network of two layers trained by gradient descent.
+The network here has its constants fitted on T_search first.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from azc import lang
+from azc.analysis import live
+from azc.paper.experiment import Context, Experiment, derived
+from azc.paper.plan import Arm, Options
+from azc.paper.record import Trial
+from azc.paper.reference import network_on
+from azc.paper.statistics import mean_of, sign_test, wilson_share
+from azc.paper.tables import Findings, Table, interval, number, plain, probability
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["EXPERIMENT", "callouts"]
+
+#: Steps of the lineage that are shown, and lines of change of each.
+_CALLOUTS = 8
+_LINES = 4
+_INSTRUCTION = re.compile(r"[+-]    (?!pass$)")
+#: What the paper found.
+_PAPER = (13, 20)
+
+
+class Figure6(Experiment):
+    name = "figure6"
+    title = "Progress on pairs of CIFAR-10 classes, against a hand-written network"
+    hours = 10.0
+    seeds = 20
+
+    def arms(self, options: Options) -> list[Arm]:
+        presets = {"ours": "cifar10-fast", "paper": "cifar10-full"}
+        return [
+            Arm(name, {"settings": name}, derived(preset, options.overrides))
+            for name, preset in presets.items()
+        ]
+
+    def conclude(self, context: Context, trials: Sequence[Trial]) -> Findings:
+        networks = {arm.name: network_on(context, arm) for arm in context.plan.arms}
+        series = [
+            _series(name, networks[name], [t.document for t in trials if t.arm == name])
+            for name in context.plan.names()
+        ]
+        some = [trial for trial in trials if trial.document["program"]]
+        best = max(some, key=_merit, default=None)
+        if best is None:
+            return Findings(f"Figure 6. {self.title}", {}, [_table(series)], [])
+        steps = callouts(best.document["lineage"])
+        rows = [_row(trial, networks[trial.arm]) for trial in trials]
+        return Findings(
+            title=f"Figure 6. {self.title}",
+            data={
+                "series": series,
+                "best": {
+                    "arm": best.arm,
+                    "seed": best.seed,
+                    "course": _whole_course(best.document),
+                    "program": best.document["program"],
+                },
+                "network": networks[best.arm]["search"],
+                "callouts": steps,
+            },
+            tables=[_table(series), _callouts_table(best, steps)],
+            rows=rows,
+            notes=[
+                "better: fitness on T_select above that of the network, whose constants are the "
+                "best of 100 on T_search",
+                "intervals of 95 %: Wilson's, and Student's; p: one-sided sign test that it is not "
+                "better in more than half of the searches",
+                f"the paper: {_PAPER[0]} of {_PAPER[1]} ({interval(wilson_share(*_PAPER))})",
+            ],
+            texts=_stages(best.document),
+        )
+
+    def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
+        from azc.paper.drawing import COLOURS
+
+        axes, code = figure.subplots(1, 2, width_ratios=(3, 1))
+        for place, series in enumerate(data["series"]):
+            for course in series["courses"]:
+                axes.step(
+                    *zip(*course, strict=True), where="post", color=COLOURS[place], alpha=0.25, lw=1
+                )
+        best = data["best"]["course"]
+        place = [series["name"] for series in data["series"]].index(data["best"]["arm"])
+        axes.step(*zip(*best, strict=True), where="post", color=COLOURS[place], lw=2)
+        axes.axhline(data["network"], color="grey", ls="--", lw=1)
+        axes.annotate(
+            "network by hand", (1.0, data["network"]), xycoords=("axes fraction", "data"),
+            ha="right", va="bottom", color="grey",
+        )  # fmt: skip
+        for mark, step in enumerate(data["callouts"], 1):
+            axes.plot([step["programs"]], [step["fitness"]], "ko", ms=3)
+            axes.annotate(
+                f"{mark}  {step['change'][0] if step['change'] else ''}",
+                (step["programs"], step["fitness"]), xytext=(4, -8), textcoords="offset points",
+                fontsize=6, family="monospace",
+            )  # fmt: skip
+        axes.set(xscale="log", xlabel="programs", ylabel="best fitness on T_search")
+        code.axis("off")
+        code.text(
+            0.0, 1.0, data["best"]["program"], family="monospace", fontsize=6, va="top", ha="left"
+        )
+
+
+EXPERIMENT = Figure6()
+
+
+def callouts(lineage: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps of a lineage that raised its fitness most above all before, in order: programs at
+    that time, fitness and what was before, the mutation, and the live lines that it changed."""
+    steps: list[dict[str, Any]] = []
+    best, shown = 0.0, ""
+    for ancestor in lineage:
+        if ancestor["fitness"] > best:
+            text = str(live(lang.parse(ancestor["program"])))
+            step = {key: ancestor[key] for key in ("programs", "fitness", "mutation")}
+            steps.append({**step, "before": best, "change": _change(shown, text)})
+            best, shown = ancestor["fitness"], text
+    steps.sort(key=lambda step: step["before"] - step["fitness"])
+    return sorted(steps[:_CALLOUTS], key=lambda step: int(step["programs"]))
+
+
+def _change(before: str, after: str) -> list[str]:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    # Instructions are indented, and nothing else is.
+    return [f"{line[0]} {line[1:].strip()}" for line in lines if _INSTRUCTION.match(line)]
+
+
+def _whole_course(document: Mapping[str, Any]) -> list[list[float]]:
+    """The course, and before its first report what the lineage of the best tells of it."""
+    course, best = document["course"], 0.0
+    early = []
+    for ancestor in document["lineage"]:
+        if ancestor["fitness"] > best and ancestor["programs"] < course[0][0]:
+            best = ancestor["fitness"]
+            early.append([ancestor["programs"], best])
+    return early + [[programs, max(best, fitness)] for programs, fitness in course]
+
+
+def _stages(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the best program came from: the first, one half-way to its fitness, and itself."""
+    lineage = document["lineage"]
+    texts = []
+    if lineage:
+        first = lineage[0]
+        half = (first["fitness"] + document["fitness"]["search"]) / 2
+        middle = next((one for one in lineage if one["fitness"] >= half), first)
+        for title, one in (("first", first), ("half-way", middle)):
+            text = str(live(lang.parse(one["program"])))
+            texts.append((f"The best program's {title} ancestor", text))
+    return [*texts, ("The best program", document["program"])]
+
+
+def _merit(trial: Trial) -> float:
+    fitness = trial.document["fitness"]
+    return float(fitness["search"] if fitness["select"] is None else fitness["select"])
+
+
+def _series(
+    name: str, network: Mapping[str, Any], documents: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    # A search that has found nothing has found nothing better than chance.
+    select = [document["fitness"]["select"] or 0.0 for document in documents]
+    finals = [document["fitness"]["final"] or 0.0 for document in documents]
+    wins = sum(value > network["select"] for value in select)
+    return {
+        "name": name,
+        "trials": len(documents),
+        "wins": wins,
+        "share": plain(wilson_share(wins, len(documents))),
+        "p": sign_test(wins, len(documents)),
+        "select": plain(mean_of(select)),
+        "final": plain(mean_of(finals)),
+        "network": {which: network.get(which) for which in ("search", "select", "final")},
+        "programs": sum(document["programs"] for document in documents),
+        "cpu_seconds": sum(document["cpu_seconds"] for document in documents),
+        "courses": [document["course"] for document in documents if document["course"]],
+    }
+
+
+def _table(series: Sequence[dict[str, Any]]) -> Table:
+    rows = [
+        (
+            one["name"], f"{one['wins']} of {one['trials']}",
+            interval(wilson_share(one["wins"], one["trials"])), probability(one["p"]),
+            _mean(one["select"]), number(one["network"]["select"], 4),
+            _mean(one["final"]), number(one["network"]["final"], 4),
+            f"{one['programs']:,}", number(one["cpu_seconds"]),
+        )
+        for one in series
+    ]  # fmt: skip
+    columns = (
+        "settings", "better", "share", "p", "T_select", "network", "T_final", "network",
+        "programs", "CPU s",
+    )  # fmt: skip
+    return Table("Searches, against the network", columns, rows)
+
+
+def _mean(found: Mapping[str, float | None]) -> str:
+    ends = f" ({number(found['low'], 4)}–{number(found['high'], 4)})" if found["low"] else ""
+    return f"{number(found['value'], 4)}{ends}"
+
+
+def _callouts_table(best: Trial, steps: Sequence[dict[str, Any]]) -> Table:
+    rows = [
+        (
+            str(place), f"{step['programs']:,}", f"{step['before']:.4f}", f"{step['fitness']:.4f}",
+            step["mutation"], "; ".join(step["change"][:_LINES]),
+        )
+        for place, step in enumerate(steps, 1)
+    ]  # fmt: skip
+    columns = ("step", "programs", "from", "to", "mutation", "change")
+    title = f"Where the lineage of the best improved ({best.arm}, seed {best.seed})"
+    return Table(title, columns, rows, len(columns))
+
+
+def _row(trial: Trial, network: Mapping[str, Any]) -> dict[str, Any]:
+    document = trial.document
+    keys = ("programs", "populations", "evaluated", "cpu_seconds", "seconds")
+    return {
+        "settings": trial.arm,
+        "seed": trial.seed,
+        **{key: document[key] for key in keys},
+        **document["fitness"],
+        "network_select": network["select"],
+        "network_final": network.get("final"),
+    }
