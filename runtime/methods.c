@@ -48,19 +48,54 @@ static int32_t children_of(const az_method *m)
     return m->children;
 }
 
-/* A weight for each of the family. */
+/* Families above this size look fitness up in order, rather than member by member. */
+enum { LARGE_FAMILY = 64 };
+
+/* A weight for each of the family, and for a large one the members' fitness in order. */
 static size_t family_bytes(const az_method *m)
 {
-    return ((size_t)m->children + 2) * sizeof(double);
+    const size_t ordered = m->children + 2 > LARGE_FAMILY ? (size_t)m->population : 0;
+    return ((size_t)m->children + 2 + ordered) * sizeof(double);
 }
 
-/* How many members have this very fitness. */
-static int32_t alike(const az_island *s, double fitness)
+static int ascending(const void *a, const void *b)
 {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many of the values in order are below `value`, or not above it. */
+static int32_t count_below(const double *ordered, int32_t count, double value, int not_above)
+{
+    int32_t low = 0;
+    while (low < count) {
+        const int32_t middle = low + (count - low) / 2;
+        if (ordered[middle] < value || (not_above && ordered[middle] == value))
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return low;
+}
+
+/* How many members have this very fitness; `ordered` may be NULL. */
+static int32_t alike(const az_island *s, const double *ordered, double fitness)
+{
+    if (ordered)
+        return count_below(ordered, s->members, fitness, 1) -
+               count_below(ordered, s->members, fitness, 0);
     int32_t count = 0;
     for (int32_t i = 0; i < s->members; ++i)
         count += s->member[i].fitness == fitness;
     return count;
+}
+
+static double *order_fitness(const az_island *s, double *to)
+{
+    for (int32_t i = 0; i < s->members; ++i)
+        to[i] = s->member[i].fitness;
+    qsort(to, (size_t)s->members, sizeof *to, ascending);
+    return to;
 }
 
 /* Member k of the family: the two parents, then the children. */
@@ -79,9 +114,10 @@ static void replace_parents(az_island *s, const az_family *family, az_draws *d)
         if (in_family(s, family, k)->fitness >= in_family(s, family, best)->fitness)
             best = k;
     double *weight = s->scratch, total = 0.0;
+    const double *ordered = size > LARGE_FAMILY ? order_fitness(s, weight + size) : NULL;
     for (int32_t k = 0; k < size; ++k) {
         const double fitness = in_family(s, family, k)->fitness;
-        weight[k] = k == best ? 0.0 : fitness / (1 + alike(s, fitness));
+        weight[k] = k == best ? 0.0 : fitness / (1 + alike(s, ordered, fitness));
         total += weight[k];
     }
     int32_t other = best ? 0 : 1;

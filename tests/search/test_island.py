@@ -320,6 +320,12 @@ def test_limits_of_time_count_and_target() -> None:
     assert made.counts()["programs"] == 1000
 
 
+def test_a_large_family_is_that_of_the_model() -> None:
+    spec, tasks = SMALL, tasks_of(3)
+    given: dict[str, Any] = {"method": "mgg", "population": 9, "children": 70, "level1": 1}
+    run_both(island(spec, tasks, **given), Model(spec, tasks, **given), 300)
+
+
 def test_time_is_over_within_a_family_too() -> None:
     tasks = tasks_of(1)
     made = island(SMALL, tasks, method="mgg", population=4, children=900_000)
