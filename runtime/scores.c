@@ -2,6 +2,7 @@
 #include "scores.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int32_t buckets_for(int32_t capacity)
 {
