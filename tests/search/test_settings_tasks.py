@@ -27,7 +27,7 @@ def test_tasks_are_made():
     )
     assert [task.name for task in settings.make_tasks("search")] == ["linear[0]", "linear[1]"]
     assert len(settings.make_tasks("select")) == 8
-    assert settings.make_tasks("final") == []
+    assert list(settings.make_tasks("final")) == []
 
 
 def test_sets_of_one_kind_differ_by_default():
