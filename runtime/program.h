@@ -10,7 +10,7 @@
 enum { AZ_NO_TYPE, AZ_SCALAR, AZ_VECTOR_TYPE, AZ_MATRIX };
 enum { AZ_SETUP, AZ_PREDICT, AZ_LEARN };
 
-/* As azc/program.py packs it (Instruction.pack):
+/* As azc/program/instruction.py packs it (Instruction.pack):
  *
  *     int32  op | out | a | b        float64  c0 | c1 | c2
  *

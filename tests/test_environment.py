@@ -143,3 +143,11 @@ def test_it_is_put_back_where_a_call_fails() -> None:
         with _core.Environment():
             assert mxcsr() != changed
         assert mxcsr() == changed
+
+
+def test_subnormal_numbers_are_not_lost_from_a_users_arrays() -> None:
+    x = np.full((4, 2), 2.0**-140, dtype=np.float32)
+    y = np.zeros(4)
+    with environment(True, 0):
+        task = azc.Task(x, y, x, y)
+    assert task.X_train[0, 0] == 2.0**-140

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from azc.checks import whole_number
 from azc.errors import TaskError, expected, nearest
+from azc.runtime import _core
 from azc.tasks.declared import MAX_FEATURES, METRICS
 from azc.tasks.preparation import Preparation
 
@@ -244,7 +245,7 @@ def _all_numbers(array: npt.NDArray[Any]) -> bool:
 
 
 def _finite(name: str, array: npt.NDArray[Any]) -> Array:
-    with np.errstate(over="ignore"):
+    with _core.Environment(), np.errstate(over="ignore"):
         result = np.ascontiguousarray(array, dtype=np.float64)
     # The sum is finite unless an entry is not or it overflows: one pass without a temporary.
     with np.errstate(all="ignore"):
