@@ -14,7 +14,7 @@ from azc.errors import ConfigError, TaskError, expected
 from azc.evaluation import Result, check, check_coordinates, listed, run
 from azc.packing import native_shares
 from azc.prepared import has_matrices
-from azc.program import Program, verify
+from azc.program import Program, require_program, verify
 from azc.runtime import _core
 from azc.tasks import Task
 
@@ -138,7 +138,7 @@ def listed_programs(programs: Sequence[Program] | Program) -> list[Program]:
     if isinstance(programs, Program):
         return [programs]
     if isinstance(programs, (str, bytes)) or not isinstance(programs, Iterable):
-        verify(programs)  # raises
+        require_program(programs)
     return list(programs)
 
 

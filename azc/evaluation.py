@@ -11,10 +11,10 @@ from typing import Any, overload
 
 from azc import tiers
 from azc.checks import positive_number, whole_number
-from azc.errors import AzcError, ConfigError, TaskError, expected, nearest
+from azc.errors import ConfigError, TaskError, expected, nearest
 from azc.memory import Room
 from azc.prepared import check_coordinates, code_of
-from azc.program import Program
+from azc.program import Program, require_program
 from azc.result import Result
 from azc.tasks import Task, TaskSet
 from azc.tasks.advice import warn_of_labels
@@ -163,10 +163,7 @@ def check(
     max_abs_error: float,
 ) -> dict[str, Any]:
     """The settings among the arguments of `evaluate`; raises what is wrong with any of them."""
-    if not isinstance(program, Program):
-        got = repr(program) if isinstance(program, str) else type(program).__name__
-        do = "make one with azc.parse(…) or azc.load(…)"
-        raise AzcError(expected("a Program, or a list of them", got, do))
+    require_program(program)
     if tier not in TIERS:
         hint = nearest(str(tier), TIERS)
         raise ConfigError("tier: " + expected(f"one of {', '.join(TIERS)}", repr(tier), hint))

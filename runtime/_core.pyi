@@ -153,8 +153,8 @@ class Island:
         self,
         space: Space,
         settings: dict[str, Any],
-        interpreted: list[tuple[Batch, int, list[int]]],
-        compiled: list[tuple[Batch, int, list[int]]],
+        interpreted: Sequence[tuple[Batch, int, Sequence[int]]],
+        compiled: Sequence[tuple[Batch, int, Sequence[int]]],
         seeds: list[_Packed],
     ) -> None: ...
     def run(self, until: int, seconds: float) -> int: ...

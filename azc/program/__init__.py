@@ -4,7 +4,15 @@ Text is made into programs by `azc.lang`; what a program means when run is in `d
 """
 
 from azc.program.instruction import PACKED, Address, Instruction
-from azc.program.program import FUNCTIONS, MAX_ADDRESS, Param, Program, ProgramError, verify
+from azc.program.program import (
+    FUNCTIONS,
+    MAX_ADDRESS,
+    Param,
+    Program,
+    ProgramError,
+    require_program,
+    verify,
+)
 
 __all__ = [
     "FUNCTIONS",
@@ -15,5 +23,6 @@ __all__ = [
     "Param",
     "Program",
     "ProgramError",
+    "require_program",
     "verify",
 ]

@@ -12,7 +12,15 @@ from azc.ops import ConstantKind, Type
 from azc.program.instruction import PACKED, Address, Instruction
 from azc.runtime import _core
 
-__all__ = ["FUNCTIONS", "MAX_ADDRESS", "Param", "Program", "ProgramError", "verify"]
+__all__ = [
+    "FUNCTIONS",
+    "MAX_ADDRESS",
+    "Param",
+    "Program",
+    "ProgramError",
+    "require_program",
+    "verify",
+]
 
 #: The component functions, in the order in which they are run and printed.
 FUNCTIONS = ("setup", "predict", "learn")
@@ -138,15 +146,20 @@ class Program:
         return "\n".join([f"{fence}python", *lines, fence])
 
 
+def require_program(value: object) -> None:
+    """Raise `ProgramError` unless `value` is a `Program`."""
+    if not isinstance(value, Program):
+        got = repr(value) if isinstance(value, str) else type(value).__name__
+        do = "make one with azc.load(path), azc.parse(text) or azc.library.load(name)"
+        raise ProgramError(expected("a Program", got if len(got) <= 80 else f"{got[:80]}…", do))
+
+
 def verify(program: Program, limits: dict[Type, int] | None = None) -> Program:
     """Check every rule of the representation; returns the program, raises `ProgramError`.
 
     `limits` is the number of addresses of each type in force; without it only `MAX_ADDRESS` holds.
     """
-    if not isinstance(program, Program):
-        got = repr(program) if isinstance(program, str) else type(program).__name__
-        do = "make one with azc.load(path), azc.parse(text) or azc.library.load(name)"
-        raise ProgramError(expected("a Program", got if len(got) <= 80 else f"{got[:80]}…", do))
+    require_program(program)
     for name, body in program.functions():
         for position, instruction in enumerate(body):
             try:
