@@ -253,6 +253,7 @@ def test_t_select_alone_may_solve(tmp_path):
     assert outcome.fitness["search"] < 0.9 <= outcome.fitness["select"]
 
 
+@pytest.mark.filterwarnings("ignore:labels of ")
 @pytest.mark.parametrize("aggregate", ["mean", "median"])
 @pytest.mark.parametrize("hot", ["false", "'auto'"])
 def test_fitness_is_that_of_evaluate(tmp_path, aggregate, hot):
