@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from azc.program import Instruction, Program
     from azc.search import Search
     from azc.tasks import Task, TaskSet
+    from azc.training import Model, train
     from azc.use.tune import tune
 
 # Where each public name lives. They are imported on first use, so that `import azc` and the
@@ -45,6 +46,7 @@ _HOME = {
     "CompileError": "azc.errors",
     "ConfigError": "azc.errors",
     "Instruction": "azc.program",
+    "Model": "azc.training",
     "ParseError": "azc.errors",
     "Program": "azc.program",
     "ResourceError": "azc.errors",
@@ -58,6 +60,7 @@ _HOME = {
     "evaluate": "azc.evaluation",
     "load": "azc.lang",
     "parse": "azc.lang",
+    "train": "azc.training",
     "tune": "azc.use.tune",
 }
 
@@ -67,6 +70,7 @@ __all__ = [
     "CompileError",
     "ConfigError",
     "Instruction",
+    "Model",
     "ParseError",
     "Program",
     "ResourceError",
@@ -83,6 +87,7 @@ __all__ = [
     "load",
     "parse",
     "tasks",
+    "train",
     "tune",
 ]
 

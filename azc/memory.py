@@ -36,6 +36,10 @@ def available_bytes() -> int:
     return max(0, min(bounds))
 
 
+#: Bytes that any machine has.
+_LITTLE = 32 * 2**20
+
+
 class Room:
     """The memory that can be had, asked of the system once, when it first matters."""
 
@@ -43,12 +47,19 @@ class Room:
     def available(self) -> int:
         return available_bytes()
 
+    def has(self, required: int) -> bool:
+        """Whether so many bytes can be had. Asking the system takes longer than many a program
+        runs, so it is spared where little is wanted and no limit is set."""
+        if required <= _LITTLE and "AZC_MEMORY_LIMIT" not in os.environ:
+            return True
+        return required <= self.available
+
     def refuse_beyond(
         self, required: int, what: str, less: str = "features, examples or matrices"
     ) -> None:
         """Raise `ResourceError` if `required` bytes for `what` are more than can be had; fewer
         `less` would need fewer."""
-        if required > self.available:
+        if not self.has(required):
             most = self.available
             raise ResourceError(
                 f"{what} needs {required} bytes ({required / 2**30:.1f} GiB); "

@@ -219,7 +219,7 @@ def _make_room(
         kept += packed
         most = max(most, (packed + beside, what))
     work.room.refuse_beyond(*most)
-    return work.keep and kept + most[0] <= work.room.available // 2
+    return work.keep and work.room.has(2 * (kept + most[0]))
 
 
 def _bytes_of(

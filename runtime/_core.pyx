@@ -108,6 +108,7 @@ cdef extern from "interpreter.h" nogil:
         int64_t train, valid, epochs
         double *predictions
         double *seen
+        int train_only
     ctypedef struct az_machine:
         pass
     int AZ_READY, AZ_NO_MEMORY, AZ_BAD_INDEX
@@ -116,6 +117,8 @@ cdef extern from "interpreter.h" nogil:
     int64_t az_machine_bytes(az_machine *, const az_work *)
     int64_t az_machine_constants(const az_machine *)
     int64_t az_machine_done(const az_machine *)
+    int az_machine_died(const az_machine *, int64_t)
+    double *az_machine_cell(az_machine *, int, int32_t)
     const double *az_machine_fitness(const az_machine *)
     const double *az_machine_value(const az_machine *)
 
@@ -129,6 +132,10 @@ cdef extern from "environment.h" nogil:
         az_machine *, const az_kernel_set *, const az_work *)
     void az_machine_begin "az_enter_machine_begin"(az_machine *, const az_part *)
     int az_machine_run "az_enter_machine_run"(az_machine *, int64_t)
+    void az_machine_predict "az_enter_machine_predict"(
+        az_machine *, const double *, int64_t, uint64_t, double *)
+    int64_t az_machine_learn "az_enter_machine_learn"(
+        az_machine *, const double *, const double *, int64_t, uint64_t)
 
 
 ctypedef double (*az_function)(double) noexcept nogil
@@ -459,6 +466,8 @@ cdef class Machine:
 
     cdef az_machine *machine
     cdef bint busy
+    cdef Batch opened
+    cdef Code code
 
     def __cinit__(self):
         self.machine = az_machine_new()
@@ -516,9 +525,13 @@ cdef class Machine:
         Native native=None,
         const double[:, ::1] constants=None,
         const int64_t[::1] places=None,
+        bint train_only=False,
         progress=None,
     ) -> int:
         """Train and validate; returns how many examples were served.
+
+        `train_only`: ends before the last epoch's validation; `cell` has the memory then, where
+        the program is interpreted.
 
         Fills `fitness` (L,) and `value` (L,), and `predictions` (L, m, 1 or classes) if given.
         `native` runs `code` compiled; it needs a batch, `constants` and `places` (k,) laid
@@ -536,7 +549,7 @@ cdef class Machine:
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         cdef az_part part = az_part(
             train=batch.batch.train, valid=batch.batch.valid, epochs=epochs, predictions=NULL,
-            seen=NULL)
+            seen=NULL, train_only=train_only)
         if self.busy:
             raise RuntimeError("expected a machine that is idle; give each thread its own")
         if fitness.shape[0] != lanes or value.shape[0] != lanes or epochs < 1:
@@ -563,6 +576,7 @@ cdef class Machine:
             work.places = &places[0]
         self.busy = True
         try:
+            self.code, self.opened = code, batch if native is None else None
             with nogil:
                 status = az_machine_prepare(
                     self.machine, az_level_kernels(chosen_level, lanes), &work)
@@ -595,6 +609,94 @@ cdef class Machine:
                 fitness[lane] = az_machine_fitness(self.machine)[lane]
                 value[lane] = az_machine_value(self.machine)[lane]
             return az_machine_done(self.machine)
+        finally:
+            self.busy = False
+
+    # ---- a trained machine, whose program is interpreted ----
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the training of the first lane ended at an error beyond the limit."""
+        return az_machine_died(self.machine, 0)
+
+    def open(
+        self, Code code not None, Batch batch not None, uint64_t seed, double max_abs_error
+    ) -> None:
+        """Prepare for `learn` and `predict` on the examples of `batch`, with zeroed memory."""
+        cdef az_settings settings = az_settings(
+            epochs=1, max_abs_error=max_abs_error, seed=seed, block=0, keep_dead=False)
+        cdef az_work work = az_work(
+            program=&code.program, known=NULL, batch=&batch.batch, settings=&settings,
+            native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
+        cdef az_part part = az_part(
+            train=batch.batch.train, valid=batch.batch.valid, epochs=1, predictions=NULL,
+            seen=NULL, train_only=True)
+        if self.busy:
+            raise RuntimeError("expected a machine that is idle; give each thread its own")
+        self.opened = None
+        status = az_machine_prepare(
+            self.machine, az_level_kernels(chosen_level, batch.batch.lanes), &work)
+        if status == AZ_NO_MEMORY:
+            raise MemoryError
+        if status == AZ_BAD_INDEX:
+            raise IndexError
+        az_machine_begin(self.machine, &part)
+        self.code, self.opened = code, batch
+
+    def cell(self, int type, int32_t number, double[::1] values not None, bint write=False) -> bool:
+        """Copies the memory of an address (type 1 to 3) to `values`, [entry][lane], or from there;
+        False where the program has no such address."""
+        cdef double *at
+        if self.opened is None or not 1 <= type <= 3:
+            raise ValueError("expected an open machine, and a type")
+        cdef int64_t count = self.opened.batch.lanes
+        for _ in range(type - 1):
+            count *= self.opened.batch.features
+        if values.shape[0] != count:
+            raise ValueError(f"expected {count} values")
+        at = az_machine_cell(self.machine, type, number)
+        if at == NULL:
+            return False
+        for i in range(count):
+            if write:
+                at[i] = values[i]
+            else:
+                values[i] = at[i]
+        return True
+
+    def predict(self, uint64_t step, double[:, :, ::1] to not None) -> None:
+        """Raw predictions (n, 1 or classes, L) of the validation examples of the open batch, the
+        first of which is step number `step`."""
+        cdef az_batch *batch
+        if self.opened is None or self.busy:
+            raise ValueError("expected an open machine that is idle")
+        batch = &self.opened.batch
+        if (
+            to.shape[0] != batch.valid or to.shape[2] != batch.lanes
+            or to.shape[1] != (batch.classes if batch.classes > 2 else 1)
+        ):
+            raise ValueError("expected room for all predictions")
+        self.busy = True
+        try:
+            with nogil:
+                az_machine_predict(self.machine, batch.x_valid, batch.valid, step, &to[0, 0, 0])
+        finally:
+            self.busy = False
+
+    def learn(self, uint64_t step) -> int:
+        """Trains on the training examples of the open batch; returns how many were served, the one
+        at which the first lane stopped included."""
+        cdef az_batch *batch
+        cdef int64_t served
+        if self.opened is None or self.busy:
+            raise ValueError("expected an open machine that is idle")
+        batch = &self.opened.batch
+        self.busy = True
+        try:
+            with nogil:
+                served = az_machine_learn(
+                    self.machine, batch.x_train, batch.y_train, batch.train, step)
+            return served
         finally:
             self.busy = False
 

@@ -62,6 +62,23 @@ static inline void az_enter_machine_begin(az_machine *machine, const az_part *pa
     az_leave(before);
 }
 
+static inline void az_enter_machine_predict(
+    az_machine *machine, const double *x, int64_t count, uint64_t step, double *to)
+{
+    const az_environment before = az_enter();
+    az_machine_predict(machine, x, count, step, to);
+    az_leave(before);
+}
+
+static inline int64_t az_enter_machine_learn(
+    az_machine *machine, const double *x, const double *y, int64_t count, uint64_t step)
+{
+    const az_environment before = az_enter();
+    const int64_t served = az_machine_learn(machine, x, y, count, step);
+    az_leave(before);
+    return served;
+}
+
 static inline int az_enter_machine_run(az_machine *machine, int64_t examples)
 {
     const az_environment before = az_enter();

@@ -76,6 +76,7 @@ typedef struct {
      * or NULL, which receives what Learn sees of each prediction and then the raw predictions, NaN
      * where a lane has stopped; then there is no fitness */
     double *seen;
+    int train_only; /* end before the last epoch's validation, with memory as it then is */
 } az_part;
 
 /* Begins, after az_machine_prepare, as often as wanted. */
@@ -83,6 +84,20 @@ void az_machine_begin(az_machine *machine, const az_part *part);
 
 /* Serves at least one and about `examples` examples; returns 1 once the evaluation is complete. */
 int az_machine_run(az_machine *machine, int64_t examples);
+
+/* After a run of the interpreter, or az_machine_prepare and az_machine_begin: the memory of an
+ * address, [entry][lane]; NULL where the program has none. */
+double *az_machine_cell(az_machine *machine, int type, int32_t number);
+
+/* Goes on from the memory as it is, whose step numbers continue at `step`. Predicts `count`
+ * examples x [example][entry][lane]; raw predictions go to `to` [example][class][lane]. */
+void az_machine_predict(
+    az_machine *machine, const double *x, int64_t count, uint64_t step, double *to);
+
+/* Trains on `count` examples in their order, or until every lane is dead; returns how many were
+ * served, the one that ended it included. */
+int64_t az_machine_learn(
+    az_machine *machine, const double *x, const double *y, int64_t count, uint64_t step);
 
 /* Examples served so far. */
 int64_t az_machine_done(const az_machine *machine);

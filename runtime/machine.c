@@ -102,6 +102,7 @@ void az_machine_begin(az_machine *m, const az_part *part)
     m->settings.epochs = part->epochs;
     m->predictions = part->predictions;
     m->seen = part->seen;
+    m->train_only = part->train_only;
     for (int64_t l = 0; l < m->batch.lanes; ++l) {
         m->bad[l] = m->fitness[l] = 0.0;
         m->value[l] = m->batch.classes ? 0.0 : INFINITY;
@@ -331,8 +332,12 @@ int az_machine_run(az_machine *m, int64_t examples)
                 if (m->seen)
                     hide_unseen(m, 0);
             }
-            if (m->alive && m->position == m->batch.train)
-                begin_validation(m);
+            if (m->alive && m->position == m->batch.train) {
+                if (m->train_only && m->epoch + 1 == m->settings.epochs)
+                    m->phase = PHASE_DONE;
+                else
+                    begin_validation(m);
+            }
         } else {
             validate_some(m, sooner(m->batch.valid, m->position, until - m->done), step_of(m, 1));
             if (m->position == m->batch.valid || !m->validated)
@@ -340,6 +345,44 @@ int az_machine_run(az_machine *m, int64_t examples)
         }
     }
     return m->phase == PHASE_DONE;
+}
+
+/* ---- a trained machine --------------------------------------------------------------------- */
+
+double *az_machine_cell(az_machine *m, int type, int32_t number)
+{
+    const az_address_map *map = &m->plan.map;
+    const int32_t address = az_address(map, type, number);
+    if (number < 0 || address >= (type < AZ_MATRIX ? map->offset[type + 1] : map->count))
+        return NULL;
+    const int32_t cell = m->plan.cell_of[address];
+    return cell < 0 ? NULL : m->cell[cell];
+}
+
+void az_machine_predict(az_machine *m, const double *x, int64_t count, uint64_t step, double *to)
+{
+    const int64_t row = m->batch.features * m->batch.lanes, width = az_width(m) * m->batch.lanes;
+    for (int64_t done = 0, block; done < count; done += block) {
+        int64_t stride;
+        block = count - done < m->block ? count - done : m->block;
+        const double *found =
+            m->engine->predict(m, x + done * row, block, step + (uint64_t)done, &stride);
+        for (int64_t k = 0; k < block; ++k)
+            memcpy(to + (done + k) * width, found + k * stride, (size_t)width * sizeof *to);
+    }
+}
+
+int64_t az_machine_learn(
+    az_machine *m, const double *x, const double *y, int64_t count, uint64_t step)
+{
+    m->batch.x_train = x;
+    m->batch.y_train = y;
+    m->epoch = m->position = m->trained = 0;
+    m->alive = m->batch.active;
+    for (int64_t l = 0; l < m->batch.lanes; ++l)
+        m->bad[l] = 0.0;
+    train_some(m, count, step);
+    return m->alive ? m->position : az_machine_trained(m, 0);
 }
 
 int64_t az_machine_done(const az_machine *m)

@@ -44,6 +44,7 @@ struct az_machine {
     const int64_t *places;   /* entries that a compiled program sets */
     uint64_t keys[AZ_MAX_LANES];
     double *predictions, *seen;
+    int train_only;
     /* one allocation: the engine's arrays, memory, a copy of it, order of examples */
     void *buffer;
     size_t bytes;
