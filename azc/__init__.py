@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from azc.search import Search
     from azc.tasks import Task, TaskSet
     from azc.training import Model, train
-    from azc.use.tune import tune
+    from azc.use.explain import Explanation, explain
+    from azc.use.tune import Tuned, tune
 
 # Where each public name lives. They are imported on first use, so that `import azc` and the
 # command line start in milliseconds.
@@ -57,7 +58,10 @@ _HOME = {
     "TaskError": "azc.errors",
     "TaskSet": "azc.tasks",
     "compile": "azc.compiling",
+    "Explanation": "azc.use.explain",
+    "Tuned": "azc.use.tune",
     "evaluate": "azc.evaluation",
+    "explain": "azc.use.explain",
     "load": "azc.lang",
     "parse": "azc.lang",
     "train": "azc.training",
@@ -69,6 +73,7 @@ __all__ = [
     "AzcWarning",
     "CompileError",
     "ConfigError",
+    "Explanation",
     "Instruction",
     "Model",
     "ParseError",
@@ -80,6 +85,7 @@ __all__ = [
     "Task",
     "TaskError",
     "TaskSet",
+    "Tuned",
     "__version__",
     "compile",
     "evaluate",

@@ -111,11 +111,12 @@ class Run:
             output = instruction.output
             if output is not None:
                 value = self._result(instruction, self.random_index.get((function, index), 0), step)
-                self.memory[output] = value
                 self.observe(function, index, value)
+                self.memory[output] = value
 
     def observe(self, function: str, index: int, value: Array) -> None:
-        """Called with what each instruction stored; for those who watch a program at work."""
+        """Called with what each instruction is about to store, memory being what it read; for those
+        who watch a program at work."""
 
     def _result(self, instruction: Instruction, random_index: int, step: int) -> Array:
         op = instruction.op

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +12,13 @@ from azc.reference import Run
 from azc.runtime import _core
 from azc.tasks import Task
 
-__all__ = ["Traced", "trace"]
+__all__ = ["Watched", "trace", "train"]
 
 Array = NDArray[np.float64]
 Watch = Callable[[str, int, Array], None]
 
 
-class Traced(Run):
+class Watched(Run):
     """A run of the reference tier that tells `watch` of (function, index, value)."""
 
     def __init__(self, program: Program, task: Task, seed: int, watch: Watch) -> None:
@@ -30,6 +29,19 @@ class Traced(Run):
         self._watch(function, index, value)
 
 
+def train(run: Run, task: Task, examples: int, max_abs_error: float) -> int:
+    """Setup, then the first `examples` of the first epoch; returns how many were served before
+    training stopped."""
+    most = min(examples, len(task.y_train))
+    with _core.Environment(), np.errstate(all="ignore"):
+        run.call("setup", 0)
+        for position in range(most):
+            x, y = task.X_train[position], float(task.y_train[position])
+            if not run.train_one(x, y, max_abs_error, 1 + position):
+                return position
+    return most
+
+
 def trace(
     program: Program,
     task: Task,
@@ -38,19 +50,6 @@ def trace(
     seed: int = 0,
     examples: int = 100,
     max_abs_error: float = 100.0,
-    after: Callable[[Any, int], None] | None = None,
 ) -> int:
-    """Train on the first `examples`; returns how many were served before training stopped.
-
-    `after(run, step)` is called after each of them.
-    """
-    with _core.Environment(), np.errstate(all="ignore"):
-        run = Traced(program, task, seed, watch)
-        run.call("setup", 0)
-        for position in range(min(examples, len(task.y_train))):
-            x, y = task.X_train[position], float(task.y_train[position])
-            if not run.train_one(x, y, max_abs_error, 1 + position):
-                return position
-            if after:
-                after(run, position)
-    return min(examples, len(task.y_train))
+    """Watch the first `examples` being trained on."""
+    return train(Watched(program, task, seed, watch), task, examples, max_abs_error)

@@ -1,0 +1,220 @@
+"""What a program does, measured: which lines matter, what they are, what is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from azc.evaluation import check
+from azc.program import Address, Program
+from azc.tasks import Task
+from azc.use.dataflow import Flow, flow_of, without
+from azc.use.dropping import drop_lines
+from azc.use.explain.observing import Observed, observe
+from azc.use.explain.picture import mermaid
+from azc.use.explain.roles import NEAR, Kinds, Teller, kinds_of
+from azc.use.explain.shown import html, text
+from azc.use.intervals import mean_interval
+from azc.use.scoring import Scorer
+
+__all__ = ["Cell", "Direction", "Explanation", "Line", "explain"]
+
+#: The simpler program that lines are put into is the one that stays within this share of what the
+#: whole gains over an empty program.
+_CORE_SHARE = 0.1
+#: A line whose loss is surely below this had no effect that could be measured.
+_NO_EFFECT = 0.001
+#: Evaluations with seeds of their own, where a program draws or the order of examples does.
+_SEEDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One instruction.
+
+    `function`, `index` (from 0) and `text` say which; `named` is the text with the names that the
+    author gave. `live`: it can reach a prediction. `without`: the mean fitness of the program
+    without it. `loss`: how much fitness that costs, over tasks and seeds, from `low` to `high` with
+    95 % confidence. `core`: it is part of the simpler program that does most of the work;
+    `knock_in`: what the line adds to that program, or, in it already, what it loses without it.
+    `role`: what it does, in words.
+    """
+
+    function: str
+    index: int
+    text: str
+    named: str
+    live: bool
+    without: float
+    loss: float
+    low: float
+    high: float
+    core: bool
+    knock_in: float
+    role: str
+
+    @property
+    def matters(self) -> bool:
+        """Whether fitness may fall without it: whether its loss is not surely next to nothing."""
+        return self.live and (self.high >= _NO_EFFECT or self.loss >= _NO_EFFECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One address: `kind` is ``"learned"`` (carried from step to step, and changing),
+    ``"constant"`` or ``"scratch"`` (made anew in each step); `low` and `high`, the least and
+    greatest entry it held in training."""
+
+    address: Address
+    name: str
+    kind: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How the change of the learned address called `name` lies to the direction in which an
+    example's loss falls fastest in the address called `of`, mostly itself: the mean `cosine` over
+    training steps."""
+
+    address: Address
+    name: str
+    of: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What was measured of `program`: its mean `fitness`, each of its `lines`, its memory, and how
+    what it learns follows the gradient. `core`: the simpler program that does most of the work.
+    `picture`: its data flow, for Mermaid. ``str()`` is a page of text; notebooks show a table."""
+
+    program: Program
+    fitness: float
+    tasks: list[str]
+    seeds: list[int]
+    lines: list[Line]
+    addresses: list[Cell]
+    gradients: list[Direction]
+    core: Program
+    core_fitness: float
+    picture: str
+    steps: int
+
+    def __str__(self) -> str:
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+
+def explain(
+    program: Program,
+    tasks: Sequence[Task],
+    *,
+    epochs: int = 1,
+    seed: int = 0,
+    max_abs_error: float = 100.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Explanation:
+    """Measure what each line of `program` is worth on `tasks`, and what it does.
+
+    Every live line is left out in turn, and put into the simpler program that is left when lines
+    go as long as nine tenths of the gain over an empty program stay. The first steps of training
+    are watched in plain NumPy, and the gradient of the prediction is computed by reverse-mode
+    differentiation of Predict.
+    """
+    tasks = list(tasks)
+    check(program, tasks, "auto", epochs, seed, max_abs_error)
+    classes = tasks[0].classes
+    flow = flow_of(program, classes)
+    draws = any(flow.at(place).op.random for place in flow.live)
+    seeds = [(seed + k) % 2**64 for k in range(_SEEDS if draws or epochs > 1 else 1)]
+    scorer = Scorer(tasks, epochs=epochs, max_abs_error=max_abs_error)
+    done = 0
+
+    def note() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(min(done, 5 * len(flow.live)), 5 * len(flow.live))
+
+    whole = scorer.over(program, seeds)
+    fitness = float(whole.mean())
+    nothing = float(scorer.over(Program(), seeds).mean())
+    least = fitness - _CORE_SHARE * max(fitness - nothing, 0.0)
+    gone = drop_lines(program, flow.live, scorer, seeds, least, note)
+    core = without(program, gone)
+    core_fitness = float(scorer.over(core, seeds).mean())
+    seen = observe(program, tasks, flow, seed=seed, max_abs_error=max_abs_error)
+    kinds = kinds_of(program, flow, seen, classes)
+    tell = Teller(program, flow, seen, kinds, classes)
+    live = set(flow.live)
+    lines = []
+    for function, body in program.functions():
+        for index, instruction in enumerate(body):
+            place = function, index
+            left = whole
+            knock_in, role = 0.0, "dead: it cannot reach a prediction"
+            if place in live:
+                left = scorer.over(without(program, {place}), seeds)
+                other = gone - {place} if place in gone else gone | {place}
+                change = float(scorer.over(without(program, other), seeds).mean()) - core_fitness
+                knock_in = change if place in gone else -change
+                role = tell.role(place)
+            mean, low, high = mean_interval(whole - left)
+            lines.append(
+                Line(
+                    function=function,
+                    index=index,
+                    text=str(instruction),
+                    named=tell.named(place),
+                    live=place in live,
+                    without=float(left.mean()),
+                    loss=mean,
+                    low=low,
+                    high=high,
+                    core=place in live and place not in gone,
+                    knock_in=knock_in,
+                    role=role,
+                )
+            )
+            note()
+    return Explanation(
+        program=program,
+        fitness=fitness,
+        tasks=[task.name for task in tasks],
+        seeds=seeds,
+        lines=lines,
+        addresses=_cells(tell, kinds, seen),
+        gradients=_directions(tell, flow, seen),
+        core=core,
+        core_fitness=core_fitness,
+        picture=mermaid(flow, tell),
+        steps=seen.served,
+    )
+
+
+def _cells(tell: Teller, kinds: Kinds, seen: Observed) -> list[Cell]:
+    return [
+        Cell(address, tell.name(address), kind, seen.low.get(address, 0.0),
+             seen.high.get(address, 0.0))
+        for address, kind in kinds.items()
+    ]  # fmt: skip
+
+
+def _directions(tell: Teller, flow: Flow, seen: Observed) -> list[Direction]:
+    """For each learned address the gradient by itself, or, where the prediction does not depend on
+    it directly, the nearest one, if it is near."""
+    found = []
+    learned = [a for a, kind in tell.kinds.items() if kind == "learned"]
+    for address in learned:
+        pairs = {b: c.value for (a, b), c in seen.steps.items() if a == address and c.steps}
+        if not pairs:
+            continue
+        of = address if address in pairs else max(pairs, key=lambda b: (abs(pairs[b]), str(b)))
+        if of != address and abs(pairs[of]) < NEAR:
+            continue
+        found.append(Direction(address, tell.name(address), tell.name(of), pairs[of]))
+    return found

@@ -1,0 +1,209 @@
+"""What is measured of a program at work: ranges, what changes, and how what it does to its memory
+lies to the gradient of its prediction.
+
+In every training step, with e = label - prediction as Learn sees them, reverse-mode
+differentiation of Predict gives for each address A the gradient g = dp/dA, and e g, the direction
+in which an example's loss falls fastest (squared error, or cross-entropy behind a sigmoid or
+softmax). With them are compared
+
+    the change of each learned address over the step      gradient step: cosine of e g near 1
+    what each instruction of Learn and Predict makes      gradient: cosine of g near 1
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azc.ops import Type
+from azc.program import Address, Program
+from azc.reference import Run
+from azc.tasks import Task
+from azc.use.dataflow import Flow, Place
+from azc.use.explain.autodiff import Entry, gradients
+from azc.use.tracing import train
+
+__all__ = ["Cosine", "Observed", "observe"]
+
+Array = NDArray[np.float64]
+
+#: Tasks, examples of each, and of these how many at the beginning do not count: a start at zero
+#: has no direction.
+_TASKS, _EXAMPLES, _WARM = 3, 120, 1
+
+
+@dataclass(slots=True)
+class Cosine:
+    """Adds up how two values lie to each other over the steps: the mean of each step's cosine,
+    which for scalars is whether their signs agree; or, `whole`, the cosine of their courses, as if
+    each were one long vector."""
+
+    whole: bool = False
+    total: float = 0.0
+    steps: int = 0
+    squares: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    def add(self, a: Array, b: Array) -> None:
+        product, left, right = float(np.sum(a * b)), float(np.sum(a * a)), float(np.sum(b * b))
+        if not (0.0 < left < math.inf and 0.0 < right < math.inf and math.isfinite(product)):
+            return
+        self.steps += 1
+        if self.whole:
+            self.total += product
+            self.squares[0] += left
+            self.squares[1] += right
+        else:
+            self.total += product / math.sqrt(left) / math.sqrt(right)
+
+    @property
+    def value(self) -> float:
+        """In [-1, 1]; 0 where there was nothing to compare."""
+        if not self.steps:
+            return 0.0
+        if self.whole:
+            norm = math.sqrt(self.squares[0]) * math.sqrt(self.squares[1])
+            return self.total / norm if 0.0 < norm < math.inf else 0.0
+        return self.total / self.steps
+
+
+@dataclass(slots=True)
+class Observed:
+    """What was seen over all tasks and steps.
+
+    `low`, `high`: of each address, NaN aside. `changes`: addresses whose value at the end of a
+    step was not always the same. `steps[A, B]`: the change of A against e times the gradient by B.
+    `gradient[place, B]`, `descent[place, B]`: what an instruction made, against the gradient by B,
+    and against it times e. `error[place]`: scalars against e. `ends`: first and last value of
+    scalars, by address. `served`: steps.
+    """
+
+    low: dict[Address, float] = field(default_factory=dict)
+    high: dict[Address, float] = field(default_factory=dict)
+    changes: set[Address] = field(default_factory=set)
+    steps: dict[tuple[Address, Address], Cosine] = field(default_factory=dict)
+    gradient: dict[tuple[Place, Address], Cosine] = field(default_factory=dict)
+    descent: dict[tuple[Place, Address], Cosine] = field(default_factory=dict)
+    error: dict[Place, Cosine] = field(default_factory=dict)
+    steady: set[Place] = field(default_factory=set)
+    ends: dict[Address, tuple[float, float]] = field(default_factory=dict)
+    served: int = 0
+
+
+class _Observer(Run):
+    """One run that is watched."""
+
+    def __init__(self, program: Program, task: Task, seed: int, flow: Flow, into: Observed) -> None:
+        super().__init__(program, task, seed, np)
+        self._flow, self._into = flow, into
+        self._live = set(flow.live)
+        self._tape: list[Entry] = []
+        self._made: dict[Place, Array] = {}
+        self._start: dict[Address, Array] = {}
+        self._first: dict[Address, Array] = {}
+        self._last_made: dict[Place, Array] = {}
+        self._served = 0
+
+    def call(self, function: str, step: int) -> None:
+        if function == "predict":
+            self._start, self._tape, self._made = dict(self.memory), [], {}
+        before = dict(self.memory)
+        super().call(function, step)
+        if function == "learn":
+            self._finish(before)
+        elif function == "setup":
+            self._note_ranges(self.memory)
+
+    def observe(self, function: str, index: int, value: Array) -> None:
+        if (function, index) not in self._live:
+            return
+        instruction = getattr(self.program, function)[index]
+        if function == "predict":
+            operands = map(Address, instruction.op.inputs, instruction.inputs)
+            read = tuple(self.memory[address] for address in operands)
+            self._tape.append(Entry(instruction, read, value))
+        self._made[function, index] = value
+        assert instruction.output is not None
+        self._note_range(instruction.output, value)
+
+    def _note_ranges(self, memory: dict[Address, Array]) -> None:
+        for address, value in memory.items():
+            self._note_range(address, value)
+
+    def _note_range(self, address: Address, value: Array) -> None:
+        low, high = float(np.min(value)), float(np.max(value))
+        if low != low:
+            finite = value[~np.isnan(value)]
+            if not finite.size:
+                return
+            low, high = float(finite.min()), float(finite.max())
+        into = self._into
+        into.low[address] = min(into.low.get(address, low), low)
+        into.high[address] = max(into.high.get(address, high), high)
+
+    def _error(self, before: dict[Address, Array]) -> Array:
+        error = np.array(before[self.label] - before[self.prediction])
+        if self.classes > 2:
+            error[self.classes :] = 0.0
+        return error
+
+    def _finish(self, before: dict[Address, Array]) -> None:
+        """After Learn: `before` is memory as Learn found it."""
+        into = self._into
+        self._served += 1
+        into.served += 1
+        for address, value in self.memory.items():
+            if address in (self.features, self.label):
+                continue
+            first = self._first.setdefault(address, value)
+            if value is not first and not np.array_equal(value, first, equal_nan=True):
+                into.changes.add(address)
+            if address.type is Type.SCALAR:
+                begin = into.ends.get(address, (float(first), 0.0))[0]
+                into.ends[address] = (begin, float(value))
+        for place, made in self._made.items():
+            last = self._last_made.setdefault(place, made)
+            if made is not last and not np.array_equal(made, last, equal_nan=True):
+                into.steady.discard(place)
+        if self._served <= _WARM:
+            return
+        error = self._error(before)
+        found = gradients(self._tape, self.prediction, error)
+        carried = self._flow.carried
+        found = {a: g for a, g in found.items() if a in carried and a is not self.prediction}
+        changed = {a: self.memory[a] - self._start[a] for a in carried}
+        for address, change in changed.items():
+            for other, direction in found.items():
+                if other.type is address.type:
+                    into.steps.setdefault((address, other), Cosine()).add(change, direction)
+        plain = float(error) if error.ndim == 0 else 0.0
+        for place, made in self._made.items():
+            output = self._flow.at(place).output
+            assert output is not None
+            if made.ndim == 0 and error.ndim == 0:
+                into.error.setdefault(place, Cosine(whole=True)).add(made, error)
+            if place[0] == "learn" and made.ndim == error.ndim == 1:
+                into.error.setdefault(place, Cosine(whole=True)).add(made, error)
+            if made.ndim == 0:
+                continue
+            for other, direction in found.items():
+                if other.type is not output.type:
+                    continue
+                into.descent.setdefault((place, other), Cosine()).add(made, direction)
+                if plain:
+                    bare = direction / plain
+                    into.gradient.setdefault((place, other), Cosine()).add(made, bare)
+
+
+def observe(
+    program: Program, tasks: Sequence[Task], flow: Flow, *, seed: int, max_abs_error: float
+) -> Observed:
+    """Watch the first steps of training on a few of the tasks."""
+    seen = Observed(steady=set(flow.live))
+    for task in tasks[:_TASKS]:
+        with np.errstate(all="ignore"):
+            train(_Observer(program, task, seed, flow, seen), task, _EXAMPLES, max_abs_error)
+    return seen

@@ -1,0 +1,111 @@
+"""An explanation as a page of text, and as a table for notebooks."""
+
+from __future__ import annotations
+
+import html as escaping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from azc.use.explain.explaining import Explanation, Line
+
+__all__ = ["html", "text"]
+
+
+def _summary(told: Explanation) -> str:
+    count = sum(line.live for line in told.lines)
+    core = sum(line.core for line in told.lines)
+    tasks = f"{len(told.tasks)} tasks" if len(told.tasks) > 1 else "1 task"
+    seeds = f", {len(told.seeds)} seeds" if len(told.seeds) > 1 else ""
+    return (
+        f"fitness {told.fitness:.4f} on {tasks}{seeds}; {len(told.lines)} lines, {count} live; "
+        f"{core} of them alone reach {told.core_fitness:.4f}"
+    )
+
+
+def loss(line: Line) -> str:
+    """What leaving the line out costs."""
+    if not line.live:
+        return ""
+    if line.low == line.high:
+        return _fixed(line.loss)
+    return f"{_fixed(line.loss)} ({_fixed(line.low)} to {_fixed(line.high)})"
+
+
+def _fixed(value: float) -> str:
+    """Four places, without the sign of a zero."""
+    return f"{round(value, 4) + 0.0:.4f}"
+
+
+def remark(line: Line) -> str:
+    """The role, and that no effect was seen where none was."""
+    if line.live and not line.matters:
+        return f"{line.role}; no effect measured here"
+    return line.role
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def text(told: Explanation) -> str:
+    """A page of text."""
+    parts = [_summary(told), ""]
+    rows = [["line", "loss without it (95 %)", "core", "what it does"]]
+    for function in ("setup", "predict", "learn"):
+        inside = [line for line in told.lines if line.function == function]
+        if inside:
+            rows.append([f"{function.capitalize()}:", "", "", ""])
+        for line in inside:
+            core = "yes" if line.core else ""
+            rows.append([f"  {line.named}", loss(line), core, remark(line)])
+    parts += _aligned(rows)
+    rows = [["memory", "kind", "range in training"]]
+    rows += [[cell.name, cell.kind, _range(cell.low, cell.high)] for cell in told.addresses]
+    parts += ["", *_aligned(rows)]
+    if told.gradients:
+        rows = [["learned", "gradient by", "cosine"]]
+        rows += [[d.name, d.of, f"{d.cosine:.3f}"] for d in told.gradients]
+        parts += ["", *_aligned(rows)]
+    return "\n".join(parts)
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def html(told: Explanation) -> str:
+    """Tables; a bar shows how much fitness each line is worth."""
+    most = max((line.loss for line in told.lines), default=0.0) or 1.0
+    rows = []
+    for line in told.lines:
+        width = 100.0 * max(line.loss, 0.0) / most
+        bar = f'<div style="width:{width:.0f}%;height:0.6em;background:#4878a8"></div>'
+        faded = "" if line.matters else ' style="opacity:0.5"'
+        cells = [line.function.capitalize(), f"<code>{escaping.escape(line.named)}</code>",
+                 loss(line), bar, escaping.escape(remark(line))]  # fmt: skip
+        rows.append(f"<tr{faded}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    heads = ("function", "line", "loss without it (95 %)", "", "what it does")
+    parts = [f"<p>{escaping.escape(_summary(told))}</p>", _table(heads, rows)]
+    cells_of = [
+        f"<tr><td><code>{escaping.escape(c.name)}</code></td><td>{c.kind}</td>"
+        f"<td>{_range(c.low, c.high)}</td></tr>"
+        for c in told.addresses
+    ]
+    parts.append(_table(("memory", "kind", "range in training"), cells_of))
+    cosines = [
+        f"<tr><td><code>{escaping.escape(d.name)}</code></td><td><code>{escaping.escape(d.of)}"
+        f"</code></td><td>{d.cosine:.3f}</td></tr>"
+        for d in told.gradients
+    ]
+    if cosines:
+        parts.append(_table(("learned", "gradient by", "cosine"), cosines))
+    return "\n".join(parts)
+
+
+def _table(heads: tuple[str, ...], rows: list[str]) -> str:
+    head = "".join(f"<th>{title}</th>" for title in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
