@@ -50,7 +50,9 @@ def command(
     with Waiting(f"making the tasks of {choice.task}"):
         tasks = choice.make()
     with Progress("evaluations") as progress:
-        told = explain(program, tasks, epochs=epochs, seed=choice.seed, progress=progress)
+        told = explain(
+            program, tasks, epochs=epochs, seed=choice.seed, tier=tier, progress=progress
+        )
     if picture is not None:
         write_file(picture, told.picture.encode("utf-8"))
     if as_json:
@@ -92,9 +94,11 @@ def _document(told: Explanation) -> dict[str, Any]:
         ],
         "gradients": [
             {
-                "address": direction.name,
+                "address": str(direction.address),
+                "name": direction.name,
                 "of": direction.of,
                 "cosine": finite(direction.cosine),
+                "late": finite(direction.late),
             }
             for direction in told.gradients
         ],

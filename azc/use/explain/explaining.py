@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from azc.evaluation import check
 from azc.program import Address, Program
-from azc.tasks import Task
+from azc.tasks import Task, TaskSet
 from azc.use.dataflow import Flow, flow_of, without
 from azc.use.dropping import drop_lines
 from azc.use.explain.observing import Observed, observe
@@ -76,12 +76,14 @@ class Cell:
 class Direction:
     """How the change of the learned address called `name` lies to the direction in which an
     example's loss falls fastest in the address called `of`, mostly itself: the mean `cosine` over
-    training steps."""
+    training steps. `late`: with the direction of the step before, for programs that take each step
+    one example later."""
 
     address: Address
     name: str
     of: str
     cosine: float
+    late: float
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def explain(
     epochs: int = 1,
     seed: int = 0,
     max_abs_error: float = 100.0,
+    tier: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:
     """Measure what each line of `program` is worth on `tasks`, and what it does.
@@ -125,13 +128,13 @@ def explain(
     are watched in plain NumPy, and the gradient of the prediction is computed by reverse-mode
     differentiation of Predict.
     """
-    tasks = list(tasks)
-    check(program, tasks, "auto", epochs, seed, max_abs_error)
+    tasks = tasks if isinstance(tasks, TaskSet) else TaskSet(tasks)
+    check(program, tasks, tier, epochs, seed, max_abs_error)
     classes = tasks[0].classes
     flow = flow_of(program, classes)
     draws = any(flow.at(place).op.random for place in flow.live)
     seeds = [(seed + k) % 2**64 for k in range(_SEEDS if draws or epochs > 1 else 1)]
-    scorer = Scorer(tasks, epochs=epochs, max_abs_error=max_abs_error)
+    scorer = Scorer(tasks, epochs=epochs, max_abs_error=max_abs_error, tier=tier)
     done = 0
 
     def note() -> None:
@@ -216,5 +219,6 @@ def _directions(tell: Teller, flow: Flow, seen: Observed) -> list[Direction]:
         of = address if address in pairs else max(pairs, key=lambda b: (abs(pairs[b]), str(b)))
         if of != address and abs(pairs[of]) < NEAR:
             continue
-        found.append(Direction(address, tell.name(address), tell.name(of), pairs[of]))
+        late = seen.late[address, of].value if (address, of) in seen.late else 0.0
+        found.append(Direction(address, tell.name(address), tell.name(of), pairs[of], late))
     return found

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azc.ops import Type
-from azc.program import Address, Program
+from azc.program import Address, Instruction, Program
 from azc.reference import Run
 from azc.tasks import Task
 from azc.use.dataflow import Flow, Place
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 #: Tasks, examples of each, and of these how many at the beginning do not count: a start at zero
 #: has no direction.
-_TASKS, _EXAMPLES, _WARM = 3, 120, 1
+_TASKS, _EXAMPLES, _WARM = 2, 80, 1
 
 
 @dataclass(slots=True)
@@ -48,7 +48,8 @@ class Cosine:
     squares: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def add(self, a: Array, b: Array) -> None:
-        product, left, right = float(np.sum(a * b)), float(np.sum(a * a)), float(np.sum(b * b))
+        a, b = a.ravel(), b.ravel()
+        product, left, right = float(a.dot(b)), float(a.dot(a)), float(b.dot(b))
         if not (0.0 < left < math.inf and 0.0 < right < math.inf and math.isfinite(product)):
             return
         self.steps += 1
@@ -75,7 +76,8 @@ class Observed:
     """What was seen over all tasks and steps.
 
     `low`, `high`: of each address, NaN aside. `changes`: addresses whose value at the end of a
-    step was not always the same. `steps[A, B]`: the change of A against e times the gradient by B.
+    step was not always the same. `steps[A, B]`: the change of A against e times the gradient by B;
+    `late[A, B]`: against that of the step before.
     `gradient[place, B]`, `descent[place, B]`: what an instruction made, against the gradient by B,
     and against it times e. `error[place]`: scalars against e. `ends`: first and last value of
     scalars, by address. `served`: steps.
@@ -85,6 +87,7 @@ class Observed:
     high: dict[Address, float] = field(default_factory=dict)
     changes: set[Address] = field(default_factory=set)
     steps: dict[tuple[Address, Address], Cosine] = field(default_factory=dict)
+    late: dict[tuple[Address, Address], Cosine] = field(default_factory=dict)
     gradient: dict[tuple[Place, Address], Cosine] = field(default_factory=dict)
     descent: dict[tuple[Place, Address], Cosine] = field(default_factory=dict)
     error: dict[Place, Cosine] = field(default_factory=dict)
@@ -100,11 +103,13 @@ class _Observer(Run):
         super().__init__(program, task, seed, np)
         self._flow, self._into = flow, into
         self._live = set(flow.live)
+        self._known = {place: _parts(flow.at(place)) for place in flow.live}
         self._tape: list[Entry] = []
         self._made: dict[Place, Array] = {}
         self._start: dict[Address, Array] = {}
         self._first: dict[Address, Array] = {}
         self._last_made: dict[Place, Array] = {}
+        self._before: dict[Address, Array] = {}
         self._served = 0
 
     def call(self, function: str, step: int) -> None:
@@ -120,21 +125,19 @@ class _Observer(Run):
     def observe(self, function: str, index: int, value: Array) -> None:
         if (function, index) not in self._live:
             return
-        instruction = getattr(self.program, function)[index]
+        instruction, operands, output = self._known[function, index]
         if function == "predict":
-            operands = map(Address, instruction.op.inputs, instruction.inputs)
             read = tuple(self.memory[address] for address in operands)
             self._tape.append(Entry(instruction, read, value))
         self._made[function, index] = value
-        assert instruction.output is not None
-        self._note_range(instruction.output, value)
+        self._note_range(output, value)
 
     def _note_ranges(self, memory: dict[Address, Array]) -> None:
         for address, value in memory.items():
             self._note_range(address, value)
 
     def _note_range(self, address: Address, value: Array) -> None:
-        low, high = float(np.min(value)), float(np.max(value))
+        low, high = float(value.min()), float(value.max())
         if low != low:
             finite = value[~np.isnan(value)]
             if not finite.size:
@@ -159,14 +162,14 @@ class _Observer(Run):
             if address in (self.features, self.label):
                 continue
             first = self._first.setdefault(address, value)
-            if value is not first and not np.array_equal(value, first, equal_nan=True):
+            if address not in into.changes and not _same(value, first):
                 into.changes.add(address)
             if address.type is Type.SCALAR:
                 begin = into.ends.get(address, (float(first), 0.0))[0]
                 into.ends[address] = (begin, float(value))
         for place, made in self._made.items():
             last = self._last_made.setdefault(place, made)
-            if made is not last and not np.array_equal(made, last, equal_nan=True):
+            if place in into.steady and not _same(made, last):
                 into.steady.discard(place)
         if self._served <= _WARM:
             return
@@ -175,14 +178,14 @@ class _Observer(Run):
         carried = self._flow.carried
         found = {a: g for a, g in found.items() if a in carried and a is not self.prediction}
         changed = {a: self.memory[a] - self._start[a] for a in carried}
-        for address, change in changed.items():
-            for other, direction in found.items():
-                if other.type is address.type:
-                    into.steps.setdefault((address, other), Cosine()).add(change, direction)
+        for directions, table in ((found, into.steps), (self._before, into.late)):
+            for address, change in changed.items():
+                for other, direction in directions.items():
+                    if other.type is address.type:
+                        table.setdefault((address, other), Cosine()).add(change, direction)
+        self._before = found
         plain = float(error) if error.ndim == 0 else 0.0
         for place, made in self._made.items():
-            output = self._flow.at(place).output
-            assert output is not None
             if made.ndim == 0 and error.ndim == 0:
                 into.error.setdefault(place, Cosine(whole=True)).add(made, error)
             if place[0] == "learn" and made.ndim == error.ndim == 1:
@@ -190,12 +193,23 @@ class _Observer(Run):
             if made.ndim == 0:
                 continue
             for other, direction in found.items():
-                if other.type is not output.type:
+                if direction.ndim != made.ndim:
                     continue
                 into.descent.setdefault((place, other), Cosine()).add(made, direction)
                 if plain:
                     bare = direction / plain
                     into.gradient.setdefault((place, other), Cosine()).add(made, bare)
+
+
+def _parts(instruction: Instruction) -> tuple[Instruction, tuple[Address, ...], Address]:
+    """An instruction, its operands, and its output."""
+    assert instruction.output is not None
+    operands = tuple(map(Address, instruction.op.inputs, instruction.inputs))
+    return instruction, operands, instruction.output
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a is b or bool(np.array_equal(a, b, equal_nan=True))
 
 
 def observe(

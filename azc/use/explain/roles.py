@@ -180,6 +180,9 @@ def _update(tell: Teller, place: Place, instruction: Instruction) -> str:
             return f"about the gradient step of {tell.name(out)} (cosine {cosine:.2f})"
         if cosine <= -NEAR:
             return f"step of {tell.name(out)} against the gradient (cosine {cosine:.2f})"
+    late = tell.seen.late.get((out, out))
+    if late is not None and late.value >= GRADIENT:
+        return f"gradient step of {tell.name(out)}, one step late (cosine {late.value:.2f})"
     if tell.is_steady(added):
         return "counts the steps"
     own_cosine = f" (cosine with its gradient step {own.value:.2f})" if own and own.steps else ""
@@ -306,8 +309,9 @@ def _running(tell: Teller, place: Place, instruction: Instruction) -> str:
 
 
 def _along_gradient(tell: Teller, place: Place) -> bool:
-    down = tell.best(place, tell.seen.descent)
-    return down is not None and abs(down[1]) >= GRADIENT
+    tables = (tell.seen.descent, tell.seen.gradient)
+    found = [tell.best(place, table) for table in tables]
+    return any(near is not None and abs(near[1]) >= GRADIENT for near in found)
 
 
 def _rated_error(tell: Teller, place: Place, instruction: Instruction) -> str:

@@ -63,8 +63,8 @@ def text(told: Explanation) -> str:
     rows += [[cell.name, cell.kind, _range(cell.low, cell.high)] for cell in told.addresses]
     parts += ["", *_aligned(rows)]
     if told.gradients:
-        rows = [["learned", "gradient by", "cosine"]]
-        rows += [[d.name, d.of, f"{d.cosine:.3f}"] for d in told.gradients]
+        rows = [["learned", "gradient by", "cosine", "one step late"]]
+        rows += [[d.name, d.of, f"{d.cosine:.3f}", f"{d.late:.3f}"] for d in told.gradients]
         parts += ["", *_aligned(rows)]
     return "\n".join(parts)
 
@@ -98,11 +98,11 @@ def html(told: Explanation) -> str:
     parts.append(_table(("memory", "kind", "range in training"), cells_of))
     cosines = [
         f"<tr><td><code>{escaping.escape(d.name)}</code></td><td><code>{escaping.escape(d.of)}"
-        f"</code></td><td>{d.cosine:.3f}</td></tr>"
+        f"</code></td><td>{d.cosine:.3f}</td><td>{d.late:.3f}</td></tr>"
         for d in told.gradients
     ]
     if cosines:
-        parts.append(_table(("learned", "gradient by", "cosine"), cosines))
+        parts.append(_table(("learned", "gradient by", "cosine", "one step late"), cosines))
     return "\n".join(parts)
 
 
