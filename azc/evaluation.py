@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,6 @@ from azc.prepared import check_coordinates, code_of
 from azc.program import Program, require_program
 from azc.result import Result
 from azc.tasks import Task, TaskSet
-from azc.tasks.advice import warn_of_labels
 from azc.tiers import TIERS, Progress, Work
 
 __all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "listed", "run"]
@@ -86,8 +84,6 @@ def evaluate(
     tasks, settings = listed(tasks), {}
     for one in programs:
         settings = check(one, tasks, tier, epochs, seed, max_abs_error)
-    if tasks and _largest_label(tasks) > settings.get("max_abs_error", math.inf):
-        warn_of_labels(tasks, settings["max_abs_error"])
     workers = whole_number("workers", workers, 1, _MOST_WORKERS)
     # Layouts of a list would be kept for nobody; but several programs share them.
     keep = isinstance(tasks, TaskSet) or several
@@ -193,16 +189,6 @@ def _least_features(tasks: Sequence[Task]) -> int:
     if isinstance(tasks, TaskSet):
         return tasks.kept("least features", lambda: _check_tasks(list(tasks)))
     return _check_tasks(tasks)
-
-
-def _largest_label(tasks: Sequence[Task]) -> float:
-    """By absolute value, where labels are numbers; 0 for classes."""
-
-    def find() -> float:
-        labels = (y for t in tasks if t.metric == "rmse" for y in (t.y_train, t.y_valid))
-        return max((max(float(y.max()), -float(y.min())) for y in labels), default=0.0)
-
-    return tasks.kept("largest label", find) if isinstance(tasks, TaskSet) else find()
 
 
 def _check_tasks(tasks: Sequence[Task]) -> int:

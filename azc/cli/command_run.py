@@ -65,6 +65,7 @@ def command(
     starts from zeroed memory; fitness is between 0 and 1.
     """
     from azc.cli.progress import Progress, Waiting
+    from azc.tasks.advice import warn_of_labels
 
     if predictions is not None:
         check_writable(predictions, "--predictions")
@@ -77,6 +78,7 @@ def command(
     if predictions is not None:
         _check_alike(tasks)
     _warn_of_prediction(program, tasks)
+    warn_of_labels(tasks, max_abs_error)
 
     from azc.evaluation import evaluate
 
