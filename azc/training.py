@@ -6,7 +6,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,7 +25,7 @@ from azc.program import Address, Program, verify
 from azc.runtime import _core
 from azc.tasks import Preparation, Scaling, Task
 
-__all__ = ["Model", "train"]
+__all__ = ["Model", "TrainingError", "test_scores", "train"]
 
 Array = npt.NDArray[np.float64]
 
@@ -33,6 +33,10 @@ _VERSION = 1
 _TYPES = {Type.SCALAR: 1, Type.VECTOR: 2, Type.MATRIX: 3}
 #: Bytes of a model's header at most.
 _HEADER = 1 << 24
+
+
+class TrainingError(AzcError):
+    """An error was NaN or above the limit, so that there is no trained model."""
 
 
 class Model:
@@ -82,6 +86,33 @@ class Model:
         if len(rows):
             self._open(rows, np.zeros(len(rows))).predict(self.step, found)
         return found[..., 0] if width > 1 else found[:, 0, 0]
+
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
+        """(fitness, metric) of the predictions for X, as a validation on these examples has them:
+        accuracy; or RMSE, inf with fitness 0 where an error is NaN or above `max_abs_error`."""
+        found, labels = self.predict(X), np.ascontiguousarray(y, dtype=np.float64)
+        if labels.shape != (len(found),) or not len(found):
+            raise TaskError(expected("a label for each of some examples", f"shape {labels.shape}"))
+        with _core.Environment(), np.errstate(all="ignore"):
+            if self.classes > 2:
+                # The last one on ties, and no class where the first is NaN.
+                best = np.array([_last_largest(row) for row in found])
+                share = float((best == labels).mean())
+                return share, share
+            if self.classes:
+                odds = -found
+                _core.apply("exp", odds)
+                share = float(((labels > 0.5) == (1.0 / (1.0 + odds) > 0.5)).mean())
+                return share, share
+            errors = labels - found
+            if not (np.abs(errors) <= self.max_abs_error).all():
+                return 0.0, float("inf")
+            # Added one by one, as the runtime adds them.
+            rmse = float(np.sqrt(np.cumsum(errors * errors)[-1] / len(errors)))
+            angle = np.array([rmse])
+            _core.apply("arctan", angle)
+            fitness = 1.0 - 0.63661977236758134308 * float(angle[0]) if rmse < np.inf else 0.0
+            return fitness, rmse
 
     def partial_fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Model:
         """Train on further examples, one after the other, from where the model stands.
@@ -267,6 +298,37 @@ def train(
     )
 
 
+def test_scores(
+    program: Program, tasks: Sequence[Task], **settings: Any
+) -> list[tuple[float, float]]:
+    """(fitness, metric) on each task's test part, once, of the model that `train` makes; fitness 0
+    where training stops. `settings` are those of `train`. Raises `TaskError` where a task has no
+    test part."""
+    for task in tasks:
+        if task.X_test is None:
+            do = "give train and valid such that examples are left, or X_test and y_test"
+            raise TaskError(expected(f"a test part of {task.name}", "none", do))
+    found = []
+    for task in tasks:
+        try:
+            model = train(program, task, **settings)
+        except TrainingError:
+            found.append((0.0, 0.0 if task.classes else float("inf")))
+            continue
+        assert task.X_test is not None
+        assert task.y_test is not None
+        found.append(model.score(task.X_test, task.y_test))
+    return found
+
+
+def _last_largest(logits: Array) -> int:
+    best = 0
+    for index in range(1, len(logits)):
+        if logits[index] >= logits[best]:
+            best = index
+    return best
+
+
 def _state(program: Program, classes: int) -> list[Address]:
     """The addresses that carry a value from one example to the next."""
     return sorted(needed(program, classes).between, key=lambda a: (a.type.rank, a.number))
@@ -287,10 +349,10 @@ def _read(
     return memory
 
 
-def _stopped(served: int, limit: float) -> AzcError:
+def _stopped(served: int, limit: float) -> TrainingError:
     do = "raise max_abs_error, or standardise the labels"
     got = f"more, or NaN, at example {served}"
-    return AzcError(expected(f"absolute errors of at most {limit:g} in training", got, do))
+    return TrainingError(expected(f"absolute errors of at most {limit:g} in training", got, do))
 
 
 # ---- preparations in files ----

@@ -172,3 +172,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         azc.Model.load(path)
     with pytest.raises(azc.AzcError, match="cannot read"):
         azc.Model.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("number", range(0, 60, 2))
+def test_score_is_that_of_validation(number: int) -> None:
+    found = trained(number)
+    if not found:
+        return
+    model, task = found
+    result = azc.evaluate(model.program, task, seed=number, max_abs_error=1e9)
+    fitness, value = model.score(task.X_valid, task.y_valid)
+    assert (fitness, value) == (result.fitness[0], result.value[0])

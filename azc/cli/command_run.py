@@ -43,6 +43,8 @@ azc run model.az --task split.npz --json --predictions out.npy
 @click.option(
     "--predictions", metavar="FILE.npy", help="Write the validation predictions, a row per task."
 )
+@click.option("--test", is_flag=True, help="Score the test part, too: once, after the last epoch.")
+@click.option("--save", metavar="MODEL.npz", help="Keep the trained memory; one task only.")
 @json_option
 @click.option(
     "--verbose",
@@ -56,6 +58,8 @@ def command(
     tier: str,
     max_abs_error: float,
     predictions: str | None,
+    test: bool,
+    save: str | None,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -69,6 +73,8 @@ def command(
 
     if predictions is not None:
         check_writable(predictions, "--predictions")
+    if save is not None:
+        check_writable(save, "--save")
     moments = [time.perf_counter()]
     program = load_program(program_name)
     moments.append(time.perf_counter())
@@ -77,6 +83,9 @@ def command(
     moments.append(time.perf_counter())
     if predictions is not None:
         _check_alike(tasks)
+    if save is not None and len(tasks) > 1:
+        do = "give --tasks 1"
+        raise ConfigError(f"--save: {expected('one task, whose memory is kept', len(tasks), do)}")
     _warn_of_prediction(program, tasks)
     warn_of_labels(tasks, max_abs_error)
 
@@ -94,11 +103,21 @@ def command(
         )
     if predictions is not None:
         _save_predictions(predictions, result)
+    training = {"epochs": epochs, "seed": choice.seed, "max_abs_error": max_abs_error}
+    scores = None
+    if test:
+        from azc.training import test_scores
+
+        scores = test_scores(program, tasks, **training)
+    if save is not None:
+        from azc.training import train
+
+        train(program, tasks[0], **training).save(save)
     say_where_it_ended(program, tasks, result, seed=choice.seed, max_abs_error=max_abs_error)
     if as_json:
-        print_json(_document(program, tasks, result))
+        print_json(_document(program, tasks, result, scores))
         return
-    _print_tasks(tasks, result, verbose)
+    _print_tasks(tasks, result, scores, verbose)
     click.echo()
     click.echo(f"{result.seconds:.3f} s with tier {result.tier}")
     if verbose:
@@ -125,8 +144,16 @@ def _warn_of_prediction(program: Program, tasks: TaskSet) -> None:
     click.echo(styled(message, "warning"), err=True)
 
 
-def _document(program: Program, tasks: TaskSet, result: Result) -> dict[str, Any]:
-    return {
+_Scores = list[tuple[float, float]] | None
+
+
+def _mean_of(scores: list[tuple[float, float]]) -> tuple[float, float]:
+    fitness, value = (sum(column) / len(scores) for column in zip(*scores, strict=True))
+    return fitness, value
+
+
+def _document(program: Program, tasks: TaskSet, result: Result, scores: _Scores) -> dict[str, Any]:
+    document: dict[str, Any] = {
         "program": program.filename,
         "hash": program.hash,
         "tier": result.tier,
@@ -143,22 +170,32 @@ def _document(program: Program, tasks: TaskSet, result: Result) -> dict[str, Any
         ],
         "seconds": result.seconds,
     }
+    if scores:
+        document["test_fitness"] = finite(_mean_of(scores)[0])
+        for entry, (fitness, value) in zip(document["tasks"], scores, strict=True):
+            entry |= {"test_fitness": finite(fitness), "test_value": finite(value)}
+    return document
 
 
-def _print_tasks(tasks: TaskSet, result: Result, verbose: bool) -> None:
+def _print_tasks(tasks: TaskSet, result: Result, scores: _Scores, verbose: bool) -> None:
     columns = [Column("task"), Column("features", right=True)]
     if verbose:
         columns += [Column(title, right=True) for title in ("train", "valid", "classes")]
     columns += [Column("fitness", right=True), Column(result.metric, right=True)]
+    if scores:
+        columns += [Column(f"test {what}", right=True) for what in ("fitness", result.metric)]
     rows = []
     for task, fitness, value in zip(tasks, result.fitness, result.value, strict=True):
         sizes = [str(task.features)]
         if verbose:
             sizes += [str(len(task.y_train)), str(len(task.y_valid)), str(task.classes or "")]
         rows.append([task.name, *sizes, f"{fitness:.6f}", f"{value:.6g}"])
-    between = [""] * (len(columns) - 3)
+    between = [""] * (len(columns) - (5 if scores else 3))
     mean = float(result.value.mean())
     rows.append(["mean", *between, f"{result.mean:.6f}", f"{mean:.6g}"])
+    tests = [*scores, _mean_of(scores)] if scores else []
+    for row, (fitness, value) in zip(rows, tests, strict=False):
+        row += [f"{fitness:.6f}", f"{value:.6g}"]
     print_table(columns, rows, foot=1)
 
 

@@ -313,3 +313,25 @@ def test_a_table_with_every_option(azc, tmp_path):
     assert "on größe.csv[0] at training example 0, whose label is" in outcome.err
     assert azc(*command, "--drop", "b").code == 0
     assert "row 0 of" in azc(*command).err
+
+
+def test_the_test_part_is_scored_beside_validation(azc, files):
+    options = ["--task", "digits:3,8", "--tasks", "1", "--features", "8", "--seed", "2"]
+    outcome = azc("run", "linear.az", *options, "--test", "--save", "model.npz", "--json")
+    (entry,) = outcome.json["tasks"]
+    model = library_of_azc.Model.load("model.npz")
+    (task,) = tasks.make_set("digits:3,8", count=1, features=8, seed=2)
+    assert (entry["test_fitness"], entry["test_value"]) == model.score(task.X_test, task.y_test)
+    assert outcome.json["test_fitness"] == entry["test_fitness"]
+    shown = azc("run", "linear.az", *options, "--test").out
+    assert "test fitness" in shown
+    assert f"{entry['test_fitness']:.6f}" in shown
+
+
+def test_what_has_no_test_part_and_several_models_are_refused(azc, files):
+    outcome = azc("run", "linear.az", "--task", "linear", "--test")
+    assert outcome.code == 2
+    assert "expected a test part of linear[0]" in outcome.err
+    outcome = azc("run", "linear.az", "--task", "linear", "--save", "model.npz")
+    assert outcome.code == 2
+    assert "expected one task" in outcome.err
