@@ -1,9 +1,9 @@
 """The course of a search: rounds, selection, migration, saving, and when it ends.
 
-    rounds     slices of the islands' work (`workers.Workers.run`), until all have drawn as many
-    selection  of what they offer, scored by hosts that have nothing else to do, or when all wait
-    state      what is saved at the end of a round, and gone on from
-    reports    what is told meanwhile
+rounds     slices of the islands' work (`workers.Workers.run`), until all have drawn as many
+selection  of what they offer, scored by hosts that have nothing else to do, or when all wait
+state      what is saved at the end of a round, and gone on from
+reports    what is told meanwhile
 """
 
 from __future__ import annotations
