@@ -87,6 +87,15 @@ class Model:
             self._open(rows, np.zeros(len(rows))).predict(self.step, found)
         return found[..., 0] if width > 1 else found[:, 0, 0]
 
+    def classes_of(self, raw: Array) -> npt.NDArray[np.intp]:
+        """The classes (n,) that raw predictions stand for."""
+        if self.classes > 2:
+            return np.array([_last_largest(row) for row in raw], dtype=np.intp)
+        with _core.Environment(), np.errstate(all="ignore"):
+            odds = -raw
+            _core.apply("exp", odds)
+            return (1.0 / (1.0 + odds) > 0.5).astype(np.intp)
+
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
         """(fitness, metric) of the predictions for X, as a validation on these examples has them:
         accuracy; or RMSE, inf with fitness 0 where an error is NaN or above `max_abs_error`."""
@@ -94,15 +103,8 @@ class Model:
         if labels.shape != (len(found),) or not len(found):
             raise TaskError(expected("a label for each of some examples", f"shape {labels.shape}"))
         with _core.Environment(), np.errstate(all="ignore"):
-            if self.classes > 2:
-                # The last one on ties, and no class where the first is NaN.
-                best = np.array([_last_largest(row) for row in found])
-                share = float((best == labels).mean())
-                return share, share
             if self.classes:
-                odds = -found
-                _core.apply("exp", odds)
-                share = float(((labels > 0.5) == (1.0 / (1.0 + odds) > 0.5)).mean())
+                share = float((self.classes_of(found) == labels).mean())
                 return share, share
             errors = labels - found
             if not (np.abs(errors) <= self.max_abs_error).all():

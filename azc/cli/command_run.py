@@ -103,7 +103,11 @@ def command(
         )
     if predictions is not None:
         _save_predictions(predictions, result)
-    training = {"epochs": epochs, "seed": choice.seed, "max_abs_error": max_abs_error}
+    training: dict[str, Any] = {
+        "epochs": epochs,
+        "seed": choice.seed,
+        "max_abs_error": max_abs_error,
+    }
     scores = None
     if test:
         from azc.training import test_scores
