@@ -54,7 +54,9 @@ def _names() -> tuple[str, ...]:
     "--workers",
     type=Whole(1, _MOST),
     metavar="N",
-    help="Processes for the islands of a search.  [default: as its settings have it]",
+    default=1,
+    show_default=True,
+    help="Trials that run side by side, each on a core.",
 )
 @click.option(
     "--set",
@@ -82,7 +84,7 @@ def command(
     out: str | None,
     resume: bool,
     seeds: int | None,
-    workers: int | None,
+    workers: int,
     overrides: tuple[str, ...],
     only: tuple[str, ...],
     variant: str | None,

@@ -30,19 +30,20 @@ class InterruptedTrialError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where an experiment runs. `data`: the folder of image sets; `workers`: processes for the
-    islands of a search, None as its settings have it; `tell` is called with what is going on."""
+    """Where an experiment runs. `base`: its folder; `record`: None in a worker, which hands over
+    what came of a trial; `data`: the folder of image sets; `tell` is called with what is going
+    on."""
 
-    record: Record
+    record: Record | None
+    base: Path
     plan: Plan
     data: str | None = None
-    workers: int | None = None
     tell: Callable[[str], None] = lambda text: None
 
-    def folder(self, arm: Arm, seed: int) -> Path:
+    def folder(self, arm: str, seed: int) -> Path:
         """Where a trial keeps its search."""
-        name = "".join(char if char.isalnum() else "-" for char in arm.name)
-        return self.record.folder / "searches" / f"{name}-{seed}"
+        name = "".join(char if char.isalnum() else "-" for char in arm)
+        return self.base / "searches" / f"{name}-{seed}"
 
 
 class Experiment:
@@ -50,7 +51,8 @@ class Experiment:
 
     `title` says in one line what it shows; `hours`, `seeds`: its scale where none is asked for;
     `repeats`: trials that end early are followed by more; `keeps`: the folders of its searches stay
-    when they have ended; `variants`: what `Options.variant` may be.
+    when they have ended; `variants`: what `Options.variant` may be; `alone`: its trials build on
+    each other, and run one after the other.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Experiment:
     first_seed: int = 1
     variants: tuple[str, ...] = ()
     takes_program: bool = False
+    alone: bool = False
 
     def arms(self, options: Options) -> list[Arm]:
         """What is compared, in the order of the paper. Raises `ConfigError`."""
@@ -92,10 +95,10 @@ def searched(context: Context, arm: Arm, seed: int, *, course: bool) -> dict[str
     """Search as the arm's settings say, or go on with it where it has begun, up to the plan's
     limit; what came of it, with its `course` if asked for."""
     assert arm.settings is not None
-    folder = context.folder(arm, seed)
+    folder = context.folder(arm.name, seed)
     rest: dict[str, Any] = {
         "seconds": context.plan.limit,
-        "workers": context.workers and min(context.workers, arm.settings.search.islands),
+        "workers": 1,  # trials run side by side instead
         "data": context.data,
         "messages": context.tell,
     }

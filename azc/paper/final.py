@@ -28,6 +28,7 @@ from azc.paper.tuning import constants_of, scaled, tuned
 from azc.program import Program
 from azc.search.settings_file import load_program
 from azc.tasks import Task, make
+from azc.tasks.images import IMAGE_SETS
 from azc.tasks.projection import SELECT_PAIRS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Final(Experiment):
     first_seed = 0
     keeps = True
     takes_program = True
+    alone = True
 
     def arms(self, options: Options) -> list[Arm]:
         chosen = _chosen(options.overrides)
@@ -77,6 +79,7 @@ class Final(Experiment):
     def trial(self, context: Context, arm: Arm, seed: int) -> dict[str, Any]:
         if seed == 0:
             return self._fit(context, arm)
+        assert context.record is not None
         fitted = next(
             trial.document
             for trial in context.record.trials()
@@ -94,18 +97,17 @@ class Final(Experiment):
 
     def _fit(self, context: Context, arm: Arm) -> dict[str, Any]:
         """Fit the constants; after every trial what there is is kept, to go on from."""
-        name = f"fitting {arm.name}"
+        name, record = f"fitting {arm.name}", context.record
+        assert record is not None
         program = lang.parse(arm.about["text"])
         tasks = list(_tasks(context, arm, "fit_", 0))
         seconds = _FITTING * context.plan.seconds / len(context.plan.arms)
 
         def keep(state: dict[str, Any]) -> None:
-            context.record.note(name, state)
+            record.note(name, state)
             context.tell(f"{name}: {state['trials']} trials, best {state['best']:.4f}")
 
-        state = tuned(
-            program, tasks, seed=0, seconds=seconds, state=context.record.about(name), keep=keep
-        )
+        state = tuned(program, tasks, seed=0, seconds=seconds, state=record.about(name), keep=keep)
         text = str(scaled(program, state["factors"]))
         return {**state, "constants": len(constants_of(program)), "program": text}
 
@@ -177,6 +179,9 @@ def _chosen(overrides: Sequence[str]) -> dict[str, str | int]:
         if key not in DEFAULTS:
             do = nearest(key, DEFAULTS) or f"the keys are {', '.join(DEFAULTS)}"
             raise ConfigError(f"--set: {expected('a key of the final evaluation', repr(key), do)}")
+        if key == "images" and value not in IMAGE_SETS:
+            do = nearest(value, IMAGE_SETS)
+            raise ConfigError(f"--set: images: {expected('a set of images', repr(value), do)}")
         if isinstance(DEFAULTS[key], str):
             chosen[key] = value
         elif value.isdecimal() and int(value) > 0:
@@ -201,6 +206,10 @@ def _tasks(context: Context, arm: Arm, prefix: str, seed: int) -> Iterator[Task]
             seed=seed,
             index=index,
             data=context.data,
+            # Only the evaluation looks at test images, the set's own where it has such.
+            test_images="official"
+            if not prefix and IMAGE_SETS[about["images"]].test_files
+            else None,
         )
 
 

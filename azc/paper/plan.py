@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from azc.paper.record import Trial
@@ -66,7 +67,8 @@ class Arm:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`limit`: seconds of one trial at most. `seeds`: trials of each arm; with `repeats` there may
-    be more, as long as `seconds` of all trials last. `first`: the number of the first seed."""
+    be more, as long as `seconds` of all trials last, side by side or not. `first`: the number of
+    the first seed."""
 
     arms: tuple[Arm, ...]
     limit: float
@@ -77,36 +79,48 @@ class Plan:
 
     @classmethod
     def scaled(
-        cls, arms: Sequence[Arm], hours: float, seeds: int, *, repeats: bool, first: int = 1
+        cls,
+        arms: Sequence[Arm],
+        hours: float,
+        seeds: int,
+        *,
+        repeats: bool,
+        first: int = 1,
+        workers: int = 1,
     ) -> Plan:
-        """That which takes about so many hours."""
-        seconds = 3600.0 * hours
+        """That which takes so many workers about so many hours."""
+        seconds = 3600.0 * hours * workers
         limit = seconds / (len(arms) * seeds)
         return cls(tuple(arms), limit, seeds, seconds, repeats, first)
 
-    def rescaled(self, hours: float | None, seeds: int | None) -> Plan:
+    def rescaled(self, hours: float | None, seeds: int | None, workers: int = 1) -> Plan:
         """The same trials, but more or fewer of them."""
         plan = self
         if hours is not None:
-            seconds = 3600.0 * hours
+            seconds = 3600.0 * hours * workers
             fitting = int(seconds / (self.limit * len(self.arms)) + 1e-9)
             plan = replace(plan, seconds=seconds, seeds=max(1, fitting))
         return plan if seeds is None else replace(plan, seeds=seeds)
 
-    def next(self, trials: Sequence[Trial]) -> tuple[Arm, int] | None:
-        """The trial that comes after `trials`: its arm and seed; None if there is none."""
-        spent, done = dict.fromkeys(self.names(), 0.0), dict.fromkeys(self.names(), 0)
-        for trial in trials:
-            if trial.arm in spent:
-                spent[trial.arm] += trial.document["seconds"]
-                done[trial.arm] += 1
+    def next(
+        self, trials: Sequence[Trial], running: Sequence[tuple[str, int]] = ()
+    ) -> tuple[Arm, int] | None:
+        """Arm and seed of the trial that comes after `trials` and those that are `running`; None if
+        there is none."""
+        spent = dict.fromkeys(self.names(), 0.0)
+        taken: dict[str, set[int]] = {name: set() for name in self.names()}
+        times = [(trial.arm, trial.seed, trial.document["seconds"]) for trial in trials]
+        for name, seed, seconds in (*times, *((*one, self.limit) for one in running)):
+            spent[name] += seconds
+            taken[name].add(seed)
         if self.repeats and sum(spent.values()) >= self.seconds:
             return None
-        waiting = [arm for arm in self.arms if self.repeats or done[arm.name] < self.seeds]
+        waiting = [arm for arm in self.arms if self.repeats or len(taken[arm.name]) < self.seeds]
         if not waiting:
             return None
-        arm = min(waiting, key=lambda arm: (spent[arm.name], done[arm.name]))
-        return arm, self.first + done[arm.name]
+        arm = min(waiting, key=lambda arm: (spent[arm.name], len(taken[arm.name])))
+        # An interrupted trial left a gap.
+        return arm, next(seed for seed in count(self.first) if seed not in taken[arm.name])
 
     def names(self) -> list[str]:
         """The names of the arms."""

@@ -32,6 +32,7 @@ def network_on(context: Context, arm: Arm) -> dict[str, Any]:
         program = replace(library.load(name), doc="")
         return _scores(program, with_data(settings, context.data))
 
+    assert context.record is not None
     key = f"{name} on {settings.tasks.model_dump_json()} {settings.evaluation}"
     found: dict[str, Any] = context.record.fact(key, made)
     return found

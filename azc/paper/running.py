@@ -22,8 +22,9 @@ from typing import Any
 from azc.errors import ConfigError, expected
 from azc.paper.experiment import Context, Experiment, InterruptedTrialError
 from azc.paper.plan import Arm, Options, Plan
-from azc.paper.record import Record
+from azc.paper.record import Record, Trial
 from azc.paper.tables import Findings, as_csv
+from azc.paper.workers import Pool
 
 __all__ = ["Outcome", "run"]
 
@@ -47,29 +48,35 @@ def run(
     *,
     resume: bool = False,
     data: str | None = None,
-    workers: int | None = None,
+    workers: int = 1,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Run the experiment in `folder`, or go on with the one there.
 
-    `data`: where image sets lie; `workers`: processes for the islands of a search; `tell` is
-    called with what is going on. Ctrl-C during a search ends it with what there is. Raises
+    `data`: where image sets lie; `workers`: trials that run side by side; `tell` is called with
+    what is going on. Ctrl-C during a search ends it with what there is. Raises
     `AzcError`.
     """
-    with _opened(experiment, options, folder, resume) as record:
+    workers = 1 if experiment.alone else workers
+    with _opened(experiment, options, folder, resume, workers) as record:
         plan = Plan.from_json(record.about("plan"))
         if resume:
-            plan = plan.rescaled(options.hours, options.seeds)
+            plan = plan.rescaled(options.hours, options.seeds, workers)
             record.note("plan", plan.to_json())
-        context = Context(record, plan, data, workers, tell)
-        done = _run_trials(experiment, context)
+        context = Context(record, folder, plan, data, tell)
+        if workers > 1:
+            done = _run_side_by_side(experiment, context, record, workers)
+        else:
+            done = _run_trials(experiment, context, record)
         trials = record.trials()
         findings = experiment.conclude(context, trials)
         drawn = _write(experiment, findings, folder)
         return Outcome(done, len(trials), findings, folder, drawn)
 
 
-def _opened(experiment: Experiment, options: Options, folder: Path, resume: bool) -> Record:
+def _opened(
+    experiment: Experiment, options: Options, folder: Path, resume: bool, workers: int
+) -> Record:
     shaping = {"experiment": experiment.name, **options.shaping()}
     if not resume:
         _check(experiment, options)
@@ -77,7 +84,12 @@ def _opened(experiment: Experiment, options: Options, folder: Path, resume: bool
         hours = experiment.hours if options.hours is None else options.hours
         seeds = experiment.seeds if options.seeds is None else options.seeds
         plan = Plan.scaled(
-            arms, hours, seeds, repeats=experiment.repeats, first=experiment.first_seed
+            arms,
+            hours,
+            seeds,
+            repeats=experiment.repeats,
+            first=experiment.first_seed,
+            workers=workers,
         )
         record = Record.create(folder, plan.to_json())
         record.note("shaping", shaping)
@@ -123,21 +135,56 @@ def _check_goes_on(began: dict[str, Any], shaping: dict[str, Any], options: Opti
             raise ConfigError(f"{key}: {expected(what, repr(value), do)}")
 
 
-def _run_trials(experiment: Experiment, context: Context) -> bool:
-    """Trials to the end of the plan; False if the user ended it before."""
-    while (following := context.plan.next(trials := context.record.trials())) is not None:
+def _run_trials(experiment: Experiment, context: Context, record: Record) -> bool:
+    """Trials to the end of the plan, one after the other; False if the user ended it before."""
+    while (following := context.plan.next(record.trials())) is not None:
         arm, seed = following
         try:
             document = experiment.trial(context, arm, seed)
-        except InterruptedTrialError:
+        except (InterruptedTrialError, KeyboardInterrupt):
             return False
-        context.record.add(arm.name, seed, document)
-        if not experiment.keeps:
-            shutil.rmtree(context.folder(arm, seed), ignore_errors=True)
-        spent = sum(trial.document["seconds"] for trial in trials) + document["seconds"]
-        share = spent / context.plan.seconds
-        context.tell(f"{arm.name}, seed {seed}: {_line(document)} ({100 * share:.0f}% of the time)")
+        _keep(experiment, context, record, Trial(arm.name, seed, document))
     return True
+
+
+def _run_side_by_side(
+    experiment: Experiment, context: Context, record: Record, workers: int
+) -> bool:
+    """The same with so many trials at a time."""
+    interrupted = False
+    with Pool(experiment.name, context, workers) as pool:
+        while True:
+            try:
+                while not interrupted and pool.idle:
+                    following = context.plan.next(record.trials(), pool.running)
+                    if following is None:
+                        break
+                    pool.begin(following[0].name, following[1])
+                if not pool.running:
+                    return not interrupted
+                for done in pool.finished():
+                    if done.document is None:
+                        interrupted = True
+                    else:
+                        trial = Trial(done.arm, done.seed, done.document)
+                        _keep(experiment, context, record, trial)
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise
+                interrupted = True
+                pool.interrupt()
+
+
+def _keep(experiment: Experiment, context: Context, record: Record, trial: Trial) -> None:
+    record.add(trial.arm, trial.seed, trial.document)
+    if not experiment.keeps:
+        folder = context.folder(trial.arm, trial.seed)
+        shutil.rmtree(folder, ignore_errors=True)
+    spent = sum(other.document["seconds"] for other in record.trials())
+    share = 100 * spent / context.plan.seconds
+    context.tell(
+        f"{trial.arm}, seed {trial.seed}: {_line(trial.document)} ({share:.0f}% of the time)"
+    )
 
 
 def _line(document: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ def context(tmp_path: Path) -> Callable[..., Context]:
         experiment = find(name)
         arms = experiment.arms(Options(overrides=overrides, **rest))
         plan = Plan.scaled(arms, 1.0, 2, repeats=False, first=experiment.first_seed)
-        return Context(Record.create(tmp_path / name, plan.to_json()), plan)
+        base = tmp_path / name
+        return Context(Record.create(base, plan.to_json()), base, plan)
 
     return begin

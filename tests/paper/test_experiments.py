@@ -150,6 +150,8 @@ def test_final_refuses_what_it_does_not_know():
     experiment = find("final")
     with pytest.raises(ConfigError, match="did you mean 'pairs'"):
         experiment.arms(Options(overrides=("pair=1",)))
+    with pytest.raises(ConfigError, match="did you mean 'cifar10'"):
+        experiment.arms(Options(overrides=("images=cifar",)))
     with pytest.raises(ConfigError, match="train: expected a whole number from 1, got '0'"):
         experiment.arms(Options(overrides=("train=0",)))
 

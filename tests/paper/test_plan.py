@@ -36,6 +36,15 @@ def test_the_arm_that_had_less_time_is_next():
     assert (arm and arm.name, seed) == ("b", 3)
 
 
+def test_side_by_side():
+    plan = Plan.scaled(ARMS, 1.0, 2, repeats=False, workers=2)
+    assert (plan.limit, plan.seconds) == (1800.0, 7200.0)
+    assert plan.next([], [("a", 1)]) == (ARMS[1], 1)
+    assert plan.next([trial("b", 2, 1.0)], [("a", 1)]) == (ARMS[1], 1)
+    done = [trial("a", 1, 1.0), trial("b", 1, 1.0)]
+    assert plan.next(done, [("a", 2), ("b", 2)]) is None
+
+
 def test_trials_repeat_until_the_time_is_up():
     plan = Plan.scaled(ARMS, 1.0, 1, repeats=True)
     assert plan.next([trial("a", 1, 1800.0), trial("b", 1, 1799.0)]) is not None

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from paper_files import DIGITS, FINAL, SMALL
-from search_processes import finish, start
+from search_processes import children, finish, start, wait_until_gone
 
 from azc.errors import ConfigError
 from azc.paper import find
@@ -93,11 +93,43 @@ def test_goes_on_as_it_began(whole):
         run(find("figure4"), Options(), whole, resume=True)
 
 
-def test_interrupted(tmp_path):
+def test_side_by_side(tmp_path, whole):
+    """Trials are the same whatever runs beside them."""
+    folder = tmp_path / "run"
+    code, _, err = finish(start(*ABLATION, "--workers", 2, "--out", folder, *options(SMALL)))
+    assert code == 0, err
+    assert recorded(folder) == recorded(whole)
+
+
+def test_what_a_worker_meets_is_told(tmp_path):
+    wrong = ("tasks.search.task=cifar10:search", "hurdles=")
+    code, _, err = finish(
+        start(*ABLATION, "--workers", 2, "--out", tmp_path / "run", "--data", tmp_path,
+              *options((*SMALL, *wrong)))
+    )  # fmt: skip
+    assert code == 2
+    assert "baseline, seed 1: tasks.search: expected the files of cifar10" in err
+
+
+def test_workers_end_with_who_started_them(tmp_path):
+    folder = tmp_path / "run"
+    process = start(*ABLATION, "--workers", 2, "--out", folder, "--hours", 1, *options(DIGITS))
+    while len(list(folder.glob("searches/*/run.sqlite"))) < 2:
+        time.sleep(0.05)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    wait_until_gone(workers)
+    finish(process)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interrupted(tmp_path, workers):
     folder = tmp_path / "run"
     endless = (*DIGITS, "search.islands=2", "search.interval=200")
-    process = start(*ABLATION, "--out", folder, "--hours", "1", *options(endless))
-    while not list(folder.glob("searches/*/run.sqlite")):
+    words = ("--out", folder, "--hours", 1, "--workers", workers, *options(endless))
+    process = start(*ABLATION, *words)
+    while len(list(folder.glob("searches/*/run.sqlite"))) < workers:
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
