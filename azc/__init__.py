@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from azc.search import Search
     from azc.tasks import Task, TaskSet
     from azc.training import Model, train
+    from azc.use.compare import Comparison, compare
     from azc.use.explain import Explanation, explain
+    from azc.use.simplify import simplify
     from azc.use.tune import Tuned, tune
 
 # Where each public name lives. They are imported on first use, so that `import azc` and the
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AzcError": "azc.errors",
     "AzcWarning": "azc.errors",
+    "Comparison": "azc.use.compare",
     "CompileError": "azc.errors",
     "ConfigError": "azc.errors",
     "Explanation": "azc.use.explain",
@@ -59,11 +62,13 @@ _HOME = {
     "TaskError": "azc.errors",
     "TaskSet": "azc.tasks",
     "Tuned": "azc.use.tune",
+    "compare": "azc.use.compare",
     "compile": "azc.compiling",
     "evaluate": "azc.evaluation",
     "explain": "azc.use.explain",
     "load": "azc.lang",
     "parse": "azc.lang",
+    "simplify": "azc.use.simplify",
     "train": "azc.training",
     "tune": "azc.use.tune",
 }
@@ -71,6 +76,7 @@ _HOME = {
 __all__ = [
     "AzcError",
     "AzcWarning",
+    "Comparison",
     "CompileError",
     "ConfigError",
     "Explanation",
@@ -87,12 +93,14 @@ __all__ = [
     "TaskSet",
     "Tuned",
     "__version__",
+    "compare",
     "compile",
     "evaluate",
     "explain",
     "library",
     "load",
     "parse",
+    "simplify",
     "tasks",
     "train",
     "tune",

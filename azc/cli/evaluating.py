@@ -15,7 +15,7 @@ from azc.tasks.declared import TaskKeywords, TaskOption, task_options
 if TYPE_CHECKING:
     from azc.tasks import TaskSet
 
-__all__ = ["TaskChoice", "data_option", "evaluation_options"]
+__all__ = ["TaskChoice", "data_option", "evaluation_options", "optional_evaluation_options"]
 
 _MOST = 2**31 - 1
 
@@ -50,27 +50,33 @@ def _declared(option: TaskOption) -> Decorator:
 _TASKS = {option.name: _declared(option) for option in task_options()}
 data_option = _TASKS["data"]
 
-# In the order of the help.
-_OPTIONS: tuple[Decorator, ...] = (
-    click.option(
-        "--task",
-        required=True,
-        metavar="T",
-        help="What to learn: a kind from 'azc tasks', or a file.",
-    ),
-    *_TASKS.values(),
-    click.option(
-        "--epochs",
-        type=Whole(1, _MOST),
-        default=1,
-        show_default=True,
-        metavar="N",
-        help="Passes over the training examples.",
-    ),
-    click.option(
-        "--tier", type=OneOf(_tiers), default="auto", show_default=True, help="What runs programs."
-    ),
-)
+
+def _options(required: bool) -> tuple[Decorator, ...]:
+    """In the order of the help."""
+    return (
+        click.option(
+            "--task",
+            required=required,
+            metavar="T",
+            help="What to learn: a kind from 'azc tasks', or a file.",
+        ),
+        *_TASKS.values(),
+        click.option(
+            "--epochs",
+            type=Whole(1, _MOST),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Passes over the training examples.",
+        ),
+        click.option(
+            "--tier",
+            type=OneOf(_tiers),
+            default="auto",
+            show_default=True,
+            help="What runs programs.",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +99,22 @@ class TaskChoice:
 
 def evaluation_options(function: Callable[..., None]) -> Callable[..., None]:
     """Adds the options to a command's function, which gets `choice`, `epochs` and `tier`."""
+    return _gathering(function, required=True)
 
+
+def optional_evaluation_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The same, but `choice` is None where there is no ``--task``."""
+    return _gathering(function, required=False)
+
+
+def _gathering(function: Callable[..., None], required: bool) -> Callable[..., None]:
     @functools.wraps(function)
     def gather(**values: Any) -> None:
         options: Any = {name: values.pop(name) for name in _TASKS}
-        function(choice=TaskChoice(values.pop("task"), options), **values)
+        task = values.pop("task")
+        function(choice=None if task is None else TaskChoice(task, options), **values)
 
     decorated: Callable[..., None] = gather
-    for option in reversed(_OPTIONS):
+    for option in reversed(_options(required)):
         decorated = option(decorated)
     return decorated
