@@ -140,6 +140,8 @@ cdef extern from "island.h" nogil:
         az_trial trial
         az_lineage lineage
         az_member *member
+        double *beside
+        int32_t width
         int32_t members
         az_member best
         int64_t count[1]
@@ -147,6 +149,7 @@ cdef extern from "island.h" nogil:
     size_t az_island_bytes(const az_island *)
     int az_island_finish(az_island *)
     void az_island_free(az_island *)
+    double *az_beside(const az_island *, const az_member *)
     void az_island_restart(az_island *)
     void az_island_receive(az_island *, int32_t, const az_candidate *, double, int64_t)
     size_t az_island_save(const az_island *, uint8_t *)
@@ -568,15 +571,22 @@ cdef class Island:
             raise MemoryError
         return reason
 
-    def evaluate(self, list programs not None) -> list:
-        """The fitness of each of the packed programs, decided as candidates are. The GIL is
-        released meanwhile."""
+    def evaluate(self, list programs not None, double[:, ::1] per_task=None) -> list:
+        """The fitness of each of the packed programs, decided as candidates are; with the setting
+        `per_task` that on each task is written, a row for each program. The GIL is released
+        meanwhile."""
         cdef int64_t capacity = self.space.space.capacity, count = len(programs), i
         cdef bytearray room = bytearray(count * capacity * sizeof(az_instruction) + 1)
         cdef bytearray made = bytearray(count * sizeof(az_candidate) + 1)
         cdef bytearray values = bytearray(count * sizeof(double) + 1)
         cdef az_candidate *candidate = <az_candidate *><char *>made
         cdef double *fitness = <double *><char *>values
+        cdef int32_t width = self.island.width if per_task is not None else 0
+        cdef az_member *last = &self.island.member[self.island.method.population]
+        if per_task is not None and (
+            not width or per_task.shape[0] != count or per_task.shape[1] != width
+        ):
+            raise ValueError("expected the setting per_task, and a row for each program")
         if self.busy:
             raise RuntimeError("expected an island that is idle")
         for i in range(count):
@@ -589,6 +599,9 @@ cdef class Island:
                     fitness[i] = az_island_evaluate(&self.island, &candidate[i])
                     if fitness[i] < 0.0:
                         break
+                    if width:
+                        memcpy(
+                            &per_task[i, 0], az_beside(&self.island, last), width * sizeof(double))
         finally:
             self.busy = False
         if count and min(fitness[i] for i in range(count)) < 0.0:
@@ -626,6 +639,14 @@ cdef class Island:
             raise IndexError(position)
         m = &self.island.member[position]
         return pack_candidate(&self.space.space, &m.program), m.fitness, m.birth
+
+    def per_task(self, int32_t position) -> list:
+        """The fitness of that member on each task, with the setting of this name; nan where the
+        member came from another island."""
+        if not 0 <= position < self.island.members:
+            raise IndexError(position)
+        row = az_beside(&self.island, &self.island.member[position])
+        return [row[k] for k in range(self.island.width)]
 
     def best(self):
         """The same of the best program of this population so far; None where there is none."""

@@ -1,7 +1,9 @@
 /* Islands: their memory, breeding, and the course of a population. */
 #include "island.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* How often the filter, or a twin, makes a candidate be drawn again; then the last is taken. */
@@ -36,7 +38,8 @@ static size_t scratch_bytes(const az_island *s)
 size_t az_island_bytes(const az_island *s)
 {
     const size_t program = (size_t)s->space.capacity * sizeof *s->code;
-    return all_members(s) * (sizeof *s->member + program) + scratch_bytes(s) +
+    const size_t beside = (size_t)az_trial_width(&s->trial) * sizeof *s->beside;
+    return all_members(s) * (sizeof *s->member + program + beside) + scratch_bytes(s) +
            az_trial_bytes(&s->trial, &s->space);
 }
 
@@ -49,8 +52,11 @@ int az_island_finish(az_island *s)
     s->trial.count = s->count;
     s->member = calloc(count, sizeof *s->member);
     s->code = calloc(count * capacity + 1, sizeof *s->code);
+    s->width = az_trial_width(&s->trial);
+    s->beside = calloc(count * (size_t)s->width + 1, sizeof *s->beside);
     s->scratch = malloc(scratch_bytes(s) + 1);
-    if (!s->member || !s->code || !s->scratch || !az_trial_finish(&s->trial, &s->space))
+    if (!s->member || !s->code || !s->beside || !s->scratch ||
+        !az_trial_finish(&s->trial, &s->space))
         return 0;
     for (size_t i = 0; i < count; ++i) {
         s->member[i].program.code = s->code + i * capacity;
@@ -68,6 +74,7 @@ void az_island_free(az_island *s)
     az_lineage_free(&s->lineage);
     free(s->member);
     free(s->code);
+    free(s->beside);
     free(s->scratch);
     free(s->method.start);
 }
@@ -78,6 +85,12 @@ void az_forget(az_island *s, az_member *m)
     m->ancestor = -1;
 }
 
+double *az_beside(const az_island *s, const az_member *m)
+{
+    const ptrdiff_t number = m == &s->best ? s->method.population + s->places : m - s->member;
+    return s->beside + number * s->width;
+}
+
 void az_assign(az_island *s, az_member *to, const az_member *from)
 {
     az_lineage_hold(&s->lineage, from->ancestor);
@@ -86,6 +99,7 @@ void az_assign(az_island *s, az_member *to, const az_member *from)
     *to = *from;
     to->program.code = code;
     az_copy_candidate(&s->space, &to->program, &from->program);
+    memcpy(az_beside(s, to), az_beside(s, from), (size_t)s->width * sizeof *s->beside);
 }
 
 void az_island_restart(az_island *s)
@@ -149,6 +163,7 @@ static void decide(az_island *s, const az_member *parent, int origin, az_member 
     const az_program program = az_program_of(&s->space, &to->program);
     const double cost = t->most_cost > 0.0 ? az_trial_cost(t, &program) : 0.0;
     to->fitness = az_trial_decide(t, to->hash, cost);
+    memcpy(az_beside(s, to), t->row, (size_t)s->width * sizeof *s->beside);
     to->birth = s->count[AZ_COUNT_PROGRAMS]++;
     az_forget(s, to);
     /* A score on the first examples may be high by luck. */
@@ -271,6 +286,8 @@ void az_island_receive(
     to->hash = az_trial_analyse(&s->trial, &s->space, &to->program);
     to->depends = s->method.filter && az_trial_depends(&s->trial);
     to->fitness = fitness;
+    for (int32_t i = 0; i < s->width; ++i)
+        az_beside(s, to)[i] = NAN;
     to->birth = birth;
     az_forget(s, to);
     /* With hurdles it may have been stopped at one, which its fitness does not tell. */

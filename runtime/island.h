@@ -55,7 +55,9 @@ typedef struct {
     az_lineage lineage;
     az_member *member;
     az_instruction *code;
-    void *scratch; /* the method's own, nothing of it lasts from one candidate to the next */
+    double *beside; /* [all members, last the best][width]: their fitness on each task */
+    int32_t width;  /* 0 unless that is kept */
+    void *scratch;  /* the method's own, nothing of it lasts from one candidate to the next */
     int32_t members, oldest;
     int32_t places; /* beside the population, for what is bred */
     int32_t bred;   /* of the family that is in the making */
@@ -98,6 +100,9 @@ void az_breed(
     const az_member *parent,
     const az_family *family,
     az_member *to);
+
+/* A member's fitness on each task, where it is kept; NaN where nobody knows it. */
+double *az_beside(const az_island *island, const az_member *member);
 
 /* A member becomes another's equal. */
 void az_assign(az_island *island, az_member *to, const az_member *from);

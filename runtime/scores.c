@@ -1,6 +1,7 @@
 /* The table of scores. Entry -1 is none. */
 #include "scores.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,13 +13,13 @@ static int32_t buckets_for(int32_t capacity)
     return buckets;
 }
 
-size_t az_scores_bytes(int32_t capacity)
+size_t az_scores_bytes(int32_t capacity, int32_t width)
 {
-    return (size_t)capacity * (sizeof(az_scored) + sizeof(az_link)) +
-           (size_t)buckets_for(capacity) * sizeof(int32_t);
+    const size_t entry = sizeof(az_scored) + sizeof(az_link) + (size_t)width * sizeof(double);
+    return (size_t)capacity * entry + (size_t)buckets_for(capacity) * sizeof(int32_t);
 }
 
-int az_scores_new(az_scores *t, int32_t capacity)
+int az_scores_new(az_scores *t, int32_t capacity, int32_t width)
 {
     const int32_t buckets = buckets_for(capacity);
     t->capacity = capacity;
@@ -26,7 +27,9 @@ int az_scores_new(az_scores *t, int32_t capacity)
     t->entry = aligned_alloc(sizeof *t->entry, (size_t)capacity * sizeof *t->entry);
     t->link = malloc((size_t)capacity * sizeof *t->link);
     t->bucket = malloc((size_t)buckets * sizeof *t->bucket);
-    if (!t->entry || !t->link || !t->bucket)
+    t->width = width;
+    t->beside = malloc((size_t)capacity * (size_t)width * sizeof *t->beside + 1);
+    if (!t->entry || !t->link || !t->bucket || !t->beside)
         return 0;
     az_scores_clear(t);
     return 1;
@@ -37,6 +40,7 @@ void az_scores_free(az_scores *t)
     free(t->entry);
     free(t->link);
     free(t->bucket);
+    free(t->beside);
     memset(t, 0, sizeof *t);
 }
 
@@ -90,6 +94,12 @@ az_score *az_scores_find(az_scores *t, az_hash key)
         put_newest(t, number);
     }
     return &t->entry[number].score;
+}
+
+double *az_scores_beside(const az_scores *t, const az_score *score)
+{
+    const char *entry = (const char *)score - offsetof(az_scored, score);
+    return t->beside + ((const az_scored *)entry - t->entry) * t->width;
 }
 
 void az_scores_drop(az_scores *t, az_hash key)

@@ -5,6 +5,7 @@
  *     link      [capacity]   its neighbours in the chain of its bucket and in order of use: apart,
  *                            since looking up changes those of three entries
  *     bucket    [buckets]    first entry of each chain
+ *     beside    [capacity][width]  further numbers of each entry, where some are kept
  */
 #ifndef AZ_SCORES_H
 #define AZ_SCORES_H
@@ -35,14 +36,16 @@ typedef struct {
     az_scored *entry;
     az_link *link;
     int32_t *bucket;
+    double *beside;
+    int32_t width;
     int32_t capacity, used, mask, newest, oldest, vacant;
 } az_scores;
 
-/* Bytes of a table of that capacity. */
-size_t az_scores_bytes(int32_t capacity);
+/* Bytes of a table of that capacity, with `width` further numbers to each entry. */
+size_t az_scores_bytes(int32_t capacity, int32_t width);
 
 /* 0: no memory. */
-int az_scores_new(az_scores *table, int32_t capacity);
+int az_scores_new(az_scores *table, int32_t capacity, int32_t width);
 void az_scores_free(az_scores *table);
 
 /* The score under a key, which thereby becomes the most recently used; NULL if there is none. */
@@ -50,6 +53,9 @@ az_score *az_scores_find(az_scores *table, az_hash key);
 
 /* A new score, zeroed, under a key that is not there yet. */
 az_score *az_scores_add(az_scores *table, az_hash key);
+
+/* The further numbers of a score that the table holds. */
+double *az_scores_beside(const az_scores *table, const az_score *score);
 
 void az_scores_drop(az_scores *table, az_hash key);
 void az_scores_clear(az_scores *table);

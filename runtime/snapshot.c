@@ -61,6 +61,11 @@ static int64_t recent_scores(const az_trial *trial)
     return trial->recents < trial->window ? trial->recents : trial->window;
 }
 
+static size_t beside_bytes(const az_scores *scores)
+{
+    return (size_t)scores->width * sizeof *scores->beside;
+}
+
 /* What changes of an island beside its counts and what is in its tables. */
 enum { RUN_BORN, RUN_STEPS, IMPROVED, MEMBERS, OLDEST, BRED, RECENTS, STATES };
 
@@ -78,6 +83,7 @@ static void put_member(tape *t, const az_island *s, const az_member *m)
     plain.program.code = NULL;
     put(t, &plain, sizeof plain);
     put_code(t, s, m->program.code, m->program.count);
+    put(t, az_beside(s, m), (size_t)s->width * sizeof *s->beside);
 }
 
 static void put_lineage(tape *t, const az_island *s)
@@ -99,6 +105,7 @@ static void put_scores(tape *t, const az_scores *scores)
     for (int32_t e = count ? scores->oldest : -1; e >= 0; e = scores->link[e].newer) {
         put(t, &scores->entry[e].key, sizeof(az_hash));
         put(t, &scores->entry[e].score, sizeof(az_score));
+        put(t, az_scores_beside(scores, &scores->entry[e].score), beside_bytes(scores));
     }
 }
 
@@ -154,6 +161,7 @@ static void take_member(tape *t, const az_island *s, az_member *m)
     m->program.code = code;
     t->failed |= m->ancestor < -1 || m->ancestor >= s->lineage.used;
     take_code(t, s, code, m->program.count);
+    take(t, az_beside(s, m), (size_t)s->width * sizeof *s->beside);
 }
 
 static void take_lineage(tape *t, az_island *s)
@@ -187,7 +195,9 @@ static void take_scores(tape *t, az_scores *scores)
     for (int64_t e = 0; e < count && !t->failed; ++e) {
         az_hash key;
         take(t, &key, sizeof key);
-        take(t, az_scores_add(scores, key), sizeof(az_score));
+        az_score *score = az_scores_add(scores, key);
+        take(t, score, sizeof *score);
+        take(t, az_scores_beside(scores, score), beside_bytes(scores));
     }
 }
 

@@ -68,6 +68,7 @@ SETTINGS: tuple[Setting, ...] = (
     _trial("max_abs_error", "double", "ends training", "evaluation.max_abs_error", default=100.0),
     _trial("evaluation_seed", "uint64_t", "of random instructions", "evaluation.seed"),
     _trial("median", "int32_t", "over tasks, rather than the mean"),
+    _trial("per_task", "int32_t", "keep fitness on each task with every program"),
     _trial("level1", "int32_t", "remember programs by their form", "fec.level1"),
     _trial("level2", "int32_t", "and by what they predict", "fec.level2"),
     _trial("hot", "int32_t", "count structures, to be compiled", course=False),

@@ -48,10 +48,27 @@ static size_t most_sorted(const az_trial *t)
     return (size_t)(t->tasks > t->window ? t->tasks : t->window);
 }
 
+int32_t az_trial_width(const az_trial *t)
+{
+    return t->per_task ? (int32_t)t->tasks : 0;
+}
+
+/* Numbers beside what level 1 remembers: rows of AZ_WHOLE and, with a hurdle, of AZ_PREFIX. */
+static int32_t remembered_width(const az_trial *t)
+{
+    return az_trial_width(t) * (t->hurdle_train ? 2 : 1);
+}
+
+static size_t row_bytes(const az_trial *t)
+{
+    return (size_t)az_trial_width(t) * sizeof *t->row;
+}
+
 size_t az_trial_bytes(const az_trial *t, const az_space *space)
 {
-    const size_t levels = (size_t)(t->level1 != 0) + (size_t)(t->level2 != 0);
-    return levels * az_scores_bytes(t->cache_size) + az_heat_bytes(t->hot ? space->capacity : 0) +
+    return (t->level1 ? az_scores_bytes(t->cache_size, remembered_width(t)) : 0) +
+           (t->level2 ? az_scores_bytes(t->cache_size, az_trial_width(t)) : 0) +
+           AZ_ROWS * row_bytes(t) + az_heat_bytes(t->hot ? space->capacity : 0) +
            ((size_t)t->window + (size_t)t->tasks + most_sorted(t)) * sizeof(double);
 }
 
@@ -68,14 +85,16 @@ int az_trial_finish(az_trial *t, const az_space *space)
         .epochs = t->epochs, .max_abs_error = t->max_abs_error, .seed = t->evaluation_seed};
     t->recent = malloc((size_t)t->window * sizeof *t->recent + 1);
     t->fitness = malloc((size_t)t->tasks * sizeof *t->fitness);
+    t->row = calloc(AZ_ROWS * row_bytes(t) + 1, 1);
     t->sorted = malloc(most_sorted(t) * sizeof *t->sorted);
     t->digest = calloc(digest, sizeof *t->digest);
     t->constants = malloc((size_t)space->capacity * 3 * AZ_MAX_LANES * sizeof *t->constants + 1);
     t->places = malloc((size_t)space->capacity * sizeof *t->places + 1);
-    if (!t->recent || !t->fitness || !t->sorted || !t->digest || !t->constants || !t->places)
+    if (!t->recent || !t->fitness || !t->row || !t->sorted || !t->digest || !t->constants ||
+        !t->places)
         return 0;
-    if ((t->level1 && !az_scores_new(&t->level[0], t->cache_size)) ||
-        (t->level2 && !az_scores_new(&t->level[1], t->cache_size)))
+    if ((t->level1 && !az_scores_new(&t->level[0], t->cache_size, remembered_width(t))) ||
+        (t->level2 && !az_scores_new(&t->level[1], t->cache_size, az_trial_width(t))))
         return 0;
     return az_canonical_new(&t->canonical, space->capacity, t->map.count) &&
            az_heat_new(&t->heat, t->hot ? space->capacity : 0) && make_machines(&t->interpreted) &&
@@ -92,6 +111,7 @@ void az_trial_free(az_trial *t)
     az_heat_free(&t->heat);
     free(t->recent);
     free(t->fitness);
+    free(t->row);
     free(t->sorted);
     free(t->digest);
     free(t->constants);
@@ -240,6 +260,22 @@ static double over_tasks(const az_trial *t)
     return sum / (double)t->tasks;
 }
 
+static double *row(const az_trial *t, int which)
+{
+    return t->row + (ptrdiff_t)which * az_trial_width(t);
+}
+
+/* Copies a row, if rows are kept; without `from` it becomes 0. */
+static void put_row(const az_trial *t, double *to, const double *from)
+{
+    if (!t->per_task)
+        return;
+    if (from)
+        memcpy(to, from, row_bytes(t));
+    else
+        memset(to, 0, row_bytes(t));
+}
+
 /* ---- what may have been found out before ---------------------------------------------------- */
 
 /* What is hashed lies as the machines leave it, block by block. Lanes without a task repeat one, so
@@ -278,6 +314,7 @@ static void find_prefix(az_trial *t, az_score *own)
     own->prefix_steps =
         (uint32_t)run_interpreted(t, &(az_part){t->hurdle_train, t->hurdle_valid, 1, NULL, NULL});
     own->prefix = over_tasks(t);
+    put_row(t, row(t, AZ_PREFIX), t->fitness);
     own->known |= AZ_HAS_PREFIX;
     t->steps_run += own->prefix_steps;
     az_trial_time(t, AZ_STAGE_EVALUATE);
@@ -298,6 +335,7 @@ static void find_fitness(az_trial *t, az_score *own)
     if (structure)
         structure->steps += own->steps;
     own->fitness = over_tasks(t);
+    put_row(t, row(t, AZ_WHOLE), t->fitness);
     own->known |= AZ_HAS_FITNESS;
     t->steps_run += own->steps;
     az_trial_time(t, AZ_STAGE_EVALUATE);
@@ -332,12 +370,14 @@ static double evaluate(az_trial *t, az_score *own, int *how)
         if (!passes(t, own->prefix)) {
             *how = AZ_COUNT_HURDLED;
             t->hurdled = 1;
+            put_row(t, row(t, AZ_DECIDED), row(t, AZ_PREFIX));
             return own->prefix;
         }
     }
     if (!(own->known & AZ_HAS_FITNESS))
         find_fitness(t, own);
     t->count[AZ_COUNT_STEPS] += own->steps;
+    put_row(t, row(t, AZ_DECIDED), row(t, AZ_WHOLE));
     return own->fitness;
 }
 
@@ -353,6 +393,7 @@ static double by_fingerprint(az_trial *t, az_score *own, int *how)
     if (alike) {
         *how = AZ_COUNT_LEVEL2;
         const double fitness = alike->fitness;
+        put_row(t, row(t, AZ_DECIDED), az_scores_beside(&t->level[1], alike));
         if (++alike->hits >= t->forget)
             az_scores_drop(&t->level[1], key);
         return fitness;
@@ -361,20 +402,40 @@ static double by_fingerprint(az_trial *t, az_score *own, int *how)
     if (*how != AZ_COUNT_HURDLED) {
         alike = az_scores_add(&t->level[1], key);
         alike->fitness = fitness;
+        put_row(t, az_scores_beside(&t->level[1], alike), row(t, AZ_DECIDED));
     }
     return fitness;
+}
+
+static void recall_rows(az_trial *t, const az_score *remembered)
+{
+    const double *kept = az_scores_beside(&t->level[0], remembered);
+    put_row(t, row(t, AZ_WHOLE), kept);
+    if (t->hurdle_train)
+        put_row(t, row(t, AZ_PREFIX), kept + az_trial_width(t));
+}
+
+static void remember_rows(az_trial *t, const az_score *remembered)
+{
+    double *kept = az_scores_beside(&t->level[0], remembered);
+    put_row(t, kept, row(t, AZ_WHOLE));
+    if (t->hurdle_train)
+        put_row(t, kept + az_trial_width(t), row(t, AZ_PREFIX));
 }
 
 double az_trial_decide(az_trial *t, az_hash hash, double cost)
 {
     t->hurdled = 0;
+    put_row(t, row(t, AZ_DECIDED), NULL);
     if (t->most_cost > 0.0 && cost > t->most_cost) {
         ++t->count[AZ_COUNT_OVER_BUDGET];
         return 0.0;
     }
     az_score own = {0}, *remembered = t->level1 ? az_scores_find(&t->level[0], hash) : NULL;
-    if (remembered)
+    if (remembered) {
         own = *remembered;
+        recall_rows(t, remembered);
+    }
     const uint32_t known = own.known;
     az_trial_time(t, AZ_STAGE_LOOK_UP);
     int how = AZ_COUNT_EVALUATED;
@@ -382,8 +443,12 @@ double az_trial_decide(az_trial *t, az_hash hash, double cost)
     if (t->level1) {
         if (own.known == known)
             how = AZ_COUNT_LEVEL1; /* nothing had to be run */
-        else
-            *(remembered ? remembered : az_scores_add(&t->level[0], hash)) = own;
+        else {
+            if (!remembered)
+                remembered = az_scores_add(&t->level[0], hash);
+            *remembered = own;
+            remember_rows(t, remembered);
+        }
     }
     ++t->count[how];
     az_trial_time(t, AZ_STAGE_LOOK_UP);

@@ -32,6 +32,9 @@ enum {
     AZ_STAGES
 };
 
+/* Fitness on each task: as decided, of the whole evaluation, and of the hurdle's. */
+enum { AZ_DECIDED, AZ_WHOLE, AZ_PREFIX, AZ_ROWS };
+
 /* Some tasks side by side, in the layout of the interpreter or of compiled code. */
 typedef struct {
     const az_batch *batch;
@@ -63,6 +66,7 @@ typedef struct {
     int64_t recents;
     double threshold;
     double *fitness;   /* [tasks] of the last evaluation */
+    double *row;       /* [AZ_ROWS][tasks] with `per_task`: of the candidate at hand */
     double *sorted;    /* [max(tasks, window)] */
     double *digest;    /* the predictions that a fingerprint is the hash of */
     double *constants; /* [chunks][constants][lane], and places, of a compiled call */
@@ -96,6 +100,9 @@ double az_trial_decide(az_trial *trial, az_hash hash, double cost);
 
 /* Setup + examples x (Predict + Learn), from the costs of ops (reference, train budget). */
 double az_trial_cost(const az_trial *trial, const az_program *program);
+
+/* Numbers that are kept of a program beside its fitness: none, or one for each task. */
+int32_t az_trial_width(const az_trial *trial);
 
 /* Adds the time since the last call to a stage. */
 void az_trial_time(az_trial *trial, int stage);

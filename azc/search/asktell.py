@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from azc.memory import refuse_beyond
 from azc.ops import OPS
@@ -44,15 +45,22 @@ class Pool:
     """
 
     def __init__(
-        self, settings: Settings, tasks: Sequence[Task] | None = None, *, seed: int | None = None
+        self,
+        settings: Settings,
+        tasks: Sequence[Task] | None = None,
+        *,
+        seed: int | None = None,
+        per_task: bool = False,
     ) -> None:
-        """`tasks`: in place of the settings' T_search; `seed`: of theirs."""
+        """`tasks`: in place of the settings' T_search; `seed`: of theirs; `per_task`: keep the
+        fitness on each task too, with what is evaluated and in the cache."""
         self.settings = settings
         self.seed = settings.search.seed if seed is None else seed
         self.rng = np.random.default_rng(self.seed)
         self.tasks = settings.make_tasks("search") if tasks is None else list(tasks)
-        refuse_beyond(bytes_needed(settings, self.tasks), "the search", "of fec.size")
-        told = settings_of(settings, self.tasks, self.seed, hot=False)
+        needed = bytes_needed(settings, self.tasks, per_task=per_task)
+        refuse_beyond(needed, "the search", "of fec.size")
+        told = settings_of(settings, self.tasks, self.seed, hot=False) | {"per_task": per_task}
         placed = [
             (pack([self.tasks[p] for p in b.positions], b.lanes, b.chunk), b.chunk, b.positions)
             for b in blocks(self.tasks, settings.space.matrices > 0)
@@ -61,6 +69,10 @@ class Pool:
         self._island = _core.Island(self._space, told, placed, [], [])
         self._starts = [program.packed() for program in settings.space.start_programs()]
         self._drawn = 0
+        #: With `per_task` the fitness of each program of the last batch on each task,
+        #: [programs][tasks]: where it was stopped at a hurdle, on the examples before that.
+        self.per_task: NDArray[np.float64] | None = None
+        self._keeps_tasks = per_task
 
     def _number(self) -> int:
         self._drawn += 1
@@ -88,7 +100,9 @@ class Pool:
 
     def evaluate(self, programs: Sequence[Packed]) -> list[float]:
         """The fitness of each, found as a search does it; other threads run meanwhile."""
-        return self._island.evaluate(list(programs))
+        if self._keeps_tasks:
+            self.per_task = np.empty((len(programs), len(self.tasks)))
+        return self._island.evaluate(list(programs), self.per_task)
 
     def counts(self) -> Counts:
         """What was evaluated so far, and how."""

@@ -75,9 +75,10 @@ def _said(settings: Settings, key: str, default: Any) -> Any:
     return value
 
 
-def bytes_needed(settings: Settings, tasks: Sequence[Task]) -> int:
+def bytes_needed(settings: Settings, tasks: Sequence[Task], *, per_task: bool = False) -> int:
     """Bytes that the islands of a search take before they begin, all of them together."""
     told = settings_of(settings, tasks, settings.search.seed, hot=False)
+    told["per_task"] = per_task
     return settings.search.islands * _core.island_bytes(space_of(settings), told)
 
 

@@ -126,6 +126,7 @@ def any_search(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
         "forget": one_of(2, 3, 100), "cache_size": one_of(1, 2, 8, 1000),
         "rounding": one_of(0, 2**20 - 1, 2**40 - 1), "epochs": one_of(1, 1, 3),
         "evaluation_seed": one_of(0, 5), "max_abs_error": one_of(2.0, 100.0, 100.0),
+        "per_task": number % 5 == 4,
     }  # fmt: skip
     if one_of(0, 1):
         hurdle = {"hurdle_train": one_of(2, 4), "hurdle_valid": one_of(1, 4)}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from search_files import changed, small
 
 import azc
 from azc.errors import ResourceError
 from azc.search.asktell import Packed, Pool, run
+from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
 
 
@@ -55,6 +57,48 @@ def test_fitness_is_the_searchs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pool.evaluate(programs) == fitness
     assert pool.counts().level1 >= len(programs)
     assert pool.evaluate([]) == []
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "median"])
+@pytest.mark.parametrize("change", ["fec={level2=false}", "fec={level1=false}", "fec={size=3}"])
+def test_fitness_on_each_task(change: str, aggregate: str) -> None:
+    """Of programs that are run, and of those that a cache knows."""
+    pool = Pool(changed(change, f"search.aggregate={aggregate}"), per_task=True)
+    programs = pool.first(20)
+    programs += pool.mutate(programs)
+    whole = [azc.evaluate(azc.Program.unpacked(p), pool.tasks).fitness for p in programs]
+    for _ in range(3):
+        fitness = pool.evaluate(programs)
+        assert pool.per_task is not None
+        close = np.isclose(pool.per_task, whole, rtol=0, atol=1e-12).all(axis=1)
+        # What is alike to level 2 on a few examples may differ on others.
+        assert close.all() or ("false" not in change or "level1" in change)
+        assert close.mean() > 0.8
+        over = (
+            np.mean if aggregate == "mean" else lambda row, axis: np.sort(row)[:, len(row[0]) // 2]
+        )
+        assert over(pool.per_task, axis=1) == pytest.approx(fitness, abs=1e-12)
+    assert pool.counts().level1 + pool.counts().level2 > 0 or "size" in change
+
+
+def test_fitness_on_each_task_up_to_a_hurdle() -> None:
+    pool = Pool(changed("hurdles={train=4, valid=4, window=10}", "fec.size=50"), per_task=True)
+    programs = pool.random(300)
+    for _ in range(2):  # the threshold rises meanwhile
+        fitness = pool.evaluate(programs)
+        assert pool.per_task is not None
+        assert pool.per_task.mean(axis=1) == pytest.approx(fitness, abs=1e-12)
+    assert pool.counts().hurdled
+    assert pool.counts().level1
+
+
+def test_fitness_on_each_task_is_kept_when_asked_for() -> None:
+    pool = Pool(changed())
+    pool.evaluate(pool.first(3))
+    assert pool.per_task is None
+    settings, tasks = changed("fec.size=1000"), pool.tasks
+    both = [bytes_needed(settings, tasks, per_task=kept) for kept in (False, True)]
+    assert both[1] - both[0] >= 2 * 1000 * 8 * len(tasks) * settings.search.islands
 
 
 def test_a_start_and_an_end() -> None:

@@ -59,6 +59,9 @@ def test_going_on_from_snapshots_changes_nothing(full: bool) -> None:
             made.load(saved)
             assert made.save() == saved
             assert state(made) == state(whole), number
+            if changes["per_task"]:
+                both = ([one.per_task(i) for i in range(one.members)] for one in (made, whole))
+                assert next(both) == next(both)
 
 
 @pytest.mark.parametrize("every", [1, 7])
