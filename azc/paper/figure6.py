@@ -104,10 +104,14 @@ class Figure6(Experiment):
         )  # fmt: skip
         for mark, step in enumerate(data["callouts"], 1):
             axes.plot([step["programs"]], [step["fitness"]], "ko", ms=3)
+            change = next((line for line in step["change"] if line[0] == "+"), "")
+            # What comes late has its text before it.
+            late = step["programs"] ** 2 > best[0][0] * best[-1][0]
             axes.annotate(
-                f"{mark}  {step['change'][0] if step['change'] else ''}",
-                (step["programs"], step["fitness"]), xytext=(4, -8), textcoords="offset points",
-                fontsize=6, family="monospace",
+                f"{change}  {mark}" if late else f"{mark}  {change}",
+                (step["programs"], step["fitness"]), xytext=(-5 if late else 4, -8),
+                textcoords="offset points", fontsize=6, family="monospace",
+                ha="right" if late else "left",
             )  # fmt: skip
         axes.set(xscale="log", xlabel="programs", ylabel="best fitness on T_search")
         code.axis("off")
@@ -141,14 +145,13 @@ def _change(before: str, after: str) -> list[str]:
 
 
 def _whole_course(document: Mapping[str, Any]) -> list[list[float]]:
-    """The course, and before its first report what the lineage of the best tells of it."""
-    course, best = document["course"], 0.0
-    early = []
-    for ancestor in document["lineage"]:
-        if ancestor["fitness"] > best and ancestor["programs"] < course[0][0]:
-            best = ancestor["fitness"]
-            early.append([ancestor["programs"], best])
-    return early + [[programs, max(best, fitness)] for programs, fitness in course]
+    """The course, and what the lineage of the best tells of the time between its reports."""
+    lineage = [[one["programs"], one["fitness"]] for one in document["lineage"]]
+    best, whole = 0.0, []
+    for programs, fitness in sorted(lineage + document["course"]):
+        best = max(best, fitness)
+        whole.append([programs, best])
+    return whole
 
 
 def _stages(document: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -103,9 +103,14 @@ class Final(Experiment):
         tasks = list(_tasks(context, arm, "fit_", 0))
         seconds = _FITTING * context.plan.seconds / len(context.plan.arms)
 
+        best = -1.0
+
         def keep(state: dict[str, Any]) -> None:
+            nonlocal best
             record.note(name, state)
-            context.tell(f"{name}: {state['trials']} trials, best {state['best']:.4f}")
+            if state["best"] > best:
+                best = state["best"]
+                context.tell(f"{name}: {best:.4f} after {state['trials']} trials")
 
         state = tuned(program, tasks, seed=0, seconds=seconds, state=record.about(name), keep=keep)
         text = str(scaled(program, state["factors"]))
