@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from azc.paper.plan import Arm, Options, Plan
 from azc.paper.record import Record, Trial
 from azc.paper.tables import Findings
+from azc.program import FUNCTIONS
 from azc.search.report import Ancestor, Outcome
 from azc.search.search import Search
 from azc.search.settings import Settings
@@ -18,8 +19,25 @@ from azc.search.settings import Settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Context", "Experiment", "InterruptedTrialError", "course_of", "derived", "searched"]
+__all__ = [
+    "PLAIN",
+    "Context",
+    "Experiment",
+    "InterruptedTrialError",
+    "course_of",
+    "derived",
+    "growing",
+    "searched",
+]
 
+#: Overrides that leave regularized evolution with its defaults, whatever a preset adds to it.
+PLAIN = (
+    "search.method=regularized-evolution",
+    *(f"search.{key}=" for key in ("children", "mutations", "filter", "repeat", "drop_dead")),
+    *("search.islands=1", "search.workers=1"),
+    *(f"{table}=" for table in ("restart", "budget", "hurdles", "migration", "islands", "niches")),
+    "constants=",
+)
 #: Points of a course that are kept; more are more than a picture shows.
 _MOST_POINTS = 500
 
@@ -89,6 +107,18 @@ class Experiment:
 def derived(preset: str, *changes: Sequence[str]) -> Settings:
     """The settings of a preset with overrides, those that come later winning."""
     return Settings.from_toml(preset, [change for each in changes for change in each])
+
+
+def growing(settings: Settings) -> list[str]:
+    """Overrides that let functions have any number of instructions up to what they have now, for
+    methods that keep live instructions only."""
+    sizes = {name: settings.space.function(name).max for name in FUNCTIONS}
+    return [
+        change
+        for name, size in sizes.items()
+        if settings.space.searched(name)
+        for change in (f"space.{name}.size=", f"space.{name}.min=0", f"space.{name}.max={size}")
+    ]
 
 
 def searched(context: Context, arm: Arm, seed: int, *, course: bool) -> dict[str, Any]:

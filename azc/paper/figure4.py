@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azc.paper.experiment import Context, Experiment, derived, searched
+from azc.paper.experiment import PLAIN, Context, Experiment, derived, growing, searched
 from azc.paper.plan import Arm, Options, methods
 from azc.paper.record import Trial
 from azc.paper.statistics import Estimate, event_rate, rate_ratio
@@ -60,11 +60,8 @@ PROBLEMS = {
     ),
 }
 
-#: Whatever else a preset has, so that only what is said here differs between methods.
-_BARE = (
-    "search.children=", "search.mutations=", "search.filter=false", "search.mutate_prob=0.9",
-    "search.tournament=10", "search.population=1000", "search.islands=1", "search.workers=1",
-    "hurdles=", "migration=", "budget=", "restart=", "islands=", "constants=",
+_PAPER = (
+    *PLAIN, "search.population=1000", "search.tournament=10", "search.mutate_prob=0.9",
     "compile.hot=false",
 )  # fmt: skip
 _TASKS = tuple(
@@ -95,7 +92,7 @@ class Figure4(Experiment):
                 _settings(found, method, options.overrides),
             )
             for problem, found in PROBLEMS.items()
-            for method in sorted(methods(), key=(RANDOM, PAPERS).__contains__, reverse=True)
+            for method in dict.fromkeys((RANDOM, PAPERS, *methods()))
         ]
 
     def trial(self, context: Context, arm: Arm, seed: int) -> dict[str, Any]:
@@ -158,21 +155,25 @@ EXPERIMENT = Figure4()
 
 
 def _settings(problem: Problem, method: str, overrides: Iterable[str]) -> Settings:
-    common = [*_BARE, *_TASKS, f"space.learn.size={problem.learn}", *problem.changes]
+    common = [*_PAPER, *_TASKS, f"space.learn.size={problem.learn}", *problem.changes]
     own: tuple[str, ...] = ()
     if method == PAPERS:
         own = (f"restart={{programs={problem.programs}}}",)
+    elif method in _OWN:
+        own = (f"search.method={method}", *_OURS, *_OWN[method])
     elif method != RANDOM:
-        own = (*_OURS, *_OWN.get(method, ()))
+        sizes = growing(derived(problem.preset, common))
+        own = (f"search.method={method}", *_OURS, *sizes)
     elif problem.given:
         # A population that starts from a given program has no random ones. Two members, of which
         # the older goes and the other has a child with a Learn drawn anew, are random search.
-        method = PAPERS
         own = (
             "search.population=2", "search.tournament=1", "search.mutate_prob=1.0",
             "search.mutations=['randomize-function']",
         )  # fmt: skip
-    return derived(problem.preset, common, [f"search.method={method}"], own, tuple(overrides))
+    else:
+        own = (f"search.method={RANDOM}",)
+    return derived(problem.preset, common, own, tuple(overrides))
 
 
 def _point(labels: Mapping[str, str], trials: Sequence[Trial]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from azc import lang, library
-from azc.paper.experiment import Context, Experiment, derived, searched
+from azc.paper.experiment import PLAIN, Context, Experiment, derived, searched
 from azc.paper.plan import Arm, Options
 from azc.paper.record import Trial
 from azc.paper.statistics import exact_share, wilson_share
@@ -35,10 +35,8 @@ _FINAL = "tasks.final={task='teacher-nn',count=100,features=4,train=1000,valid=1
 #: Paper, S5; there 1,000 processes shared four kinds of settings, of up to 100 tasks with 100,000
 #: examples.
 _PAPER = (
-    "search.method=regularized-evolution", "search.population=1000", "search.tournament=10",
-    "search.mutate_prob=0.9", "search.children=", "search.filter=false", "search.islands=1",
-    "search.workers=1", "search.mutations=", "hurdles=", "migration=", "restart=", "islands=",
-    "constants=", "space.start=random", "space.scalars=4", "space.vectors=8", "space.matrices=2",
+    *PLAIN, "search.population=1000", "search.tournament=10", "search.mutate_prob=0.9",
+    "space.start=random", "space.scalars=4", "space.vectors=8", "space.matrices=2",
     "space.setup={size=21,ops=['scalar_const','vector_gaussian','matrix_gaussian']}",
     "space.predict={size=3,ops=['dot','matrix_vector_dot','vector_max']}",
     "space.learn={size=9,ops=['scalar_sub','scalar_mul','vector_heaviside','scalar_vector_mul',"

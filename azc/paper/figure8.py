@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from azc.paper.experiment import Context, Experiment, derived
+from azc.paper.experiment import PLAIN, Context, Experiment, derived, growing
 from azc.paper.plan import Arm, Options, methods
 from azc.paper.record import Trial
 from azc.paper.reference import network_on
@@ -26,18 +26,14 @@ __all__ = ["EXPERIMENT"]
 
 _ISLANDS = 4
 #: The paper's ops and sizes of a search for networks, without any of the upgrades.
-_BASELINE = (
-    f"search.islands={_ISLANDS}", "search.workers=1", "restart=", "budget=", "migration=",
-    "hurdles=", "islands=", "constants=", "search.filter=false", "fec.level1=false",
-    "fec.level2=false",
-)  # fmt: skip
+_BASELINE = (*PLAIN, f"search.islands={_ISLANDS}", "fec.level1=false", "fec.level2=false")
 _MIGRATION = ("migration={every=2000,share=0.5}",)
 _FEC = ("fec.level1=true", "fec.level2=true")
 _DIVERSITY = (
     f"islands=[{{count={_ISLANDS // 2}}},"
     f"{{count={_ISLANDS // 2},tasks={{search={{task='mnist:search'}}}}}}]",
 )
-_HURDLES = ("hurdles={train=1000,valid=500,quantile=0.5}",)
+_HURDLES = ("hurdles={train=1000,quantile=0.5}",)
 _FILTER = ("search.filter=true",)
 #: Best accuracy and share of successes in the paper's table S2, of 30 searches each.
 _PAPER = {
@@ -69,7 +65,8 @@ class Figure8(Experiment):
         # Whatever else there is, with its own defaults.
         known = ("random", "regularized-evolution", "mgg")
         others = [name for name in methods() if name not in known]
-        beside |= {name: (f"search.method={name}", *_FILTER) for name in others}
+        sizes = growing(derived("cifar10-baseline"))
+        beside |= {name: (f"search.method={name}", *_FILTER, *sizes) for name in others}
         columns |= {f"and {name}": (*changes, *upgrade) for name, upgrade in beside.items()}
         return [
             Arm(name, {"column": name}, derived("cifar10-baseline", changes, options.overrides))
