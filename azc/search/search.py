@@ -30,12 +30,13 @@ from azc.errors import ConfigError, expected
 from azc.memory import refuse_beyond
 from azc.runtime import _core
 from azc.search.course import Course
+from azc.search.given import KEYWORDS, assembled, task_sets
 from azc.search.moving import check_same, fingerprints, leaving, returning, split_moves
 from azc.search.report import Outcome, Report
 from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
 from azc.search.settings_file import parsed
-from azc.search.settings_tasks import Which
+from azc.search.settings_tasks import Which, facts_of
 from azc.search.store import Store
 from azc.tasks import Task
 from azc.tasks.advice import warn_of_constants, warn_of_labels
@@ -59,13 +60,33 @@ class Search:
     """
 
     def __init__(
-        self, settings: Settings, *, folder: Path | None = None, data: str | None = None
+        self,
+        settings: Settings | Mapping[str, Any] | _PathLike | None = None,
+        *,
+        tasks: Any = None,
+        select: Any = None,
+        final: Any = None,
+        **keywords: Any,
     ) -> None:
-        """`folder`: that of a run to go on with (`Search.resume`), `data`: what that
-        knows its tasks by."""
-        self.settings = settings
+        """
+        Parameters
+        ----------
+        settings : the tables of a search file as a dict, its path, a preset's name, or `Settings`;
+            what the keywords say comes on top of it.
+        tasks, select, final : T_search, T_select and T_final, each a list of tasks, a `TaskSet`,
+            one task, a spec such as ``"linear"``, or its table as a dict. With `tasks`, the
+            settings' own sets are not used.
+        keywords : tables of a search file as dicts (``space={…}``), and keys of its ``[search]``
+            (``method="mgg"``).
+
+        Raises `ConfigError` or `TaskError` for what a search file may not say either.
+        """
+        sets: dict[Which, Any] = {"search": tasks, "select": select, "final": final}
+        self.settings, self._given = assembled(settings, sets, keywords)
         self.outcome: Outcome | None = None
-        self._folder, self._data = folder, data
+        # Of a run to go on with: where it is, and what that knows its tasks by.
+        self._folder: Path | None = None
+        self._data: str | None = None
 
     def __repr__(self) -> str:
         search, task = self.settings.search, self.settings.tasks.search.task
@@ -79,10 +100,19 @@ class Search:
         return cls(Settings.from_toml(path, overrides))
 
     @classmethod
-    def resume(cls, folder: _PathLike, overrides: Sequence[str] = ()) -> Search:
+    def resume(
+        cls,
+        folder: _PathLike,
+        overrides: Sequence[str] = (),
+        *,
+        tasks: Any = None,
+        select: Any = None,
+        final: Any = None,
+    ) -> Search:
         """The search that left `folder`, to go on with it; `overrides` may change what the
         course does not depend on: ``search.stop``, ``search.workers``, ``compile``, and the paths
-        of what is the same elsewhere."""
+        of what is the same elsewhere. Tasks that the search was given have to be given again: a
+        search keeps no data, but knows by fingerprints whether they are the same."""
         path = Path(folder)
         with Store.open(path) as store:
             text, seed = store.settings, store.seed
@@ -97,7 +127,10 @@ class Search:
                 do = "leave it so, or begin another search with another --out"
                 what = expected(f"{_shown(was)}, as the search began", _shown(value), do)
                 raise ConfigError(f"{name}: {key}: {what}")
-        return cls(settings, folder=path, data=data)
+        search = cls(settings)
+        search._folder, search._data = path, data
+        search._given = task_sets({"search": tasks, "select": select, "final": final})
+        return search
 
     @property
     def seed(self) -> int:
@@ -145,7 +178,8 @@ class Search:
         if resume and self._folder is None:
             if out is None:
                 raise ConfigError(expected("out, the folder to go on in", "none", "name it"))
-            self.outcome = Search.resume(out).run(
+            given: dict[str, Any] = {KEYWORDS[which]: made for which, made in self._given.items()}
+            self.outcome = Search.resume(out, **given).run(
                 seed=seed, seconds=seconds, workers=workers, data=data, report=report,
                 messages=messages,
             )  # fmt: skip
@@ -153,12 +187,15 @@ class Search:
         if self._folder is not None:
             self._check_goes_on(seed, out)
         settings = self._with(seed, seconds, workers, data)
-        sets = {which: settings.make_tasks(which) for which in settings.tasks.needed_at_once()}
+        sets = {
+            which: self._given[which] if which in self._given else settings.make_tasks(which)
+            for which in settings.tasks.needed_at_once()
+        }
         known = fingerprints(settings, sets)
         if self._folder is not None:
             check_same(self._folder, self._data, known)
         settings.check_tasks(sets)
-        _check_alike(sets["search"])
+        _check_alike(sets)
         _warn(settings, sets)
         refuse_beyond(bytes_needed(settings, sets["search"]), "the search", _NUMEROUS)
         with ExitStack() as stack:
@@ -230,8 +267,13 @@ def _shown(value: Any) -> str:
     return "none" if value is None else json.dumps(value)
 
 
-def _check_alike(tasks: Sequence[Task]) -> None:
-    counts = {(len(task.y_train), len(task.y_valid)) for task in tasks}
+def _check_alike(sets: Mapping[Which, Sequence[Task]]) -> None:
+    for which, tasks in sets.items():
+        kinds = {(task.metric, facts_of([task]).aim) for task in tasks}
+        if len(kinds) > 1:
+            got = " and ".join(f"{metric} of {aim}" for metric, aim in sorted(kinds))
+            raise ConfigError(f"tasks.{which}: {expected('tasks of one kind', got)}")
+    counts = {(len(task.y_train), len(task.y_valid)) for task in sets["search"]}
     if len(counts) > 1:
         got = " and ".join(f"{train}+{valid}" for train, valid in sorted(counts))
         what = "tasks.search: " + expected("tasks with equally many examples", got)

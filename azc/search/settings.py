@@ -280,6 +280,11 @@ class Settings(Table):
             raise ConfigError("\n".join(named)) from None
 
     @classmethod
+    def from_tables(cls, tables: dict[str, Any], name: str) -> Settings:
+        """The settings in `tables`, whose paths are absolute; `name` is what messages call them."""
+        return cls._overridden(tables, name, ())
+
+    @classmethod
     def from_mapping(cls, tables: Mapping[str, Any]) -> Settings:
         """The settings in `tables`, nested as those of a file are; paths in them are relative to
         the current folder. Raises `ConfigError`."""

@@ -20,7 +20,7 @@ from azc.tasks.declared import MAX_FEATURES
 from azc.tasks.making import DEFAULT_COUNT
 from azc.tasks.options import TaskOptions
 from azc.tasks.projection import classes_of, default_features
-from azc.tasks.spec import Spec, parse_spec
+from azc.tasks.spec import GIVEN, Spec, parse_spec
 from azc.tasks.synthetic import FEATURES, TRAIN_EXAMPLES, VALID_EXAMPLES
 from azc.tasks.task import Array, Task
 from azc.tasks.taskset import TaskSet
@@ -139,6 +139,8 @@ def _defaults(spec: Spec) -> dict[str, Any]:
         return {"count": 1}
     if spec.bundled is not None:
         return {"count": DEFAULT_COUNT, "metric": spec.bundled.metric}
+    if spec.text == GIVEN:
+        return {}
     if spec.images is None:
         examples, features, metric = (TRAIN_EXAMPLES, VALID_EXAMPLES), FEATURES, "rmse"
     else:

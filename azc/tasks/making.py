@@ -102,7 +102,9 @@ def _made(parsed: Spec, indices: range, given: TaskKeywords) -> TaskSet:
         return TaskSet(_from_images(parsed, indices, given))
     if parsed.bundled is not None:
         return TaskSet(_from_bundled(parsed.bundled, indices, given))
-    assert parsed.synthetic is not None
+    if parsed.synthetic is None:
+        got = f"{parsed.text!r}, which stands for tasks that were given from Python"
+        raise TaskError(expected("tasks that can be made", got, "give them again, as tasks=…"))
     features = given["features"] or SYNTHETIC_FEATURES
     train, valid = given["train"] or TRAIN_EXAMPLES, given["valid"] or VALID_EXAMPLES
     _check_memory(parsed.text, len(indices) * (train + valid) * (features + 1))

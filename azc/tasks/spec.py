@@ -18,15 +18,18 @@ from azc.tasks.bundled import BUNDLED, Bundled
 from azc.tasks.images.catalogue import IMAGE_SETS, ImageSet
 from azc.tasks.synthetic import SENTENCES as SYNTHETIC
 
-__all__ = ["FILE_SUFFIXES", "Spec", "parse_spec"]
+__all__ = ["FILE_SUFFIXES", "GIVEN", "Spec", "parse_spec"]
 
 FILE_SUFFIXES = (".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+#: Stands for tasks that no spec describes, because somebody gave them from Python.
+GIVEN = "given"
 _PARTS = ("search", "select", "all")
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A parsed spec; exactly one of `synthetic`, `images`, `bundled`, `file` is set.
+    """A parsed spec; exactly one of `synthetic`, `images`, `bundled`, `file` is set, none
+    where the text is `GIVEN`.
 
     `part` is for image sets: ``"pairs"`` (every pair), ``"search"``, ``"select"``, ``"all"`` or
     ``"pair"`` with the two classes in `pair`, the first of which gets label 0.
@@ -63,6 +66,8 @@ def parse_spec(text: str) -> Spec:
     text = text.strip()
     if text.lower().endswith(FILE_SUFFIXES):
         return Spec(text, file=Path(os.path.expanduser(text)))
+    if text == GIVEN:
+        return Spec(text)
     name, *rest = text.split(":")
     if name in SYNTHETIC:
         if rest:
