@@ -51,6 +51,8 @@ class Record:
         """Use `create` or `open`."""
         self.folder = folder
         self._connection = connection
+        # Asked for after every trial, of which there may be thousands.
+        self._trials: dict[tuple[str, int], Trial] = {}
 
     @classmethod
     def create(cls, folder: Path, plan: dict[str, Any]) -> Record:
@@ -95,6 +97,7 @@ class Record:
                 connection.execute("COMMIT")
                 record = cls(folder, connection)
                 version = record.about("format")
+                record._load()
             except BaseException:
                 connection.close()
                 raise
@@ -142,11 +145,15 @@ class Record:
                 "INSERT INTO trials VALUES (?, ?, ?)",
                 (arm, seed, json.dumps(document, allow_nan=False)),
             )
+        self._trials[arm, seed] = Trial(arm, seed, document)
 
     def trials(self) -> list[Trial]:
         """All trials that have ended, by arm and seed."""
-        rows = self._connection.execute("SELECT * FROM trials ORDER BY arm, seed")
-        return [Trial(arm, seed, json.loads(document)) for arm, seed, document in rows]
+        return [self._trials[key] for key in sorted(self._trials)]
+
+    def _load(self) -> None:
+        for arm, seed, document in self._connection.execute("SELECT * FROM trials"):
+            self._trials[arm, seed] = Trial(arm, seed, json.loads(document))
 
     def close(self) -> None:
         """Let go of the folder."""

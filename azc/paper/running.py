@@ -68,6 +68,8 @@ def run(
             done = _run_side_by_side(experiment, context, record, workers)
         else:
             done = _run_trials(experiment, context, record)
+        if done and not experiment.keeps:
+            shutil.rmtree(folder / "searches", ignore_errors=True)
         trials = record.trials()
         findings = experiment.conclude(context, trials)
         drawn = _write(experiment, findings, folder)

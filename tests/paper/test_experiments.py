@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from azc import library
 from azc.errors import ConfigError
 from azc.paper import NAMES, find
 from azc.paper.drawing import svg
+from azc.paper.experiment import PLAIN, derived, growing
 from azc.paper.figure4 import PROBLEMS
 from azc.paper.figure6 import callouts
 from azc.paper.plan import Options, methods
@@ -137,6 +139,24 @@ def test_figure8_adds_one_upgrade_at_a_time():
     assert last.hurdles
     assert last.fec.level2
     assert arms["and filter"] == last.changed(["search.filter=true"])
+
+
+def test_without_matplotlib_there_is_no_picture(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert svg(find("figure4"), {"points": []}) is None
+
+
+def test_plain_settings_are_those_of_no_preset():
+    for preset in ("demo", "affine", "cifar10-fast", "cifar10-full"):
+        search = derived(preset, PLAIN).search
+        assert (search.method, search.filter, search.islands) == ("regularized-evolution", False, 1)
+
+
+def test_growing_has_the_same_sizes_at_most():
+    settings = derived("linear-learning")
+    space = settings.changed(growing(settings)).space
+    assert (space.learn.min, space.learn.max) == (0, settings.space.learn.max)
+    assert space.setup == settings.space.setup
 
 
 def test_callouts():

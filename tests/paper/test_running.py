@@ -150,7 +150,7 @@ def test_random_search_of_figure4(tmp_path):
     (point,) = outcome.findings.data["points"]
     assert point["programs"] > 0
     # A search of which only the counts matter leaves nothing else.
-    assert list((tmp_path / "run" / "searches").iterdir()) == []
+    assert not (tmp_path / "run" / "searches").exists()
 
 
 def test_final(tmp_path):
