@@ -27,6 +27,7 @@ __all__ = [
     "course_of",
     "derived",
     "growing",
+    "row_of",
     "searched",
 ]
 
@@ -107,6 +108,15 @@ class Experiment:
 def derived(preset: str, *changes: Sequence[str]) -> Settings:
     """The settings of a preset with overrides, those that come later winning."""
     return Settings.from_toml(preset, [change for each in changes for change in each])
+
+
+def row_of(trial: Trial, labels: Mapping[str, str], *keys: str) -> dict[str, Any]:
+    """A trial as a row of the data: `labels`, its seed, `keys` of its document, counts and times,
+    fitness."""
+    document = trial.document
+    common = ("solved", "populations", "programs", "filtered", "cpu_seconds", "seconds")
+    counts = {key: document[key] for key in (*keys, *common)}
+    return {**labels, "seed": trial.seed, **counts, **document["fitness"]}
 
 
 def growing(settings: Settings) -> list[str]:

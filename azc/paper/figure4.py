@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azc.paper.experiment import PLAIN, Context, Experiment, derived, growing, searched
+from azc.paper.experiment import PLAIN, Context, Experiment, derived, growing, row_of, searched
 from azc.paper.plan import Arm, Options, methods
 from azc.paper.record import Trial
 from azc.paper.statistics import Estimate, event_rate, rate_ratio
@@ -110,7 +110,7 @@ class Figure4(Experiment):
             title=f"Figure 4. {self.title}",
             data={"points": [_plain(point) for point in compared]},
             tables=[_counts_table(compared), _relative_table(compared)],
-            rows=[_row(labels[trial.arm], trial) for trial in trials],
+            rows=[row_of(trial, labels[trial.arm]) for trial in trials],
             notes=[
                 "acceptable: fitness of at least search.stop.fitness on T_search and on 100 tasks "
                 "of T_select; each population counts once",
@@ -255,16 +255,4 @@ def _relative_table(points: Sequence[dict[str, Any]]) -> Table:
 def _plain(point: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: plain(value) if isinstance(value, Estimate) else value for key, value in point.items()
-    }
-
-
-def _row(labels: Mapping[str, str], trial: Trial) -> dict[str, Any]:
-    keys = ("solved", "reason", "populations", "programs", "filtered", "cpu_seconds", "seconds")
-    fitness = trial.document["fitness"]
-    return {
-        **labels,
-        "seed": trial.seed,
-        **{key: trial.document[key] for key in keys},
-        "search": fitness["search"],
-        "select": fitness["select"],
     }

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from azc import lang, library
-from azc.paper.experiment import PLAIN, Context, Experiment, derived, searched
+from azc.paper.experiment import PLAIN, Context, Experiment, derived, row_of, searched
 from azc.paper.plan import Arm, Options
 from azc.paper.record import Trial
 from azc.paper.statistics import exact_share, wilson_share
@@ -92,7 +92,7 @@ class Figure5(Experiment):
             title=f"Figure 5. {self.title}",
             data=data if trials else {},
             tables=[_table(series)],
-            rows=[_row(trial) for trial in trials],
+            rows=[row_of(trial, {"settings": trial.arm}, "found", "layers") for trial in trials],
             notes=[
                 "found: the best program learns two layers (azc.paper.traits.learns_two_layers) "
                 f"and reaches, on T_final, {_MARGIN} below the fitness that the search stops at",
@@ -164,17 +164,6 @@ def _table(series: Sequence[dict[str, Any]]) -> Table:
         "settings", "found", "share", "two layers", "median CPU s", "programs", "median T_final",
     )  # fmt: skip
     return Table("Networks found", columns, rows)
-
-
-def _row(trial: Trial) -> dict[str, Any]:
-    document = trial.document
-    keys = ("found", "layers", "solved", "programs", "populations", "cpu_seconds", "seconds")
-    return {
-        "settings": trial.arm,
-        "seed": trial.seed,
-        **{key: document[key] for key in keys},
-        **document["fitness"],
-    }
 
 
 def _beside(left: str, right: str) -> str:

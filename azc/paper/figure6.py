@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from azc import lang
 from azc.analysis import live
-from azc.paper.experiment import Context, Experiment, derived
+from azc.paper.experiment import Context, Experiment, derived, row_of
 from azc.paper.plan import Arm, Options
 from azc.paper.record import Trial
 from azc.paper.reference import network_on
@@ -232,13 +232,8 @@ def _callouts_table(best: Trial, steps: Sequence[dict[str, Any]]) -> Table:
 
 
 def _row(trial: Trial, network: Mapping[str, Any]) -> dict[str, Any]:
-    document = trial.document
-    keys = ("programs", "populations", "evaluated", "cpu_seconds", "seconds")
     return {
-        "settings": trial.arm,
-        "seed": trial.seed,
-        **{key: document[key] for key in keys},
-        **document["fitness"],
+        **row_of(trial, {"settings": trial.arm}, "evaluated"),
         "network_select": network["select"],
         "network_final": network.get("final"),
     }

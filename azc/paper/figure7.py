@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azc import lang
-from azc.paper.experiment import Context, Experiment, derived, searched
+from azc.paper.experiment import Context, Experiment, derived, row_of, searched
 from azc.paper.plan import Arm, Options
 from azc.paper.record import Trial
 from azc.paper.reference import with_data
@@ -134,7 +134,7 @@ class Figure7(Experiment):
             if trials
             else {},
             tables=[_table(variant, counts)],
-            rows=[_row(trial) for trial in trials],
+            rows=[row_of(trial, {"arm": trial.arm}, "adapted") for trial in trials],
             notes=[
                 f"{variant.trait}, as azc.paper.traits finds it in the best program of a search",
                 f"p, one-sided, that it is no commoner in the case than in the control: {p}",
@@ -200,14 +200,3 @@ def _table(variant: Variant, counts: Mapping[str, Mapping[str, Any]]) -> Table:
         )  # fmt: skip
     columns = ("arm", "with it", "share", "paper", "T_select", "of those with it", "programs")
     return Table(f"Searches of which the best program has it: {variant.trait}", columns, rows)
-
-
-def _row(trial: Trial) -> dict[str, Any]:
-    keys = ("adapted", "programs", "populations", "cpu_seconds", "seconds")
-    document = trial.document
-    return {
-        "arm": trial.arm,
-        "seed": trial.seed,
-        **{key: document[key] for key in keys},
-        **document["fitness"],
-    }

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from azc.paper.experiment import PLAIN, Context, Experiment, derived, growing
+from azc.paper.experiment import PLAIN, Context, Experiment, derived, growing, row_of
 from azc.paper.plan import Arm, Options, methods
 from azc.paper.record import Trial
 from azc.paper.reference import network_on
@@ -88,7 +88,7 @@ class Figure8(Experiment):
             title=f"Figure 8. {self.title}",
             data={"columns": columns, "network": network["select"]} if trials else {},
             tables=[Table("Best programs of searches on T_select", titles, table)],
-            rows=[_row(trial) for trial in trials],
+            rows=[row_of(trial, {"column": trial.arm}, "evaluated", "hurdled") for trial in trials],
             notes=[
                 f"the network's fitness on T_select, with the constants that are best on T_search: "
                 f"{network['select']:.4f}",
@@ -159,14 +159,3 @@ def _cells(
         f"{column['programs']:,}",
         number(column["cpu_seconds"]),
     )
-
-
-def _row(trial: Trial) -> dict[str, Any]:
-    keys = ("programs", "populations", "evaluated", "hurdled", "cpu_seconds", "seconds")
-    document = trial.document
-    return {
-        "column": trial.arm,
-        "seed": trial.seed,
-        **{key: document[key] for key in keys},
-        **document["fitness"],
-    }
