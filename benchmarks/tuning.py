@@ -10,8 +10,6 @@ import numpy as np
 
 import azc
 from azc import library
-from azc.packing import pack
-from azc.runtime import _core
 from azc.use.tune.constants import constants_of, positions_of, with_constants
 from azc.use.tune.lanes import Lanes
 
@@ -19,30 +17,24 @@ SETTINGS = {"epochs": 1, "seed": 0, "max_abs_error": 100.0}
 
 
 def at_once(name: str, kind: str, features: int, count: int, repeats: int) -> str:
-    """Time per vector of 16 at once, and one at a time as the interpreter runs it."""
+    """CPU time per vector of 16 at once, and of one at a time by `azc.evaluate` on packed tasks."""
     program = azc.parse(library.text(name))
     tasks = azc.tasks.make_set(kind, count=count, features=features, train=1000, valid=100)
     constants = constants_of(program, tasks[0].classes)
     shares = np.random.default_rng(0).random((16, len(constants)))
     vectors = np.stack([c.at(shares[:, k]) for k, c in enumerate(constants)], axis=1)
     positions = positions_of(program, constants, tasks[0].classes)
-    codes = [_core.Code(with_constants(program, constants, v).packed()) for v in vectors]
-    machine = _core.Machine()
+    programs = [with_constants(program, constants, v) for v in vectors]
     ratios, together, alone = [], [], []
     with Lanes(program, tasks, SETTINGS) as lanes:
         lanes.score(positions, vectors)
-        blocks = [pack([task], 1) for task in tasks]
+        azc.evaluate(programs, tasks, tier="interpreter")
         for _ in range(repeats):
             # CPU time of this thread: nothing else on the machine counts.
             started = time.thread_time()
             got = lanes.score(positions, vectors)
             between = time.thread_time()
-            one = np.zeros_like(got)
-            for k, code in enumerate(codes):
-                for place, block in enumerate(blocks):
-                    fitness = np.zeros(1)
-                    machine.run(code, block, fitness, np.zeros(1), **SETTINGS)
-                    one[k, place] = fitness[0]
+            one = np.stack([azc.evaluate(p, tasks, tier="interpreter").fitness for p in programs])
             ended = time.thread_time()
             assert got.tobytes() == one.tobytes()
             together.append((between - started) / 16)

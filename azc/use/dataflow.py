@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from azc.analysis import interface_addresses, live_mask
 from azc.program import FUNCTIONS, Address, Instruction, Program
@@ -105,7 +106,7 @@ def flow_of(program: Program, classes: int) -> Flow:
 
 def without(program: Program, places: set[Place]) -> Program:
     """The program with these instructions left out."""
-    bodies = {
+    bodies: dict[str, Any] = {
         name: tuple(i for index, i in enumerate(body) if (name, index) not in places)
         for name, body in program.functions()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import numpy as np
@@ -120,6 +121,22 @@ def test_the_test_part_is_scored_before_and_after(affine):
 def test_wrong_settings_are_named(affine, tasks, settings, message):
     with pytest.raises(azc.ConfigError, match=message):
         azc.tune(affine, tasks, **settings)
+
+
+def test_what_is_not_installed_is_named(affine, tasks, monkeypatch):
+    found = importlib.util.find_spec
+    for method, module, message in (
+        ("tpe", "optuna", "expected Optuna for method 'tpe', got none installed; pip install"),
+        ("gp", "torch", "expected PyTorch for method 'gp', got none installed"),
+    ):
+
+        def find(name, *more, missing=module):
+            return None if name == missing else found("json", *more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(importlib.util, "find_spec", find)
+            with pytest.raises(azc.ConfigError, match=message):
+                azc.tune(affine, tasks, method=method)
 
 
 def test_a_program_without_constants_is_refused(tasks):

@@ -57,7 +57,7 @@ _MEAN = _one(lambda a, y: np.full_like(a, 1.0 / a.size))
 
 
 def _scale(a: Array, b: Array, y: Array, g: Array) -> tuple[Array, ...]:
-    return np.sum(g * b), g * a
+    return np.asarray(np.sum(g * b)), np.asarray(g * a)
 
 
 def _std(a: Array, y: Array, g: Array) -> tuple[Array, ...]:

@@ -6,6 +6,7 @@ coordinate per constant, the share of its range.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -20,6 +21,12 @@ __all__ = ["METHODS", "Method", "make_method"]
 Array = NDArray[np.float64]
 
 METHODS = ("random", "tpe", "cmaes", "gp")
+
+#: What Optuna's samplers need besides: module, name, what to do.
+_NEEDED = {
+    "cmaes": (("cmaes", "the package cmaes", "pip install 'azc[tune]'"),),
+    "gp": (("torch", "PyTorch", "pip install torch"),),
+}
 
 
 class Method(Protocol):
@@ -72,13 +79,14 @@ class _Optuna:
     hurdles = False
 
     def __init__(self, name: str, constants: int, seed: int, start: Array) -> None:
-        try:
-            import optuna
-        except ImportError:
-            do = "pip install 'azc[tune]'"
-            raise ConfigError(
-                expected(f"Optuna for method {name!r}", "none installed", do)
-            ) from None
+        for module, what, do in (
+            ("optuna", "Optuna", "pip install 'azc[tune]'"),
+            *_NEEDED.get(name, ()),
+        ):
+            if importlib.util.find_spec(module) is None:
+                raise ConfigError(expected(f"{what} for method {name!r}", "none installed", do))
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.batch = 16
         self._names = [f"c{k}" for k in range(constants)]
@@ -92,22 +100,17 @@ class _Optuna:
         self._asked: list[Any] = []
 
     def _sampler(self, samplers: Any, name: str, seed: int, start: Array) -> Any:
-        try:
-            if name == "tpe":
-                return samplers.TPESampler(
-                    seed=seed, multivariate=True, constant_liar=True, n_startup_trials=32
-                )
-            if name == "cmaes":
-                x0 = dict(zip(self._names, start.tolist(), strict=True))
-                self.batch = 4 + int(3 * np.log(len(self._names)))
-                return samplers.CmaEsSampler(
-                    seed=seed, x0=x0, sigma0=0.2, n_startup_trials=1, popsize=self.batch
-                )
-            return samplers.GPSampler(seed=seed, n_startup_trials=16)
-        except ImportError as error:
-            do = f"install it ({error})"
-            what = f"what Optuna needs for method {name!r}"
-            raise ConfigError(expected(what, "it is missing", do)) from None
+        if name == "tpe":
+            return samplers.TPESampler(
+                seed=seed, multivariate=True, constant_liar=True, n_startup_trials=32
+            )
+        if name == "cmaes":
+            x0 = dict(zip(self._names, start.tolist(), strict=True))
+            self.batch = 4 + int(3 * np.log(len(self._names)))
+            return samplers.CmaEsSampler(
+                seed=seed, x0=x0, sigma0=0.2, n_startup_trials=1, popsize=self.batch
+            )
+        return samplers.GPSampler(seed=seed, n_startup_trials=16)
 
     def ask(self, count: int) -> Array:
         with warnings.catch_warnings():

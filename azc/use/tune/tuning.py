@@ -17,7 +17,7 @@ from azc.errors import CompileError, ConfigError, expected, warn
 from azc.evaluation import check
 from azc.program import Program
 from azc.tasks import Task
-from azc.use.testing import fitness_on_test
+from azc.training import test_scores as scores_on_test
 from azc.use.tune.constants import Constant, constants_of, positions_of, with_constants
 from azc.use.tune.decouple import Decoupled, decouple
 from azc.use.tune.lanes import Lanes
@@ -337,10 +337,8 @@ class _Tuning:
 
     def _result(self) -> Tuned:
         program = with_constants(self._program, self._constants, self._best.values)
-        running = self._settings.running
-        changed = self._best.number != 0
-        test = fitness_on_test(program, self._tasks, running)
-        before = fitness_on_test(self._program, self._tasks, running) if changed else test
+        test = self._test(program)
+        before = self._test(self._program) if self._best.number != 0 else test
         return Tuned(
             program=program,
             fitness=self._best.fitness,
@@ -354,6 +352,13 @@ class _Tuning:
             tier=self._lanes.tier,
             seconds=time.monotonic() - self._started,
         )
+
+    def _test(self, program: Program) -> float | None:
+        """Mean fitness on the tasks' test parts; None if one has none."""
+        if any(task.X_test is None for task in self._tasks):
+            return None
+        scores = scores_on_test(program, self._tasks, **self._settings.running)
+        return float(np.mean([fitness for fitness, _ in scores]))
 
 
 def _share(constant: Constant) -> float:
