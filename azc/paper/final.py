@@ -147,8 +147,8 @@ class Final(Experiment):
             notes=[
                 "accuracy in percent on test images, mean over the held-out pairs; interval of "
                 "95 %: Student's, over seeds",
-                "fitting: each program has the same time; fitness on validation examples before "
-                "and after",
+                "fitting: each program has the same time, not counting that in which the evolved "
+                "one was found; fitness on validation examples before and after",
                 "paper: mean ± standard deviation of five seeds on CIFAR-10",
             ],
             texts=texts,

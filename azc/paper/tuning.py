@@ -14,7 +14,7 @@ import numpy as np
 import azc.evaluation
 from azc.ops import ConstantKind
 from azc.program import FUNCTIONS, Instruction, Program
-from azc.tasks import Task
+from azc.tasks import Task, TaskSet
 
 __all__ = ["constants_of", "scaled", "tuned"]
 
@@ -62,7 +62,7 @@ def tuned(
     called with each new one; `evaluation` are options of `azc.evaluate`. Trials depend on the seed
     and their number alone.
     """
-    count = len(constants_of(program))
+    count, tasks = len(constants_of(program)), TaskSet(tasks)  # packed once
     current: dict[str, Any] = dict(state or {"trials": 0, "seconds": 0.0, "factors": [1.0] * count})
     while trials is None or current["trials"] < trials:
         if seconds is not None and current["trials"] and current["seconds"] >= seconds:
