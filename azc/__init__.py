@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     )
     from azc.evaluation import Result, evaluate
     from azc.lang import load, parse
+    from azc.model import Model
     from azc.program import Instruction, Program
     from azc.search import Search
     from azc.tasks import Task, TaskSet
-    from azc.training import Model, train
+    from azc.training import train
     from azc.use.compare import Comparison, compare
     from azc.use.explain import Explanation, explain
     from azc.use.simplify import simplify
@@ -51,7 +52,7 @@ _HOME = {
     "ConfigError": "azc.errors",
     "Explanation": "azc.use.explain",
     "Instruction": "azc.program",
-    "Model": "azc.training",
+    "Model": "azc.model",
     "ParseError": "azc.errors",
     "Program": "azc.program",
     "ResourceError": "azc.errors",

@@ -33,8 +33,8 @@ def whole_number(
 
     Raises `error`, which names the argument `name`.
     """
-    number = None
-    if not _is_truth(value):
+    number = value if type(value) is int else None
+    if number is None and not _is_truth(value):
         with suppress(TypeError):
             number = operator.index(value)  # type: ignore[arg-type]
     if number is None or number < least or (most is not None and number > most):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 from azc.analysis import predicts_vector
 from azc.checks import whole_number
@@ -53,7 +53,7 @@ class CompiledProgram:
                 what = f"tasks of {self.features} features, for which the module was built"
                 got = f"{task.name} with {task.features}"
                 raise TaskError(expected(what, got, f"compile with features={task.features}"))
-        compiling = {"cpu": self._cpu, "sparing": True}
+        compiling: dict[str, Any] = {"cpu": self._cpu, "sparing": True}
         return run(self.program, tasks, settings, tier="compiled", progress=progress, **compiling)
 
     def __repr__(self) -> str:

@@ -8,15 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, overload
 
+import numpy as np
+
 from azc import tiers
-from azc.checks import positive_number, whole_number
-from azc.errors import ConfigError, TaskError, expected, nearest
+from azc.checks import whole_number
+from azc.errors import TaskError, expected
 from azc.memory import Room
 from azc.prepared import check_coordinates, code_of
 from azc.program import Program, require_program
 from azc.result import Result
 from azc.tasks import Task, TaskSet
 from azc.tiers import TIERS, Progress, Work
+from azc.training import check_settings, check_test_parts, scores_of
 
 __all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "listed", "run"]
 
@@ -32,6 +35,7 @@ def evaluate(
     epochs: int = 1,
     seed: int = 0,
     max_abs_error: float = 100.0,
+    test: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Result: ...
@@ -44,6 +48,7 @@ def evaluate(
     epochs: int = 1,
     seed: int = 0,
     max_abs_error: float = 100.0,
+    test: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Result]: ...
@@ -55,6 +60,7 @@ def evaluate(
     epochs: int = 1,
     seed: int = 0,
     max_abs_error: float = 100.0,
+    test: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Result | list[Result]:
@@ -72,6 +78,8 @@ def evaluate(
     epochs : passes over the training examples, each followed by a validation; the best counts.
     seed : 0 <= seed < 2**64, of the program's random instructions and the order of examples.
     max_abs_error : training stops where an absolute error is NaN or above this.
+    test : whether the test part is scored, too: once, with the memory that the last epoch's
+        training leaves (`Result.test_fitness`, `Result.test_value`).
     workers : threads that several programs are shared out to; changes nothing but the time.
     progress : called with (examples done, examples at most) several times a second.
 
@@ -88,12 +96,15 @@ def evaluate(
     # Layouts of a list would be kept for nobody; but several programs share them.
     keep = isinstance(tasks, TaskSet) or several
     room, tasks = Room(), _set_of(tasks)
-    works = [Work(one, tasks, settings, keep=keep, room=room) for one in programs]
+    if test:
+        check_test_parts(tasks)
     if not several:
-        return tiers.run(replace(works[0], progress=progress), tier)
+        work = Work(programs[0], tasks, settings, progress, keep=keep, room=room, remember=test)
+        return _run(work, tier, test)
+    works = [Work(p, tasks, settings, keep=keep, room=room, remember=test) for p in programs]
     if tier == "compiled" and works:
         tiers.build(works)
-    return _run_all(works, tier, workers, progress)
+    return _run_all(works, tier, test, workers, progress)
 
 
 def run(
@@ -102,13 +113,25 @@ def run(
     settings: dict[str, Any],
     *,
     tier: str,
+    test: bool = False,
     progress: Progress | None = None,
-    **compiling: Any,
+    **options: Any,
 ) -> Result:
-    """`evaluate` after its checks; `compiling` are the further options of `azc.tiers.Work`."""
+    """`evaluate` after its checks; `options` are the further ones of `azc.tiers.Work`."""
+    if test:
+        check_test_parts(tasks)
+        options["remember"] = True
     keep = isinstance(tasks, TaskSet)
-    work = Work(program, _set_of(tasks), settings, progress=progress, keep=keep, **compiling)
-    return tiers.run(work, tier)
+    work = Work(program, _set_of(tasks), settings, progress, keep=keep, **options)
+    return _run(work, tier, test)
+
+
+def _run(work: Work, tier: str, test: bool) -> Result:
+    result = tiers.run(work, tier)
+    if test:
+        scores = np.array(scores_of(work.program, work.tasks, result.trainings, work.settings))
+        result.test_fitness, result.test_value = scores[:, 0].copy(), scores[:, 1].copy()
+    return result
 
 
 def _set_of(tasks: Sequence[Task]) -> TaskSet:
@@ -120,7 +143,7 @@ class _Ended(Exception):  # noqa: N818
 
 
 def _run_all(
-    works: Sequence[Work], tier: str, workers: int, progress: Progress | None
+    works: Sequence[Work], tier: str, test: bool, workers: int, progress: Progress | None
 ) -> list[Result]:
     """Every result, in order; the first error ends all."""
     over = threading.Event()
@@ -139,9 +162,9 @@ def _run_all(
 
     reporting = [replace(work, progress=report(place)) for place, work in enumerate(works)]
     if workers == 1 or len(works) < 2:
-        return [tiers.run(work, tier) for work in reporting]
+        return [_run(work, tier, test) for work in reporting]
     with ThreadPoolExecutor(min(workers, len(works))) as pool:
-        waiting = [pool.submit(tiers.run, work, tier) for work in reporting]
+        waiting = [pool.submit(_run, work, tier, test) for work in reporting]
         try:
             return [future.result() for future in waiting]
         except BaseException:
@@ -160,14 +183,7 @@ def check(
 ) -> dict[str, Any]:
     """The settings among the arguments of `evaluate`; raises what is wrong with any of them."""
     require_program(program)
-    if tier not in TIERS:
-        hint = nearest(str(tier), TIERS)
-        raise ConfigError("tier: " + expected(f"one of {', '.join(TIERS)}", repr(tier), hint))
-    settings = {
-        "epochs": whole_number("epochs", epochs, 1, 2**63 - 1),
-        "seed": whole_number("seed", seed, 0, 2**64 - 1),
-        "max_abs_error": positive_number("max_abs_error", max_abs_error),
-    }
+    settings = check_settings(tier, epochs, seed, max_abs_error)
     code_of(program)
     check_coordinates(program, _least_features(tasks))
     return settings

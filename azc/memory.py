@@ -47,10 +47,14 @@ class Room:
     def available(self) -> int:
         return available_bytes()
 
+    @cached_property
+    def _limited(self) -> bool:
+        return "AZC_MEMORY_LIMIT" in os.environ
+
     def has(self, required: int) -> bool:
         """Whether so many bytes can be had. Asking the system takes longer than many a program
         runs, so it is spared where little is wanted and no limit is set."""
-        if required <= _LITTLE and "AZC_MEMORY_LIMIT" not in os.environ:
+        if required <= _LITTLE and not self._limited:
             return True
         return required <= self.available
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
-from azc.analysis import live
+from azc.analysis import live, needed
 from azc.errors import AzcError, expected
 from azc.ops import ConstantKind, Type
-from azc.program import Program, verify
+from azc.program import Address, Program, verify
 from azc.runtime import _core
 
 if TYPE_CHECKING:
     from azc.compiler.structure import Arguments, Structure
 
-__all__ = ["check_coordinates", "code_of", "has_matrices", "structure_for"]
+__all__ = [
+    *("bytes_for", "check_coordinates", "code_of", "has_matrices", "state_of", "structure_for")
+]
 
 _KEPT = "_prepared"
+_MOST_SHAPES = 64
 
 
 class _Prepared:
@@ -27,6 +31,8 @@ class _Prepared:
         self.coordinate = max((value for _, _, value in _coordinates(program)), default=-1)
         self.matrices: dict[int, bool] = {}
         self.structures: dict[tuple[int, int, str], tuple[Structure, Arguments]] = {}
+        self.states: dict[int, tuple[Address, ...]] = {}
+        self.bytes: dict[Hashable, int] = {}
 
 
 def _prepared(program: Program) -> _Prepared:
@@ -50,6 +56,25 @@ def has_matrices(program: Program, classes: int) -> bool:
         running = live(program, classes)
         known[classes] = any(address.type is Type.MATRIX for address in running.addresses())
     return known[classes]
+
+
+def state_of(program: Program, classes: int) -> tuple[Address, ...]:
+    """The addresses that carry a value from one example to the next."""
+    known = _prepared(program).states
+    if classes not in known:
+        between = needed(program, classes).between
+        known[classes] = tuple(sorted(between, key=lambda a: (a.type.rank, a.number)))
+    return known[classes]
+
+
+def bytes_for(program: Program, shape: Hashable, count: Callable[[], int]) -> int:
+    """What `count` returned when it was first called for the program on tasks of this shape."""
+    known = _prepared(program).bytes
+    if shape not in known:
+        if len(known) >= _MOST_SHAPES:
+            known.clear()
+        known[shape] = count()
+    return known[shape]
 
 
 def structure_for(

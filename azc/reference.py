@@ -7,6 +7,7 @@ op table's NumPy expressions, which are written independently of the C ones.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
@@ -22,6 +23,7 @@ from azc.tasks.task import Task
 __all__ = ["Run", "evaluate_task", "order_of"]
 
 Array = NDArray[np.float64]
+Trained = Callable[[Mapping[Address, Array] | None, int], bool]
 
 _EXPRESSIONS: dict[int, CodeType] = {
     op.number: compile(op.numpy, f"<{op.name}>", "eval") for op in OPS if op.numpy
@@ -234,12 +236,15 @@ def evaluate_task(
     seed: int = 0,
     max_abs_error: float = 100.0,
     library: Any = np,
+    trained: Trained | None = None,
 ) -> tuple[float, float, Array]:
     """Train and validate `program` on `task`.
 
     Returns its fitness, the metric of the epoch that reached it (RMSE, inf where there is none;
     accuracy), and the raw predictions of the last validation, (n_valid,) or (n_valid, C).
-    `library` stands for NumPy in the ops' expressions.
+    `library` stands for NumPy in the ops' expressions. `trained` is called with the memory that the
+    last epoch's training leaves and 0, or None and the number of the training example whose error
+    ended it; unless it returns True there is no validation of that epoch.
     """
     n_train, n_valid = len(task.y_train), len(task.y_valid)
     shape = (n_valid, task.classes) if task.classes > 2 else (n_valid,)
@@ -252,7 +257,12 @@ def evaluate_task(
             for position, t in enumerate(order_of(seed, epoch, n_train)):
                 x, y = task.X_train[t], float(task.y_train[t])
                 if not run.train_one(x, y, max_abs_error, step + position):
+                    if trained:
+                        trained(None, epoch * n_train + position + 1)
                     return fitness, value, predictions
+            last = epoch + 1 == epochs
+            if trained and last and trained(run.memory, 0) is not True:
+                break
             epoch_fitness, epoch_value, predictions = run.validate(max_abs_error, step + n_train)
             if epoch_fitness > fitness:
                 fitness, value = epoch_fitness, epoch_value

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from azc.runtime import _core
 
-__all__ = ["Result"]
+__all__ = ["Result", "Training"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What training left of one task: `memory` by address, of those that carry a value from one
+    example to the next; None where an error ended it, at training example number `ended`."""
+
+    memory: dict[str, Array] | None
+    ended: int = 0
 
 
 @dataclass(slots=True, repr=False)
@@ -24,7 +33,9 @@ class Result:
     or (n_valid, C) float64: what stood in s1 (v2) after the last epoch, before any sigmoid or
     softmax, NaN where there was no prediction; `tier` that ran it, and `reason` why that one;
     `examples` served in training and validation, all tasks of a lane block counted once; `running`
-    and `seconds` of wall time, without and with building.
+    and `seconds` of wall time, without and with building. `test_fitness` and `test_value` are the
+    same of the test part as of `fitness` and `value`, as the last epoch's training leaves the
+    program; None unless they were asked for. `trainings` are for `azc.training`.
     """
 
     fitness: Array
@@ -36,6 +47,9 @@ class Result:
     examples: int = 0
     running: float = 0.0
     seconds: float = 0.0
+    test_fitness: Array | None = None
+    test_value: Array | None = None
+    trainings: list[Training] = field(default_factory=list)
 
     @classmethod
     def empty(cls, count: int, metric: str, tier: str) -> Result:

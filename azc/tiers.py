@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azc.errors import CompileError, warn
+from azc.machines import BUILDING, Native, give_machine, read_memory, take_machine
 from azc.memory import Room
 from azc.packing import Block, batch_of, blocks, native_blocks, packed_bytes, prediction_width
-from azc.prepared import code_of, has_matrices, structure_for
-from azc.program import Program
-from azc.result import Result
+from azc.prepared import bytes_for, code_of, has_matrices, state_of, structure_for
+from azc.program import Address, Program
+from azc.result import Result, Training
 from azc.runtime import _core
 from azc.tasks import Task, TaskSet
 
@@ -41,7 +41,8 @@ class Work:
     `settings`: epochs, seed and max_abs_error; `progress` is called with (examples done, examples
     at most); `cpu` is what compiled code is built for. `sparing`: a second layout is not built only
     for the few tasks that another one leaves over. `keep`: layouts of the tasks made here are for
-    later calls too.
+    later calls too. `remember`: the result's `trainings` have what training left, and unless it is
+    to `validate`, too, that is all.
     """
 
     program: Program
@@ -52,12 +53,15 @@ class Work:
     sparing: bool = False
     keep: bool = True
     room: Room = field(default_factory=Room)
+    remember: bool = False
+    validate: bool = True
 
     @property
     def examples(self) -> list[int]:
         """Served for each task at most."""
-        epochs = self.settings["epochs"]
-        return [epochs * (len(task.y_train) + len(task.y_valid)) for task in self.tasks]
+        tasks, epochs = self.tasks, self.settings["epochs"]
+        each = tasks.kept("examples", lambda: [len(t.y_train) + len(t.y_valid) for t in tasks])
+        return [epochs * examples for examples in each]
 
 
 def run(work: Work, tier: str) -> Result:
@@ -85,9 +89,23 @@ def _reference(work: Work) -> Result:
     for place, (done, task) in enumerate(zip(starts, work.tasks, strict=False)):
         if work.progress:
             work.progress(done, sum(each))
-        fitness, value, predictions = evaluate_task(work.program, task, **work.settings)
-        result.fitness[place], result.value[place] = fitness, value
-        result.predictions[place] = predictions
+        left: list[Training] = []
+
+        def trained(
+            memory: Mapping[Address, Array] | None,
+            ended: int,
+            left: list[Training] = left,
+            classes: int = task.classes,
+        ) -> bool:
+            state = state_of(work.program, classes)
+            found = None if memory is None else {str(a): memory[a].copy() for a in state}
+            left.append(Training(found, ended))
+            return work.validate
+
+        observer = trained if work.remember else None
+        found = evaluate_task(work.program, task, trained=observer, **work.settings)
+        result.fitness[place], result.value[place], result.predictions[place] = found
+        result.trainings += left
     result.examples = sum(each)
     result.running = time.perf_counter() - started
     return result
@@ -96,34 +114,25 @@ def _reference(work: Work) -> Result:
 # ---- the runtime's tiers ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Native:
-    """A compiled function, and its arguments for a block: what `Machine.run` takes."""
-
-    native: _core.Native
-    constants: Array
-    places: NDArray[np.int64]
-
-
 def _interpreter(work: Work) -> Result:
     found = blocks(work.tasks, has_matrices(work.program, work.tasks[0].classes))
     return _run(work, [(block, None) for block in found], "interpreter")
 
 
-#: Builds are processes of their own, and modules are loaded one by one.
-_building = threading.Lock()
-
-
 def _compiled(work: Work) -> Result:
+    from azc.compiler.layout import cells_of
     from azc.compiler.natives import obtain
 
     wanted = _wanted(work)
-    with _building:
+    with BUILDING:
         found = obtain([structure for _, structure, _ in wanted], cpu=work.cpu)
-    placed: list[tuple[Block, _Native | None]] = []
+    placed: list[tuple[Block, Native | None]] = []
     for block, structure, arguments in wanted:
         constants = arguments.for_lanes(block.lanes, block.chunk)
-        placed.append((block, _Native(found[structure].native, constants, arguments.places)))
+        classes = work.tasks[block.positions[0]].classes
+        cells = cells_of(work.program, classes, structure, work.cpu) if work.remember else {}
+        native = Native(found[structure].native, constants, arguments.places, cells)
+        placed.append((block, native))
     return _run(work, placed, "compiled")
 
 
@@ -136,7 +145,7 @@ def _wanted(work: Work) -> list[tuple[Block, Structure, Arguments]]:
     wanted = structures_of(work.program, work.tasks, vector)
     structures = {structure for _, structure, _ in wanted}
     if work.sparing:
-        with _building:
+        with BUILDING:
             known = find(structures, work.cpu)
         if len(known) < len(structures):
             wanted = structures_of(work.program, work.tasks, vector, rest_alone=False)
@@ -148,7 +157,7 @@ def build(works: Sequence[Work]) -> None:
     from azc.compiler.natives import obtain
 
     wanted = [structure for work in works for _, structure, _ in _wanted(work)]
-    with _building:
+    with BUILDING:
         obtain(wanted, cpu=works[0].cpu)
 
 
@@ -168,80 +177,117 @@ def structures_of(
     return wanted
 
 
-def _run(work: Work, placed: Sequence[tuple[Block, _Native | None]], tier: str) -> Result:
+def _run(work: Work, placed: Sequence[tuple[Block, Native | None]], tier: str) -> Result:
     """Runs the program block by block, interpreted where a block has no native function."""
     started = time.perf_counter()
-    code, machine, tasks = code_of(work.program), _core.Machine(), work.tasks
-    keep = _make_room(work, machine, placed)
-    result = Result.empty(len(tasks), tasks[0].metric, tier)
-    each = work.examples
-    per_block = [each[block.positions[0]] for block, _ in placed]
-    before = 0
-    for (block, native), most in zip(placed, per_block, strict=True):
-        first = tasks[block.positions[0]]
-        batch = batch_of(tasks, block, keep=keep)
-        fitness, value = np.zeros(block.lanes), np.zeros(block.lanes)
-        width = prediction_width(first)
-        raw = np.empty((block.lanes, len(first.y_valid), width))
-        report = None
-        if work.progress:
-
-            def report(done: int, offset: int = before, progress: Progress = work.progress) -> None:
-                progress(offset + done, sum(per_block))
-
-        given: dict[str, Any] = {}
-        if native:
-            given = {"native": native.native, "constants": native.constants}
-            given["places"] = native.places
-        result.examples += machine.run(
-            code, batch, fitness, value, raw, progress=report, **given, **work.settings
-        )
-        before += most
-        for lane, position in enumerate(block.positions):
-            result.fitness[position], result.value[position] = fitness[lane], value[lane]
-            result.predictions[position] = raw[lane] if width > 1 else raw[lane, :, 0]
+    code, machine, tasks = code_of(work.program), take_machine(), work.tasks
+    try:
+        keep = _make_room(work, machine, placed)
+        result = Result.empty(len(tasks), tasks[0].metric, tier)
+        if work.remember:
+            result.trainings = [_UNTRAINED] * len(tasks)
+        each = work.examples
+        most = sum(each[block.positions[0]] for block, _ in placed)
+        before = 0
+        for block, native in placed:
+            first, progress = tasks[block.positions[0]], work.progress
+            batch = batch_of(tasks, block, keep=keep)
+            fitness, value = np.zeros(block.lanes), np.zeros(block.lanes)
+            width = prediction_width(first)
+            raw = np.empty((block.lanes, len(first.y_valid), width))
+            given: dict[str, Any] = native.arguments if native else {}
+            if progress:
+                given["progress"] = _reporter(progress, before, most)
+            if work.remember:
+                given["trained"] = _observer(work, machine, block, native, result)
+            result.examples += machine.run(
+                code, batch, fitness, value, raw, **given, **work.settings
+            )
+            before += each[block.positions[0]]
+            where = list(block.positions)
+            result.fitness[where], result.value[where] = fitness[: len(where)], value[: len(where)]
+            lanes = raw if width > 1 else raw[..., 0]
+            for position, predictions in zip(where, lanes, strict=False):
+                result.predictions[position] = predictions
+    finally:
+        give_machine(machine)
     result.running = time.perf_counter() - started
     return result
 
 
+def _reporter(progress: Progress, before: int, most: int) -> Callable[[int], None]:
+    return lambda done: progress(before + done, most)
+
+
+_UNTRAINED = Training(None)
+
+
+def _observer(
+    work: Work, machine: _core.Machine, block: Block, native: Native | None, result: Result
+) -> Callable[[], bool]:
+    """Takes down what training left in each lane of a block."""
+    task = work.tasks[block.positions[0]]
+
+    def trained() -> bool:
+        for lane, position in enumerate(block.positions):
+            if machine.died(lane):
+                training = Training(None, machine.trained(lane))
+            else:
+                cells = native.cells if native else {}
+                training = Training(
+                    read_memory(machine, lane, work.program, task.classes, task.features, cells)
+                )
+            result.trainings[position] = training
+        return work.validate
+
+    return trained
+
+
 def _make_room(
-    work: Work, machine: _core.Machine, placed: Sequence[tuple[Block, _Native | None]]
+    work: Work, machine: _core.Machine, placed: Sequence[tuple[Block, Native | None]]
 ) -> bool:
     """Refuses what would not fit in memory. Returns whether there is room to keep the layouts."""
-    kept, most = 0, (-1, "")
-    known: dict[tuple[Any, ...], tuple[int, int, str]] = {}
+    kept, most, what = 0, -1, ""
+    known: dict[tuple[Any, ...], tuple[int, int]] = {}
     for block, native in placed:
         task = work.tasks[block.positions[0]]
         shape = (task.features, len(task.y_train), len(task.y_valid), block.lanes, block.chunk)
         if shape not in known:
             known[shape] = _bytes_of(work, machine, task, block, native)
-        packed, beside, what = known[shape]
-        kept += packed
-        most = max(most, (packed + beside, what))
-    work.room.refuse_beyond(*most)
-    return work.keep and work.room.has(2 * (kept + most[0]))
+            if sum(known[shape]) > most:
+                side = f"{block.lanes} tasks side by side"
+                what = f"this program on {task.name} (F = {task.features}, {side})"
+                most = sum(known[shape])
+        kept += known[shape][0]
+    work.room.refuse_beyond(most, what)
+    return work.keep and work.room.has(2 * (kept + most))
 
 
 def _bytes_of(
-    work: Work, machine: _core.Machine, task: Task, block: Block, native: _Native | None
-) -> tuple[int, int, str]:
-    """What a block takes: its examples, all else, and a name for it."""
-    epochs = work.settings["epochs"]
-    cells = machine.bytes_needed(
-        code_of(work.program),
-        features=task.features,
-        classes=task.classes,
-        lanes=block.lanes,
-        train=len(task.y_train),
-        valid=len(task.y_valid),
-        epochs=epochs,
-        native=native.native if native else None,
-    )
-    predictions = 8 * block.lanes * len(task.y_valid) * prediction_width(task)
-    order = 8 * len(task.y_train) if epochs > 1 else 0
-    side = f"{block.lanes} tasks side by side"
-    what = f"this program on {task.name} (F = {task.features}, {side})"
-    return packed_bytes(task, block.lanes), cells + predictions + order, what
+    work: Work, machine: _core.Machine, task: Task, block: Block, native: Native | None
+) -> tuple[int, int]:
+    """What a block takes: its examples, and all else."""
+    epochs, train, valid = work.settings["epochs"], len(task.y_train), len(task.y_valid)
+    lanes, features, classes = block.lanes, task.features, task.classes
+
+    def count() -> int:
+        return machine.bytes_needed(
+            code_of(work.program),
+            features=features,
+            classes=classes,
+            lanes=lanes,
+            train=train,
+            valid=valid,
+            epochs=epochs,
+            native=native.native if native else None,
+        )
+
+    way = (native.native.lanes, work.cpu) if native else None
+    shape = (features, classes, lanes, train, valid, min(epochs, 2), way)
+    cells = bytes_for(work.program, shape, count)
+    predictions = 8 * lanes * valid * prediction_width(task)
+    order = 8 * train if epochs > 1 else 0
+    return packed_bytes(task, lanes), cells + predictions + order
 
 
 # ---- the choice ---------------------------------------------------------------------------------
@@ -302,7 +348,7 @@ def _weigh(work: Work, whole: float, left: float) -> tuple[bool, str]:
     try:
         vector = find_toolchain().vector
         wanted = {s for _, s, _ in structures_of(work.program, work.tasks, vector)}
-        with _building:
+        with BUILDING:
             missing = wanted - natives.find(wanted).keys()
         build = natives.build_seconds(missing) if missing else 0.0
         gain = natives.recorded(_gain_name(work.tasks), _FIRST_GAINS[_is_deep(work.tasks)])

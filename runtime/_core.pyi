@@ -88,13 +88,35 @@ class Machine:
         native: Native | None = None,
         constants: _Array | None = None,
         places: NDArray[np.int64] | None = None,
-        train_only: bool = False,
+        trained: Callable[[], bool] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> int: ...
     @property
-    def stopped(self) -> bool: ...
-    def open(self, code: Code, batch: Batch, seed: int, max_abs_error: float) -> None: ...
-    def cell(self, type: int, number: int, values: _Array, write: bool = False) -> bool: ...
+    def held(self) -> int: ...
+    def close(self) -> None: ...
+    def died(self, lane: int) -> bool: ...
+    def trained(self, lane: int) -> int: ...
+    def open(
+        self,
+        code: Code,
+        batch: Batch,
+        seed: int,
+        max_abs_error: float,
+        *,
+        native: Native | None = None,
+        constants: _Array | None = None,
+        places: NDArray[np.int64] | None = None,
+    ) -> None: ...
+    def cell(
+        self,
+        type: int,
+        number: int,
+        lane: int,
+        values: _Array,
+        *,
+        write: bool = False,
+        place: int | None = None,
+    ) -> bool: ...
     def predict(self, step: int, to: _Array) -> None: ...
     def learn(self, step: int) -> int: ...
 

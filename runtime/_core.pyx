@@ -71,7 +71,7 @@ cdef extern from "plan.h" nogil:
 
 cdef extern from "native.h" nogil:
     ctypedef struct az_native:
-        int64_t features, lanes, constants, places, many_classes
+        int64_t features, lanes, memory, constants, places, many_classes
     ctypedef struct az_module:
         int64_t version, count
         const az_native *program
@@ -118,7 +118,11 @@ cdef extern from "interpreter.h" nogil:
     int64_t az_machine_constants(const az_machine *)
     int64_t az_machine_done(const az_machine *)
     int az_machine_died(const az_machine *, int64_t)
-    double *az_machine_cell(az_machine *, int, int32_t)
+    int64_t az_machine_trained(const az_machine *, int64_t)
+    double *az_machine_cell(az_machine *, int, int32_t, int64_t)
+    double *az_machine_place(az_machine *, int64_t, int64_t)
+    size_t az_machine_held(const az_machine *)
+    void az_machine_validate(az_machine *)
     const double *az_machine_fitness(const az_machine *)
     const double *az_machine_value(const az_machine *)
 
@@ -134,8 +138,7 @@ cdef extern from "environment.h" nogil:
     int az_machine_run "az_enter_machine_run"(az_machine *, int64_t)
     void az_machine_predict "az_enter_machine_predict"(
         az_machine *, const double *, int64_t, uint64_t, double *)
-    int64_t az_machine_learn "az_enter_machine_learn"(
-        az_machine *, const double *, const double *, int64_t, uint64_t)
+    int az_machine_learn "az_enter_machine_learn"(az_machine *, int64_t, int64_t, uint64_t)
 
 
 ctypedef double (*az_function)(double) noexcept nogil
@@ -466,8 +469,12 @@ cdef class Machine:
 
     cdef az_machine *machine
     cdef bint busy
+    # What it was prepared for, which it points into.
     cdef Batch opened
     cdef Code code
+    cdef Native native
+    cdef const double[:, ::1] constants
+    cdef const int64_t[::1] places
 
     def __cinit__(self):
         self.machine = az_machine_new()
@@ -525,18 +532,19 @@ cdef class Machine:
         Native native=None,
         const double[:, ::1] constants=None,
         const int64_t[::1] places=None,
-        bint train_only=False,
+        trained=None,
         progress=None,
     ) -> int:
         """Train and validate; returns how many examples were served.
 
-        `train_only`: ends before the last epoch's validation; `cell` has the memory then, where
-        the program is interpreted.
+        `trained()` is called before the last epoch's validation, when `cell` has the memory that
+        training left, or once every lane has stopped; unless it returns True the run ends there.
 
         Fills `fitness` (L,) and `value` (L,), and `predictions` (L, m, 1 or classes) if given.
         `native` runs `code` compiled; it needs a batch, `constants` and `places` (k,) laid
         out as `native.h` says. Interpreted, `constants` (n, L), those of the live instructions in
-        order but for indices of entries, stand in each lane for the program's own. `progress(done)` is called several times a second. The GIL is released in between.
+        order but for indices of entries, stand in each lane for the program's own.
+        `progress(done)` is called several times a second. The GIL is released in between.
         MemoryError if memory cannot be had; IndexError as `bytes_needed` has -1.
         """
         cdef az_settings settings = az_settings(
@@ -549,7 +557,7 @@ cdef class Machine:
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
         cdef az_part part = az_part(
             train=batch.batch.train, valid=batch.batch.valid, epochs=epochs, predictions=NULL,
-            seen=NULL, train_only=train_only)
+            seen=NULL, train_only=trained is not None)
         if self.busy:
             raise RuntimeError("expected a machine that is idle; give each thread its own")
         if fitness.shape[0] != lanes or value.shape[0] != lanes or epochs < 1:
@@ -576,7 +584,8 @@ cdef class Machine:
             work.places = &places[0]
         self.busy = True
         try:
-            self.code, self.opened = code, batch if native is None else None
+            self.code, self.opened, self.native = code, batch, native
+            self.constants, self.places = constants, places
             with nogil:
                 status = az_machine_prepare(
                     self.machine, az_level_kernels(chosen_level, lanes), &work)
@@ -597,14 +606,15 @@ cdef class Machine:
                 started = monotonic()
                 with nogil:
                     finished = az_machine_run(self.machine, chunk)
-                # Signals are looked at, and progress told, about 20 times a second.
-                if monotonic() - started < 0.025:
-                    chunk = min(2 * chunk, 1 << 40)
-                elif monotonic() - started > 0.1:
-                    chunk = max(chunk // 2, 1)
+                chunk = next_count(chunk, monotonic() - started)
                 PyErr_CheckSignals()
                 if progress is not None:
                     progress(az_machine_done(self.machine))
+                if finished and trained is not None:
+                    if trained() is True and not self.all_died():
+                        az_machine_validate(self.machine)
+                        finished = 0
+                    trained = None
             for lane in range(lanes):
                 fitness[lane] = az_machine_fitness(self.machine)[lane]
                 value[lane] = az_machine_value(self.machine)[lane]
@@ -612,17 +622,51 @@ cdef class Machine:
         finally:
             self.busy = False
 
-    # ---- a trained machine, whose program is interpreted ----
+    cdef bint all_died(self):
+        for lane in range(self.opened.batch.lanes):
+            if self.opened.batch.active >> lane & 1 and not az_machine_died(self.machine, lane):
+                return False
+        return True
+
+    # ---- a trained machine ----
 
     @property
-    def stopped(self) -> bool:
-        """Whether the training of the first lane ended at an error beyond the limit."""
-        return az_machine_died(self.machine, 0)
+    def held(self) -> int:
+        """Bytes that it keeps for the next program."""
+        return az_machine_held(self.machine)
+
+    def close(self) -> None:
+        """Let go of the examples and the program of the last run."""
+        if self.busy:
+            raise RuntimeError("expected a machine that is idle; give each thread its own")
+        self.code = self.opened = self.native = None
+        self.constants = self.places = None
+
+    def died(self, int64_t lane) -> bool:
+        """Whether the lane's training ended at an error that is NaN or beyond the limit."""
+        if self.opened is None or not 0 <= lane < self.opened.batch.lanes:
+            raise ValueError("expected a lane of an open machine")
+        return az_machine_died(self.machine, lane)
+
+    def trained(self, int64_t lane) -> int:
+        """Training examples that the lane was served, the one that ended it included."""
+        if self.opened is None or not 0 <= lane < self.opened.batch.lanes:
+            raise ValueError("expected a lane of an open machine")
+        return az_machine_trained(self.machine, lane)
 
     def open(
-        self, Code code not None, Batch batch not None, uint64_t seed, double max_abs_error
+        self,
+        Code code not None,
+        Batch batch not None,
+        uint64_t seed,
+        double max_abs_error,
+        *,
+        Native native=None,
+        const double[:, ::1] constants=None,
+        const int64_t[::1] places=None,
     ) -> None:
-        """Prepare for `learn` and `predict` on the examples of `batch`, with zeroed memory."""
+        """Prepare for `learn` and `predict` on the examples of `batch`, with zeroed memory; compiled
+        as in `run`."""
         cdef az_settings settings = az_settings(
             epochs=1, max_abs_error=max_abs_error, seed=seed, block=0, keep_dead=False)
         cdef az_work work = az_work(
@@ -634,6 +678,14 @@ cdef class Machine:
         if self.busy:
             raise RuntimeError("expected a machine that is idle; give each thread its own")
         self.opened = None
+        if native is not None:
+            check_native(native.program, batch, constants, places)
+            work.native = native.program
+            work.native_kernels = az_level_kernels(chosen_level, native.program.lanes)
+            if native.program.constants:
+                work.constants = &constants[0, 0]
+            if native.program.places:
+                work.places = &places[0]
         status = az_machine_prepare(
             self.machine, az_level_kernels(chosen_level, batch.batch.lanes), &work)
         if status == AZ_NO_MEMORY:
@@ -641,27 +693,45 @@ cdef class Machine:
         if status == AZ_BAD_INDEX:
             raise IndexError
         az_machine_begin(self.machine, &part)
-        self.code, self.opened = code, batch
+        self.code, self.opened, self.native = code, batch, native
+        self.constants, self.places = constants, places
 
-    def cell(self, int type, int32_t number, double[::1] values not None, bint write=False) -> bool:
-        """Copies the memory of an address (type 1 to 3) to `values`, [entry][lane], or from there;
-        False where the program has no such address."""
-        cdef double *at
-        if self.opened is None or not 1 <= type <= 3:
-            raise ValueError("expected an open machine, and a type")
-        cdef int64_t count = self.opened.batch.lanes
+    def cell(
+        self,
+        int type,
+        int32_t number,
+        int64_t lane,
+        double[::1] values not None,
+        *,
+        bint write=False,
+        place=None,
+    ) -> bool:
+        """Copies one lane's memory of an address (type 1 to 3) to `values`, or from there; False
+        where the program has no such address. A compiled program has it at `place`
+        (`azc/compiler/layout.py`), or nowhere."""
+        cdef double *at = NULL
+        cdef int64_t count = 1, stride, start
+        if self.opened is None or not 1 <= type <= 3 or not 0 <= lane < self.opened.batch.lanes:
+            raise ValueError("expected an open machine, a type, and a lane")
         for _ in range(type - 1):
             count *= self.opened.batch.features
         if values.shape[0] != count:
             raise ValueError(f"expected {count} values")
-        at = az_machine_cell(self.machine, type, number)
+        if self.native is None:
+            at = az_machine_cell(self.machine, type, number, lane)
+            stride = self.opened.batch.lanes
+        elif place is not None:
+            start, stride = place, self.native.program.lanes
+            if start < 0 or start + count * stride > self.native.program.memory:
+                raise ValueError("expected a place in the program's memory")
+            at = az_machine_place(self.machine, start, lane)
         if at == NULL:
             return False
         for i in range(count):
             if write:
-                at[i] = values[i]
+                at[i * stride] = values[i]
             else:
-                values[i] = at[i]
+                values[i] = at[i * stride]
         return True
 
     def predict(self, uint64_t step, double[:, :, ::1] to not None) -> None:
@@ -676,29 +746,54 @@ cdef class Machine:
             or to.shape[1] != (batch.classes if batch.classes > 2 else 1)
         ):
             raise ValueError("expected room for all predictions")
+        cdef int64_t row = batch.features * batch.lanes, width = to.shape[1] * batch.lanes
+        cdef int64_t done = 0, count = 1
+        cdef double *out = &to[0, 0, 0]
         self.busy = True
         try:
-            with nogil:
-                az_machine_predict(self.machine, batch.x_valid, batch.valid, step, &to[0, 0, 0])
+            while done < batch.valid:
+                count = min(count, batch.valid - done)
+                started = monotonic()
+                with nogil:
+                    az_machine_predict(
+                        self.machine, batch.x_valid + done * row, count, step + <uint64_t>done,
+                        out + done * width)
+                done += count
+                count = next_count(count, monotonic() - started)
+                PyErr_CheckSignals()
         finally:
             self.busy = False
 
     def learn(self, uint64_t step) -> int:
-        """Trains on the training examples of the open batch; returns how many were served, the one
-        at which the first lane stopped included."""
+        """Trains on the training examples of the open batch; returns how many the first lane was
+        served, the one at which it stopped included."""
         cdef az_batch *batch
-        cdef int64_t served
+        cdef int64_t done = 0, count = 1
+        cdef int alive = 1
         if self.opened is None or self.busy:
             raise ValueError("expected an open machine that is idle")
         batch = &self.opened.batch
         self.busy = True
         try:
-            with nogil:
-                served = az_machine_learn(
-                    self.machine, batch.x_train, batch.y_train, batch.train, step)
-            return served
+            while alive and done < batch.train:
+                count = min(count, batch.train - done)
+                started = monotonic()
+                with nogil:
+                    alive = az_machine_learn(self.machine, done, done + count, step)
+                done += count
+                count = next_count(count, monotonic() - started)
+                PyErr_CheckSignals()
+            return az_machine_trained(self.machine, 0)
         finally:
             self.busy = False
+
+
+cdef int64_t next_count(int64_t count, double took):
+    """How many examples to serve until signals are looked at, and progress told, about 20 times a
+    second: `count` took so many seconds."""
+    if took < 0.025:
+        return min(2 * count, 1 << 40)
+    return max(count // 2, 1) if took > 0.1 else count
 
 
 include "_search.pxi"

@@ -70,13 +70,13 @@ static inline void az_enter_machine_predict(
     az_leave(before);
 }
 
-static inline int64_t az_enter_machine_learn(
-    az_machine *machine, const double *x, const double *y, int64_t count, uint64_t step)
+static inline int az_enter_machine_learn(
+    az_machine *machine, int64_t first, int64_t end, uint64_t step)
 {
     const az_environment before = az_enter();
-    const int64_t served = az_machine_learn(machine, x, y, count, step);
+    const int alive = az_machine_learn(machine, first, end, step);
     az_leave(before);
-    return served;
+    return alive;
 }
 
 static inline int az_enter_machine_run(az_machine *machine, int64_t examples)

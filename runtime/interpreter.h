@@ -5,7 +5,6 @@
  *     az_machine_begin     clears memory; the work may be a prefix of the examples
  *     az_machine_run       trains and validates, at most so many examples a call
  *
- *
  * A machine keeps its buffers between programs. Nothing here calls Python or takes a lock; one
  * machine belongs to one thread at a time.
  */
@@ -76,7 +75,7 @@ typedef struct {
      * or NULL, which receives what Learn sees of each prediction and then the raw predictions, NaN
      * where a lane has stopped; then there is no fitness */
     double *seen;
-    int train_only; /* end before the last epoch's validation, with memory as it then is */
+    int train_only; /* stop before the last epoch's validation, with memory as it then is */
 } az_part;
 
 /* Begins, after az_machine_prepare, as often as wanted. */
@@ -85,19 +84,27 @@ void az_machine_begin(az_machine *machine, const az_part *part);
 /* Serves at least one and about `examples` examples; returns 1 once the evaluation is complete. */
 int az_machine_run(az_machine *machine, int64_t examples);
 
-/* After a run of the interpreter, or az_machine_prepare and az_machine_begin: the memory of an
- * address, [entry][lane]; NULL where the program has none. */
-double *az_machine_cell(az_machine *machine, int type, int32_t number);
+/* After a run that stopped before the last validation: what az_machine_run does next is that
+ * validation, unless every lane is dead. */
+void az_machine_validate(az_machine *machine);
+
+/* After a run, or az_machine_prepare and az_machine_begin: where one lane's memory begins. Of an
+ * address of an interpreted program, [entry][lanes of the batch], NULL where it has none; and at a
+ * place in the memory of a compiled one, as the emitter laid it out, [entry][lanes of a chunk]. */
+double *az_machine_cell(az_machine *machine, int type, int32_t number, int64_t lane);
+double *az_machine_place(az_machine *machine, int64_t place, int64_t lane);
+
+/* Bytes that the machine keeps for the next program. */
+size_t az_machine_held(const az_machine *machine);
 
 /* Goes on from the memory as it is, whose step numbers continue at `step`. Predicts `count`
  * examples x [example][entry][lane]; raw predictions go to `to` [example][class][lane]. */
 void az_machine_predict(
     az_machine *machine, const double *x, int64_t count, uint64_t step, double *to);
 
-/* Trains on `count` examples in their order, or until every lane is dead; returns how many were
- * served, the one that ended it included. */
-int64_t az_machine_learn(
-    az_machine *machine, const double *x, const double *y, int64_t count, uint64_t step);
+/* Trains on the batch's training examples from `first`, which is 0 or where the last call ended, to
+ * before `end`; `step` is that of example 0. Returns 1, or 0 once every lane is dead. */
+int az_machine_learn(az_machine *machine, int64_t first, int64_t end, uint64_t step);
 
 /* Examples served so far. */
 int64_t az_machine_done(const az_machine *machine);

@@ -272,10 +272,19 @@ static void begin_validation(az_machine *m)
     }
 }
 
+/* Without learning, state and randomness every epoch is like the first. */
+static int is_last_epoch(const az_machine *m)
+{
+    const az_facts *facts = &m->plan.facts;
+    const int settled = !facts->learns && facts->stateless_training && !facts->random;
+    return m->epoch + 1 >= m->settings.epochs || settled;
+}
+
 /* 1 - (2 / pi) atan(RMSE), or the accuracy; the best epoch counts. */
 static void end_validation(az_machine *m)
 {
     const double n = (double)m->batch.valid;
+    const int last = is_last_epoch(m);
     if (m->seen)
         hide_unseen(m, m->position);
     for (int64_t l = 0; !m->seen && l < m->batch.lanes; ++l) {
@@ -294,10 +303,7 @@ static void end_validation(az_machine *m)
             m->engine->copy_lane(m, m->memory, m->saved, l);
     }
     ++m->epoch;
-    /* Without learning, state and randomness every epoch is like the first. */
-    const az_facts *facts = &m->plan.facts;
-    const int settled = !facts->learns && facts->stateless_training && !facts->random;
-    m->phase = m->epoch < m->settings.epochs && !settled ? PHASE_TRAIN : PHASE_DONE;
+    m->phase = last ? PHASE_DONE : PHASE_TRAIN;
     m->position = 0;
     if (m->phase == PHASE_TRAIN)
         shuffle(m);
@@ -333,7 +339,7 @@ int az_machine_run(az_machine *m, int64_t examples)
                     hide_unseen(m, 0);
             }
             if (m->alive && m->position == m->batch.train) {
-                if (m->train_only && m->epoch + 1 == m->settings.epochs)
+                if (m->train_only && is_last_epoch(m))
                     m->phase = PHASE_DONE;
                 else
                     begin_validation(m);
@@ -349,14 +355,32 @@ int az_machine_run(az_machine *m, int64_t examples)
 
 /* ---- a trained machine --------------------------------------------------------------------- */
 
-double *az_machine_cell(az_machine *m, int type, int32_t number)
+void az_machine_validate(az_machine *m)
+{
+    m->train_only = 0;
+    if (m->alive)
+        begin_validation(m);
+}
+
+double *az_machine_cell(az_machine *m, int type, int32_t number, int64_t lane)
 {
     const az_address_map *map = &m->plan.map;
     const int32_t address = az_address(map, type, number);
     if (number < 0 || address >= (type < AZ_MATRIX ? map->offset[type + 1] : map->count))
         return NULL;
     const int32_t cell = m->plan.cell_of[address];
-    return cell < 0 ? NULL : m->cell[cell];
+    return cell < 0 ? NULL : m->cell[cell] + lane;
+}
+
+double *az_machine_place(az_machine *m, int64_t place, int64_t lane)
+{
+    const int64_t lanes = m->native->lanes;
+    return m->memory + lane / lanes * m->native->memory + place + lane % lanes;
+}
+
+size_t az_machine_held(const az_machine *m)
+{
+    return m->bytes;
 }
 
 void az_machine_predict(az_machine *m, const double *x, int64_t count, uint64_t step, double *to)
@@ -372,17 +396,16 @@ void az_machine_predict(az_machine *m, const double *x, int64_t count, uint64_t 
     }
 }
 
-int64_t az_machine_learn(
-    az_machine *m, const double *x, const double *y, int64_t count, uint64_t step)
+int az_machine_learn(az_machine *m, int64_t first, int64_t end, uint64_t step)
 {
-    m->batch.x_train = x;
-    m->batch.y_train = y;
-    m->epoch = m->position = m->trained = 0;
-    m->alive = m->batch.active;
-    for (int64_t l = 0; l < m->batch.lanes; ++l)
-        m->bad[l] = 0.0;
-    train_some(m, count, step);
-    return m->alive ? m->position : az_machine_trained(m, 0);
+    if (first == 0) {
+        m->epoch = m->position = m->trained = 0;
+        m->alive = m->batch.active;
+        for (int64_t l = 0; l < m->batch.lanes; ++l)
+            m->bad[l] = 0.0;
+    }
+    train_some(m, end, step);
+    return m->alive && m->position == end;
 }
 
 int64_t az_machine_done(const az_machine *m)

@@ -1,5 +1,5 @@
 /* Compiled programs: calls of their functions. Memory is the emitter's business but for its size, and
- * that each chunk of lanes has its own. */
+ * that each chunk of lanes has its own; where it keeps which address, `azc/compiler/layout.py` tells. */
 #include "machine.h"
 
 #include <string.h>

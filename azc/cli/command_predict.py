@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azc.cli.base import Command
+from azc.cli.evaluating import encoding_option, separator_option
 from azc.cli.saving import check_writable, write_file
-from azc.errors import TaskError, expected
+from azc.errors import ConfigError, TaskError, expected
 
 if TYPE_CHECKING:
-    from azc.training import Array, Model
+    from azc.model import Array, Model
 
 _EXAMPLES = """
 azc predict model.npz new.csv
+azc predict model.npz new.csv.gz --separator ';' --encoding latin-1
 azc predict model.npz features.npy -o predicted.csv
 """
 
@@ -25,33 +27,48 @@ azc predict model.npz features.npy -o predicted.csv
 @click.command("predict", cls=Command, examples=_EXAMPLES)
 @click.argument("model_file", metavar="MODEL.npz")
 @click.argument("data", metavar="DATA")
+@separator_option
+@encoding_option
 @click.option("-o", "output", metavar="OUT.csv", help="Write there.  [default: standard output]")
-def command(model_file: str, data: str, output: str | None) -> None:
+def command(
+    model_file: str, data: str, separator: str | None, encoding: str | None, output: str | None
+) -> None:
     """Predict for new examples.
 
-    MODEL.npz is what 'azc run --save' kept. DATA is a .csv table with the columns of the features,
-    which are standardised as the training rows were; or an .npz file with an array X, or a .npy
-    file, whose features are used as they are. A line for each example: the prediction, or the
-    class, and what the program itself predicted.
+    MODEL.npz is what 'azc run --save' kept. DATA is a table (.csv, .tsv, either with .gz, or
+    .parquet) with the columns of the features, which are standardised as the training rows were; or
+    an .npz file with an array X, or a .npy file, whose features are used as they are. A line for
+    each example: the prediction, or the class, and what the program itself predicted.
     """
-    from azc.training import Model
+    from azc.model import Model
 
     if output is not None:
         check_writable(output, "-o")
     model = Model.load(model_file)
-    text = _table(model, model.predict(_features(model, Path(data))))
+    text = _table(model, model.predict(_features(model, Path(data), separator, encoding)))
     if output is None:
         click.echo(text, nl=False)
     else:
         write_file(output, text.encode())
 
 
-def _features(model: Model, path: Path) -> Array:
+def _features(model: Model, path: Path, separator: str | None, encoding: str | None) -> Array:
     import numpy as np
 
     from azc.tasks.reading import memory_limit, read_npz, reading
+    from azc.tasks.spec import FILE_SUFFIXES
+    from azc.tasks.tables import read_features
 
     kind = path.suffix.lower()
+    if path.name.lower().endswith(FILE_SUFFIXES) and kind != ".npz":
+        preparation = model.preparation
+        columns = preparation.columns if preparation else None
+        gaps = preparation is not None and preparation.gaps is not None
+        X = read_features(path, columns, gaps=gaps, separator=separator, encoding=encoding)
+        return preparation.features(X) if preparation else X
+    for option, given in (("--separator", separator), ("--encoding", encoding)):
+        if given is not None:
+            raise ConfigError(f"{option}: {expected('a .csv or .tsv file', repr(str(path)))}")
     if kind == ".npz":
         return np.asarray(read_npz(path, path, {"X": 2}, memory_limit())["X"], dtype=np.float64)
     if kind == ".npy":
@@ -61,42 +78,7 @@ def _features(model: Model, path: Path) -> Array:
             except (ValueError, EOFError, TypeError) as error:
                 got = str(error).split("\n")[0]
                 raise TaskError(expected(f"{path} to be an .npy array", got)) from None
-    if kind == ".csv":
-        with reading(path, "a CSV file"):
-            try:
-                with path.open(encoding="utf-8-sig", newline="") as file:
-                    return _columns(model, path, list(csv.reader(file, strict=True)))
-            except (UnicodeDecodeError, csv.Error) as error:
-                raise TaskError(expected(f"{path} to be a CSV file", error)) from None
-    raise TaskError(expected("a .csv, .npz or .npy file", repr(str(path))))
-
-
-def _columns(model: Model, path: Path, lines: list[list[str]]) -> Array:
-    """The features that the model was trained on, by their names."""
-    import numpy as np
-
-    from azc.tasks.tables import MISSING, number
-
-    if not lines:
-        raise TaskError(expected(f"a header line in {path}", "an empty file"))
-    names, preparation = lines[0], model.preparation
-    wanted = preparation.columns if preparation else tuple(names)
-    for name in wanted:
-        if name not in names:
-            raise TaskError(expected(f"a column {name!r} in {path}", "none of that name"))
-    places = [names.index(name) for name in wanted]
-    gaps = preparation is not None and preparation.gaps is not None
-    rows = [line for line in lines[1:] if line]
-    X = np.empty((len(rows), len(places)))
-    for row, line in enumerate(rows):
-        for column, place in enumerate(places):
-            text = line[place].strip() if place < len(line) else ""
-            value = float("nan") if gaps and text.lower() in MISSING else number(text)
-            if value is None or (value != value and not gaps):
-                where = f"a number in column {names[place]!r}, row {row} of {path}"
-                raise TaskError(expected(where, repr(text), "rows count from 0 after the header"))
-            X[row, column] = value
-    return preparation.features(X) if preparation else X
+    raise TaskError(expected("a table (.csv, .tsv, .parquet), .npz or .npy file", repr(str(path))))
 
 
 def _table(model: Model, raw: Array) -> str:

@@ -89,47 +89,41 @@ def command(
     _warn_of_prediction(program, tasks)
     warn_of_labels(tasks, max_abs_error)
 
-    from azc.evaluation import evaluate
+    from azc.evaluation import check, run
+    from azc.training import model_of
 
+    settings = check(program, tasks, tier, epochs, choice.seed, max_abs_error)
     with Progress("examples") as progress:
-        result = evaluate(
+        result = run(
             program,
             tasks,
+            settings,
             tier=tier,
-            epochs=epochs,
-            seed=choice.seed,
-            max_abs_error=max_abs_error,
+            test=test,
             progress=progress,
+            remember=save is not None,
         )
     if predictions is not None:
         _save_predictions(predictions, result)
-    training: dict[str, Any] = {
-        "epochs": epochs,
-        "seed": choice.seed,
-        "max_abs_error": max_abs_error,
-    }
-    scores = None
-    if test:
-        from azc.training import test_scores
-
-        scores = test_scores(program, tasks, **training)
     if save is not None:
-        from azc.training import train
-
-        train(program, tasks[0], **training).save(save)
+        model_of(program, tasks[0], result.trainings[0], settings).save(save)
     say_where_it_ended(program, tasks, result, seed=choice.seed, max_abs_error=max_abs_error)
     if as_json:
-        print_json(_document(program, tasks, result, scores))
-        return
-    _print_tasks(tasks, result, scores, verbose)
-    click.echo()
-    click.echo(f"{result.seconds:.3f} s with tier {result.tier}")
-    if verbose:
-        click.echo(f"tier {result.tier}: {result.reason}")
-        loading, making = moments[1] - moments[0], moments[2] - moments[1]
-        click.echo(f"{loading:.3f} s to read the program, {making:.3f} s to make the tasks")
-        sizes = ", ".join(f"{name} {len(body)}" for name, body in program.functions())
-        click.echo(f"{program.filename}: {sizes}; hash {program.hash}")
+        print_json(_document(program, tasks, result))
+    else:
+        _print_tasks(tasks, result, verbose)
+        click.echo()
+        click.echo(f"{result.seconds:.3f} s with tier {result.tier}")
+        if verbose:
+            _print_more(program, result, moments)
+
+
+def _print_more(program: Program, result: Result, moments: list[float]) -> None:
+    click.echo(f"tier {result.tier}: {result.reason}")
+    loading, making = moments[1] - moments[0], moments[2] - moments[1]
+    click.echo(f"{loading:.3f} s to read the program, {making:.3f} s to make the tasks")
+    sizes = ", ".join(f"{name} {len(body)}" for name, body in program.functions())
+    click.echo(f"{program.filename}: {sizes}; hash {program.hash}")
 
 
 def _warn_of_prediction(program: Program, tasks: TaskSet) -> None:
@@ -148,15 +142,7 @@ def _warn_of_prediction(program: Program, tasks: TaskSet) -> None:
     click.echo(styled(message, "warning"), err=True)
 
 
-_Scores = list[tuple[float, float]] | None
-
-
-def _mean_of(scores: list[tuple[float, float]]) -> tuple[float, float]:
-    fitness, value = (sum(column) / len(scores) for column in zip(*scores, strict=True))
-    return fitness, value
-
-
-def _document(program: Program, tasks: TaskSet, result: Result, scores: _Scores) -> dict[str, Any]:
+def _document(program: Program, tasks: TaskSet, result: Result) -> dict[str, Any]:
     document: dict[str, Any] = {
         "program": program.filename,
         "hash": program.hash,
@@ -174,19 +160,21 @@ def _document(program: Program, tasks: TaskSet, result: Result, scores: _Scores)
         ],
         "seconds": result.seconds,
     }
-    if scores:
-        document["test_fitness"] = finite(_mean_of(scores)[0])
+    if result.test_fitness is not None and result.test_value is not None:
+        document["test_fitness"] = finite(float(result.test_fitness.mean()))
+        scores = zip(result.test_fitness, result.test_value, strict=True)
         for entry, (fitness, value) in zip(document["tasks"], scores, strict=True):
             entry |= {"test_fitness": finite(fitness), "test_value": finite(value)}
     return document
 
 
-def _print_tasks(tasks: TaskSet, result: Result, scores: _Scores, verbose: bool) -> None:
+def _print_tasks(tasks: TaskSet, result: Result, verbose: bool) -> None:
     columns = [Column("task"), Column("features", right=True)]
     if verbose:
         columns += [Column(title, right=True) for title in ("train", "valid", "classes")]
     columns += [Column("fitness", right=True), Column(result.metric, right=True)]
-    if scores:
+    tested = result.test_fitness is not None
+    if tested:
         columns += [Column(f"test {what}", right=True) for what in ("fitness", result.metric)]
     rows = []
     for task, fitness, value in zip(tasks, result.fitness, result.value, strict=True):
@@ -194,12 +182,14 @@ def _print_tasks(tasks: TaskSet, result: Result, scores: _Scores, verbose: bool)
         if verbose:
             sizes += [str(len(task.y_train)), str(len(task.y_valid)), str(task.classes or "")]
         rows.append([task.name, *sizes, f"{fitness:.6f}", f"{value:.6g}"])
-    between = [""] * (len(columns) - (5 if scores else 3))
+    between = [""] * (len(columns) - (5 if tested else 3))
     mean = float(result.value.mean())
     rows.append(["mean", *between, f"{result.mean:.6f}", f"{mean:.6g}"])
-    tests = [*scores, _mean_of(scores)] if scores else []
-    for row, (fitness, value) in zip(rows, tests, strict=False):
-        row += [f"{fitness:.6f}", f"{value:.6g}"]
+    if result.test_fitness is not None and result.test_value is not None:
+        scores = [*zip(result.test_fitness, result.test_value, strict=True)]
+        scores.append((result.test_fitness.mean(), result.test_value.mean()))
+        for row, (fitness, value) in zip(rows, scores, strict=True):
+            row += [f"{fitness:.6f}", f"{value:.6g}"]
     print_table(columns, rows, foot=1)
 
 

@@ -15,7 +15,10 @@ from azc.tasks.declared import TaskKeywords, TaskOption, task_options
 if TYPE_CHECKING:
     from azc.tasks import TaskSet
 
-__all__ = ["TaskChoice", "data_option", "evaluation_options", "optional_evaluation_options"]
+__all__ = [
+    *("TaskChoice", "data_option", "encoding_option", "evaluation_options"),
+    *("optional_evaluation_options", "separator_option"),
+]
 
 _MOST = 2**31 - 1
 
@@ -48,7 +51,8 @@ def _declared(option: TaskOption) -> Decorator:
 
 
 _TASKS = {option.name: _declared(option) for option in task_options()}
-data_option = _TASKS["data"]
+data_option, separator_option = _TASKS["data"], _TASKS["separator"]
+encoding_option = _TASKS["encoding"]
 
 
 def _options(required: bool) -> tuple[Decorator, ...]:

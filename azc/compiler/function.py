@@ -179,13 +179,13 @@ class Function:
         constants = sum(value_count(i.op) for i in instructions)
         places = sum(i.op.entry for i in instructions)
         many = int(self.structure.many_classes)
-        return (self.F, self.lane_count, self._places()[None], constants, places, many)
+        return (self.F, self.lane_count, self.places()[None], constants, places, many)
 
     def _all_cells(self) -> list[Address | Type]:
         """Addresses in memory, and types of which there is a spare cell."""
         return [*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)]
 
-    def _places(self) -> dict[Address | Type | None, int]:
+    def places(self) -> dict[Address | Type | None, int]:
         """Where each cell lies in the call's memory, in doubles, and the spare ones by their type;
         under None, how many there are. Vectors and matrices begin on cache lines."""
         places: dict[Address | Type | None, int] = {}
@@ -583,7 +583,7 @@ class Function:
     def _moved(self) -> list[tuple[Address, str]]:
         """State that is in variables while the function runs, and where it is otherwise."""
         moved = []
-        places = self._places()
+        places = self.places()
         for address in self.state:
             if address.type is Type.SCALAR:
                 at = places[address]
@@ -603,7 +603,7 @@ class Function:
             self.variable(kind, "k")
             offset = f" + q * {constants * self.vector}" if self.lanes else ""
             lines.append(f"k = <{kind}>(c.constants{offset})")
-        places = self._places()
+        places = self.places()
         for cell in self._all_cells():
             name = f"spare_{cell.value}" if isinstance(cell, Type) else name_of(cell)
             if cell not in self.local and (isinstance(cell, Type) or cell.type is not Type.SCALAR):

@@ -180,18 +180,20 @@ def read_table(
 
 def read_features(
     path: Path,
-    columns: Sequence[str],
+    columns: Sequence[str] | None,
     *,
     gaps: bool = False,
     separator: str | None = None,
     encoding: str | None = None,
 ) -> Array:
     """(n, F) the columns of that name in that order, whatever else the table in `path` holds: rows
-    to predict, as `Preparation.features` takes them. The rest is as in `read_table`."""
+    to predict, as `Preparation.features` takes them; None: all columns. The rest is as in
+    `read_table`."""
 
     def choose(names: Sequence[str], index: Sequence[str]) -> Columns:
-        _check_names(path, names, columns)
-        return Columns(None, [list(names).index(name) for name in columns])
+        wanted = names if columns is None else columns
+        _check_names(path, names, wanted)
+        return Columns(None, [list(names).index(name) for name in wanted])
 
     return _read(path, choose, gaps, separator, encoding).X
 
