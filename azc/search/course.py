@@ -33,6 +33,8 @@ __all__ = ["Course"]
 
 #: Seconds between two reports, and so between two looks at the clock and at Ctrl-C.
 _SLICE = 0.2
+#: Readings of the clock that are kept; beyond these, every second one goes.
+_MOST_CLOCKS = 2000
 
 
 class Course:
@@ -88,6 +90,8 @@ class Course:
         self._offers: list[Found] = []  # that have not been considered
         self._selection = Selection(settings, sets["search"][0].classes)
         self._history: list[tuple[Counts, ...]] = []
+        # Programs, seconds and CPU seconds at reports: for reading, the course takes no part in it.
+        self._clocks: list[tuple[int, float, float]] = []
         self._latest: dict[int, Slice] = {}
         self._bests: dict[int, Found] = {}  # of the populations under way
 
@@ -179,6 +183,9 @@ class Course:
             self._pending = {row.island for row in rows if row.programs < self._round_end}
         if not self._pending:
             self._history.append(rows)
+            self._clocks = self._read_clocks()
+            if len(self._clocks) > _MOST_CLOCKS:
+                del self._clocks[1::2]
             self._save(rows)
             self._tell(settled=True)
 
@@ -234,6 +241,12 @@ class Course:
 
     # ---- state ----
 
+    def _read_clocks(self) -> list[tuple[int, float, float]]:
+        """Those kept, and now."""
+        programs = sum(counts.programs for counts in self._counts())
+        before = [clock for clock in self._clocks if clock[0] < programs]
+        return [*before, (programs, self._seconds(), self._cpu_seconds())]
+
     def _course(self) -> dict[str, Any]:
         """What going on needs to know beside the islands; JSON."""
         return {
@@ -243,6 +256,7 @@ class Course:
             "selection": self._selection.to_json(),
             "seconds": self._seconds(),
             "cpu_seconds": self._cpu_seconds(),
+            "clocks": self._read_clocks(),
         }
 
     def _save(self, rows: tuple[Counts, ...], course: dict[str, Any] | None = None) -> None:
@@ -292,6 +306,7 @@ class Course:
         self._selection.restore(course["selection"])
         self._offer([Found.from_json(found) for found in course["offers"]])
         self._before = (course["seconds"], course["cpu_seconds"])
+        self._clocks = [tuple(clock) for clock in course.get("clocks", [])]
         self._history = [tuple(rows) for rows in read_history(self._store.folder)]
         for made in self._workers.run(self._islands, 0, 0.0):
             self._take(made)

@@ -19,7 +19,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from itertools import groupby
 from operator import index, itemgetter
 from pathlib import Path
@@ -33,7 +33,7 @@ from azc.search.database import DATABASE, Row, error, explaining, insert, made, 
 from azc.search.locking import acquire, held, release, which
 from azc.search.report import Ancestor, Best, Counts
 
-__all__ = ["Store", "read_hall", "read_history", "read_lineage"]
+__all__ = ["Saved", "Store", "read_hall", "read_history", "read_lineage", "read_saved"]
 
 _SETTINGS, _BEST, _HALL = "search.toml", "best.az", "hall_of_fame"
 _HALL_FILE = re.compile(r"[0-9]{2,}\.az")
@@ -248,27 +248,56 @@ class Store:
 # ---- reading ------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What one save left for reading. `about`: what the run says of itself; `course`: what JSON
+    can hold, empty before the first save; the others as those that read them alone give them."""
+
+    about: dict[str, str]
+    course: dict[str, Any]
+    history: list[list[Counts]]
+    hall: list[Best]
+    lineage: list[Ancestor]
+
+
+def read_saved(folder: Path) -> Saved:
+    """All there is to read of the run in `folder`, of one moment."""
+    facts, history, hall, lineage = _read(folder, "about", "history", "hall", "lineage")
+    about: dict[str, str] = dict(facts)
+    return Saved(
+        about=about,
+        course=json.loads(about.pop("course", "{}")),
+        history=_reports(history),
+        hall=[made(Best, row) for row in hall],
+        lineage=[made(Ancestor, row) for row in lineage],
+    )
+
+
 def read_history(folder: Path) -> list[list[Counts]]:
     """The reports of the run in `folder`, in order; each is the counts of its islands, in order.
 
     As the others that read, it may be called while a search runs there or after it was killed, and
     raises `StateError` where there is no run, or one that is damaged or of another format.
     """
-    reports = groupby(_read(folder, "history"), itemgetter(0))
+    return _reports(*_read(folder, "history"))
+
+
+def _reports(rows: Sequence[Row]) -> list[list[Counts]]:
+    reports = groupby(rows, itemgetter(0))
     return [[made(Counts, row) for row in rows] for _, rows in reports]
 
 
 def read_hall(folder: Path) -> list[Best]:
     """The best programs of the run in `folder`, the best first."""
-    return [made(Best, row) for row in _read(folder, "hall")]
+    return [made(Best, row) for row in _read(folder, "hall")[0]]
 
 
 def read_lineage(folder: Path) -> list[Ancestor]:
     """The lineage of the best program of the run in `folder`, in the order it was saved in."""
-    return [made(Ancestor, row) for row in _read(folder, "lineage")]
+    return [made(Ancestor, row) for row in _read(folder, "lineage")[0]]
 
 
-def _read(folder: Path, table: str) -> list[Row]:
+def _read(folder: Path, *tables: str) -> list[list[Row]]:
     folder = folder.absolute()
     with explaining(folder):
         _check_run(folder)
@@ -280,7 +309,9 @@ def _read(folder: Path, table: str) -> list[Row]:
                 raise
             connection = database.connect(folder, "rw")
         with closing(connection):
-            return select(connection, table)
+            # One transaction, so that all tables are of one save.
+            connection.execute("BEGIN")
+            return [select(connection, table) for table in tables]
 
 
 # ---- files --------------------------------------------------------------------------------------
