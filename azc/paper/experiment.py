@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from azc.paper.plan import Arm, Options, Plan
 from azc.paper.record import Record, Trial
 from azc.paper.tables import Findings
 from azc.program import FUNCTIONS
-from azc.search.report import Ancestor, Outcome
+from azc.report.lineage import steps_of
+from azc.report.runs import best_so_far
+from azc.search.report import Outcome
 from azc.search.search import Search
 from azc.search.settings import Settings
 
@@ -170,16 +171,11 @@ def _summary(outcome: Outcome) -> dict[str, Any]:
 def course_of(outcome: Outcome) -> dict[str, Any]:
     """How the search went: programs and the best fitness on T_search so far, report by report; and
     the lineage of the best program, where programs are counted over all islands."""
-    points, best = [], -math.inf
-    for rows in outcome.history:
-        reached = max((row.best for row in rows if not math.isnan(row.best)), default=-math.inf)
-        programs = sum(row.programs for row in rows)
-        best = max(best, reached)
-        if best > -math.inf:
-            points.append([programs, best])
+    points = [list(point) for point in best_so_far(outcome.history)]
     report = outcome.report
     if report.best is not None:
-        points.append([report.total("programs"), max(best, report.best.search)])
+        best = max([report.best.search, *(fitness for _, fitness in points[-1:])])
+        points.append([report.total("programs"), best])
     kept = [
         point
         for place, point in enumerate(points)
@@ -189,15 +185,5 @@ def course_of(outcome: Outcome) -> dict[str, Any]:
     islands = max(1, len(report.islands))
     return {
         "course": kept[::step] + (kept[-1:] if kept[::step] != kept else []),
-        "lineage": [_ancestor(one, islands) for one in outcome.lineage],
-    }
-
-
-def _ancestor(one: Ancestor, islands: int) -> dict[str, Any]:
-    # Births count the programs of one island; side by side with as many of each other one.
-    return {
-        "programs": (one.birth + 1) * islands,
-        "fitness": one.fitness,
-        "mutation": one.mutation,
-        "program": str(one.program),
+        "lineage": steps_of(outcome.lineage, islands),
     }

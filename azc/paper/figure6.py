@@ -8,29 +8,24 @@ The network here has its constants fitted on T_search first.
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from azc import lang
-from azc.analysis import live
 from azc.paper.experiment import Context, Experiment, derived, row_of
 from azc.paper.plan import Arm, Options
 from azc.paper.record import Trial
 from azc.paper.reference import network_on
 from azc.paper.statistics import mean_of, sign_test, wilson_share
 from azc.paper.tables import Findings, Table, interval, number, plain, probability
+from azc.report.lineage import callouts, stages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "callouts"]
+__all__ = ["EXPERIMENT"]
 
-#: Steps of the lineage that are shown, and lines of change of each.
-_CALLOUTS = 8
+#: Lines of change of a step that are shown.
 _LINES = 4
-_INSTRUCTION = re.compile(r"[+-]    (?!pass$)")
 #: What the paper found.
 _PAPER = (13, 20)
 
@@ -123,27 +118,6 @@ class Figure6(Experiment):
 EXPERIMENT = Figure6()
 
 
-def callouts(lineage: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The steps of a lineage that raised its fitness most above all before, in order: programs at
-    that time, fitness and what was before, the mutation, and the live lines that it changed."""
-    steps: list[dict[str, Any]] = []
-    best, shown = 0.0, ""
-    for ancestor in lineage:
-        if ancestor["fitness"] > best:
-            text = str(live(lang.parse(ancestor["program"])))
-            step = {key: ancestor[key] for key in ("programs", "fitness", "mutation")}
-            steps.append({**step, "before": best, "change": _change(shown, text)})
-            best, shown = ancestor["fitness"], text
-    steps.sort(key=lambda step: step["before"] - step["fitness"])
-    return sorted(steps[:_CALLOUTS], key=lambda step: int(step["programs"]))
-
-
-def _change(before: str, after: str) -> list[str]:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-    # Instructions are indented, and nothing else is.
-    return [f"{line[0]} {line[1:].strip()}" for line in lines if _INSTRUCTION.match(line)]
-
-
 def _whole_course(document: Mapping[str, Any]) -> list[list[float]]:
     """The course, and what the lineage of the best tells of the time between its reports."""
     lineage = [[one["programs"], one["fitness"]] for one in document["lineage"]]
@@ -156,15 +130,9 @@ def _whole_course(document: Mapping[str, Any]) -> list[list[float]]:
 
 def _stages(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the best program came from: the first, one half-way to its fitness, and itself."""
-    lineage = document["lineage"]
-    texts = []
-    if lineage:
-        first = lineage[0]
-        half = (first["fitness"] + document["fitness"]["search"]) / 2
-        middle = next((one for one in lineage if one["fitness"] >= half), first)
-        for title, one in (("first", first), ("half-way", middle)):
-            text = str(live(lang.parse(one["program"])))
-            texts.append((f"The best program's {title} ancestor", text))
+    found = stages(document["lineage"], document["fitness"]["search"])
+    titles = ("The best program's first ancestor", "The best program's half-way ancestor")
+    texts = [(title, one["program"]) for title, one in zip(titles, found, strict=False)]
     return [*texts, ("The best program", document["program"])]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -93,9 +94,16 @@ def _marks(run: Run, over_time: bool) -> list[Mark]:
     at = [float(step["programs"]) for step in steps]
     xs = run.cpu_at(at) if over_time else at
     return [
-        Mark(number, x, step["fitness"], step["change"][0] if step["change"] else step["mutation"])
+        Mark(number, x, step["fitness"], _words(step))
         for number, (x, step) in enumerate(zip(xs, steps, strict=True), 1)
     ]
+
+
+def _words(step: Mapping[str, Any]) -> str:
+    """The first line that came; where none did, the first that went."""
+    change: list[str] = step["change"]
+    came = [line for line in change if line.startswith("+")]
+    return str([*came, *change, step["mutation"]][0])
 
 
 def _near_goal(run: Run, points: Points) -> float | None:

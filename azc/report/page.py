@@ -82,6 +82,15 @@ def _merit(run: Run) -> tuple[float, float]:
     return (run.best.search if run.best.select is None else run.best.select, run.best.search)
 
 
+def _beside_seed(run: Run) -> object:
+    """The settings that runs to be compared share."""
+    if run.settings is None:
+        return run.text
+    tables = run.settings.model_dump()
+    del tables["search"]["seed"]
+    return tables
+
+
 def _several(runs: Sequence[Run], charts: Mapping[str, Chart]) -> str:
     rows = []
     for run in sorted(runs, key=_merit, reverse=True):
@@ -96,7 +105,7 @@ def _several(runs: Sequence[Run], charts: Mapping[str, Chart]) -> str:
     columns = ("run", "seed", "T_search", "T_select", "T_final", "goal reached", "programs",
                "CPU time")  # fmt: skip
     notes = []
-    if len({run.text for run in runs}) > 1:
+    if any(_beside_seed(run) != _beside_seed(runs[0]) for run in runs):
         notes.append(parts.paragraph("These runs have different settings.", "warning"))
     large = [
         parts.figure(charts[n]) for n in ("progress", "progress-time", "success") if n in charts

@@ -14,6 +14,8 @@ __all__ = ["code", "facts", "figure", "listing", "paragraph", "section", "table"
 _WIDE, _SMALL, _NARROW = (920, 430), (452, 300), (348, 290)
 #: What stands for the marks of lines, for those who cannot see them.
 _SPOKEN = {"+": "new: ", "-": "goes: ", "±": "new, and goes: ", " ": ""}
+#: A minus as wide as the plus.
+_SEEN = {"+": "+", "-": "−", "±": "±", " ": " "}
 _CLASSES = {"+": "new", "-": "gone", "±": "new gone", " ": "same"}
 
 
@@ -101,7 +103,8 @@ def figure(chart: Chart, small: bool = False) -> str:
 def listing(lines: Iterable[tuple[str, str]], name: str) -> str:
     """Lines of a program with their marks; "+" and "-" show without colours, too."""
     shown = "".join(
-        f'<span class="{_CLASSES[mark]}"><span class="gutter" aria-hidden="true">{mark}</span>'
+        f'<span class="{_CLASSES[mark]}">'
+        f'<span class="gutter" aria-hidden="true">{_SEEN[mark]}</span>'
         f'<span class="spoken">{_SPOKEN[mark]}</span>{escape(line)}\n</span>'
         for mark, line in lines
     )

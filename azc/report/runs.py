@@ -139,7 +139,7 @@ def best_so_far(history: Sequence[Sequence[Counts]]) -> Points:
     for rows in history:
         best = max([best, *(row.best for row in rows if not math.isnan(row.best))])
         if best > -math.inf:
-            points.append((float(total(rows, "programs")), best))
+            points.append((total(rows, "programs"), best))
     return points
 
 

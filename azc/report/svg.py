@@ -124,7 +124,7 @@ def _marks(
             continue
         wide = len(words) * _CHARACTER
         # Under the curve, which rises to the right, there is most room.
-        for box_x, box_y in ((x + 12, y + 10), (x + 12, y + 26), (x - 12 - wide, y - 12),
+        for box_x, box_y in ((x + 12, y + 15), (x + 12, y + 30), (x - 12 - wide, y - 12),
                              (x + 12, y - 20), (x - 12 - wide, y - 28)):  # fmt: skip
             box = (box_x, box_y - 10, box_x + wide, box_y + 4)
             inside = left <= box[0] and box[2] <= right and top <= box[1] and box[3] <= bottom

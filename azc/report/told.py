@@ -115,7 +115,8 @@ def _step(number: int, step: Mapping[str, Any]) -> str:
         f'<span class="{"plus" if line[0] == "+" else "minus"}">{escape(line)}</span>\n'
         for line in change[:_LINES]
     )
-    rest = f"and {len(change) - _LINES} lines more" if len(change) > _LINES else ""
+    more = len(change) - _LINES
+    rest = f"and {more} more {'lines' if more > 1 else 'line'}" if more > 0 else ""
     origin = f"{step['mutation']}, after {step['programs']:,} programs"
     return (
         f'<li><span class="badge">{number}</span>{step["before"]:.4f} → '

@@ -16,7 +16,6 @@ from azc.paper import NAMES, find
 from azc.paper.drawing import svg
 from azc.paper.experiment import PLAIN, derived, growing
 from azc.paper.figure4 import PROBLEMS
-from azc.paper.figure6 import callouts
 from azc.paper.plan import Options, methods
 from azc.paper.record import Trial
 from azc.paper.tables import as_csv
@@ -141,6 +140,7 @@ def test_figure8_adds_one_upgrade_at_a_time():
     assert arms["and filter"] == last.changed(["search.filter=true"])
 
 
+<<<<<<< HEAD
 def test_without_matplotlib_there_is_no_picture(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert svg(find("figure4"), {"points": []}) is None
@@ -168,6 +168,8 @@ def test_callouts():
     assert steps[2]["change"] == ["+ v1 = v0 + v1"]
 
 
+=======
+>>>>>>> 51535f6 (Reports: tests and manual; the paper's experiments share lineage, course and style of figures)
 def test_final_refuses_what_it_does_not_know():
     experiment = find("final")
     with pytest.raises(ConfigError, match="did you mean 'pairs'"):
