@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import socket
+import sys
 
 import pytest
 from search_files import small
@@ -96,14 +96,7 @@ def test_plots_refused(azc, folders, tmp_path):
 
 
 def test_plots_need_matplotlib(azc, folders, tmp_path, monkeypatch):
-    before = builtins.__import__
-
-    def missing(name, *rest):
-        if name.partition(".")[0] == "matplotlib":
-            raise ImportError(name)
-        return before(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     outcome = azc("plot", folders[0], "-o", tmp_path / "figure.svg")
     assert outcome.code == 2
     assert "expected matplotlib, got none; pip install 'azc[plot]'" in outcome.err

@@ -140,7 +140,6 @@ def test_figure8_adds_one_upgrade_at_a_time():
     assert arms["and filter"] == last.changed(["search.filter=true"])
 
 
-<<<<<<< HEAD
 def test_without_matplotlib_there_is_no_picture(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert svg(find("figure4"), {"points": []}) is None
@@ -159,17 +158,6 @@ def test_growing_has_the_same_sizes_at_most():
     assert space.setup == settings.space.setup
 
 
-def test_callouts():
-    steps = callouts(document(1)["lineage"])
-    assert [(step["programs"], step["before"], step["fitness"]) for step in steps] == [
-        (1, 0.0, 0.1), (50, 0.1, 0.3), (200, 0.3, 0.55),
-    ]  # fmt: skip
-    assert steps[1]["change"] == ["+ s1 = dot(v0, v1)"]
-    assert steps[2]["change"] == ["+ v1 = v0 + v1"]
-
-
-=======
->>>>>>> 51535f6 (Reports: tests and manual; the paper's experiments share lineage, course and style of figures)
 def test_final_refuses_what_it_does_not_know():
     experiment = find("final")
     with pytest.raises(ConfigError, match="did you mean 'pairs'"):
