@@ -382,7 +382,7 @@ def _average(tell: Teller, place: Place, instruction: Instruction) -> str:
 def _steady(tell: Teller, place: Place, instruction: Instruction) -> str:
     """What is computed and always the same."""
     if place in tell.seen.steady and place[0] != "setup" and instruction.op.has_operands:
-        return "always the same value; tune --decouple can make it a constant"
+        return "the same value in every step watched; tune --decouple can make it a constant"
     return ""
 
 

@@ -196,7 +196,7 @@ class _Tuning:
         if self._decoupled and program.params:
             self._constants += self._decoupled.constants
         if not self._constants:
-            do = "add a param" if not decoupling else ""
+            do = "add a param, or try --decouple (decouple=True)" if not decoupling else ""
             raise ConfigError(expected("a program with constants that matter", "none", do))
         self._positions = positions_of(program, self._constants, classes)
         self._own = np.array([constant.value for constant in self._constants])
