@@ -3,112 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from azc.evaluation import check
-from azc.program import Address, Program
+from azc.program import Program
 from azc.tasks import Task, TaskSet
 from azc.use.dataflow import Flow, flow_of, without
 from azc.use.dropping import drop_lines
+from azc.use.explain.explanation import Cell, Direction, Explanation, Line
 from azc.use.explain.observing import Observed, observe
 from azc.use.explain.picture import mermaid
 from azc.use.explain.roles import NEAR, Kinds, Teller, kinds_of
-from azc.use.explain.shown import html, text
 from azc.use.intervals import mean_interval
 from azc.use.scoring import Scorer
 
-__all__ = ["Cell", "Direction", "Explanation", "Line", "explain"]
+__all__ = ["explain"]
 
 #: The simpler program that lines are put into is the one that stays within this share of what the
 #: whole gains over an empty program.
 _CORE_SHARE = 0.1
-#: A line whose loss is surely below this had no effect that could be measured.
-_NO_EFFECT = 0.001
 #: Evaluations with seeds of their own, where a program draws or the order of examples does.
 _SEEDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One instruction.
-
-    `function`, `index` (from 0) and `text` say which; `named` is the text with the names that the
-    author gave. `live`: it can reach a prediction. `without`: the mean fitness of the program
-    without it. `loss`: how much fitness that costs, over tasks and seeds, from `low` to `high` with
-    95 % confidence. `core`: it is part of the simpler program that does most of the work;
-    `knock_in`: what the line adds to that program, or, in it already, what it loses without it.
-    `role`: what it does, in words.
-    """
-
-    function: str
-    index: int
-    text: str
-    named: str
-    live: bool
-    without: float
-    loss: float
-    low: float
-    high: float
-    core: bool
-    knock_in: float
-    role: str
-
-    @property
-    def matters(self) -> bool:
-        """Whether fitness may fall without it: whether its loss is not surely next to nothing."""
-        return self.live and (self.high >= _NO_EFFECT or self.loss >= _NO_EFFECT)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One address: `kind` is ``"learned"`` (carried from step to step, and changing),
-    ``"constant"`` or ``"scratch"`` (made anew in each step); `low` and `high`, the least and
-    greatest entry it held in training."""
-
-    address: Address
-    name: str
-    kind: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Direction:
-    """How the change of the learned address called `name` lies to the direction in which an
-    example's loss falls fastest in the address called `of`, mostly itself: the mean `cosine` over
-    training steps. `late`: with the direction of the step before, for programs that take each step
-    one example later."""
-
-    address: Address
-    name: str
-    of: str
-    cosine: float
-    late: float
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What was measured of `program`: its mean `fitness`, each of its `lines`, its memory, and how
-    what it learns follows the gradient. `core`: the simpler program that does most of the work.
-    `picture`: its data flow, for Mermaid. ``str()`` is a page of text; notebooks show a table."""
-
-    program: Program
-    fitness: float
-    tasks: list[str]
-    seeds: list[int]
-    lines: list[Line]
-    addresses: list[Cell]
-    gradients: list[Direction]
-    core: Program
-    core_fitness: float
-    picture: str
-    steps: int
-
-    def __str__(self) -> str:
-        return text(self)
-
-    def _repr_html_(self) -> str:
-        return html(self)
 
 
 def explain(

@@ -1,14 +1,99 @@
-"""An explanation as a page of text, and as a table for notebooks."""
+"""An explanation: what was measured, as a page of text, and as tables for notebooks."""
 
 from __future__ import annotations
 
 import html as escaping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from azc.use.explain.explaining import Explanation, Line
+from azc.program import Address, Program
 
-__all__ = ["html", "text"]
+__all__ = ["Cell", "Direction", "Explanation", "Line"]
+
+#: A line whose loss is surely below this had no effect that could be measured.
+_NO_EFFECT = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One instruction.
+
+    `function`, `index` (from 0) and `text` say which; `named` is the text with the names that the
+    author gave. `live`: it can reach a prediction. `without`: the mean fitness of the program
+    without it. `loss`: how much fitness that costs, over tasks and seeds, from `low` to `high` with
+    95 % confidence. `core`: it is part of the simpler program that does most of the work;
+    `knock_in`: what the line adds to that program, or, in it already, what it loses without it.
+    `role`: what it does, in words.
+    """
+
+    function: str
+    index: int
+    text: str
+    named: str
+    live: bool
+    without: float
+    loss: float
+    low: float
+    high: float
+    core: bool
+    knock_in: float
+    role: str
+
+    @property
+    def matters(self) -> bool:
+        """Whether fitness may fall without it: whether its loss is not surely next to nothing."""
+        return self.live and (self.high >= _NO_EFFECT or self.loss >= _NO_EFFECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One address: `kind` is ``"learned"`` (carried from step to step, and changing),
+    ``"constant"`` or ``"scratch"`` (made anew in each step); `low` and `high`, the least and
+    greatest entry it held in training."""
+
+    address: Address
+    name: str
+    kind: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How the change of the learned address called `name` lies to the direction in which an
+    example's loss falls fastest in the address called `of`, mostly itself: the mean `cosine` over
+    training steps. `late`: with the direction of the step before, for programs that take each step
+    one example later."""
+
+    address: Address
+    name: str
+    of: str
+    cosine: float
+    late: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What was measured of `program`: its mean `fitness`, each of its `lines`, its memory, and how
+    what it learns follows the gradient. `core`: the simpler program that does most of the work.
+    `picture`: its data flow, for Mermaid. ``str()`` is a page of text; notebooks show a table."""
+
+    program: Program
+    fitness: float
+    tasks: list[str]
+    seeds: list[int]
+    lines: list[Line]
+    addresses: list[Cell]
+    gradients: list[Direction]
+    core: Program
+    core_fitness: float
+    picture: str
+    steps: int
+
+    def __str__(self) -> str:
+        return _text(self)
+
+    def _repr_html_(self) -> str:
+        return _html(self)
 
 
 def _summary(told: Explanation) -> str:
@@ -22,7 +107,7 @@ def _summary(told: Explanation) -> str:
     )
 
 
-def loss(line: Line) -> str:
+def _loss(line: Line) -> str:
     """What leaving the line out costs."""
     if not line.live:
         return ""
@@ -36,7 +121,7 @@ def _fixed(value: float) -> str:
     return f"{round(value, 4) + 0.0:.4f}"
 
 
-def remark(line: Line) -> str:
+def _remark(line: Line) -> str:
     """The role, and that no effect was seen where none was."""
     if line.live and not line.matters:
         return f"{line.role}; no effect measured here"
@@ -47,7 +132,7 @@ def _range(low: float, high: float) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
-def text(told: Explanation) -> str:
+def _text(told: Explanation) -> str:
     """A page of text."""
     parts = [_summary(told), ""]
     rows = [["line", "loss without it (95 %)", "core", "what it does"]]
@@ -57,7 +142,7 @@ def text(told: Explanation) -> str:
             rows.append([f"{function.capitalize()}:", "", "", ""])
         for line in inside:
             core = "yes" if line.core else ""
-            rows.append([f"  {line.named}", loss(line), core, remark(line)])
+            rows.append([f"  {line.named}", _loss(line), core, _remark(line)])
     parts += _aligned(rows)
     rows = [["memory", "kind", "range in training"]]
     rows += [[cell.name, cell.kind, _range(cell.low, cell.high)] for cell in told.addresses]
@@ -77,7 +162,7 @@ def _aligned(rows: list[list[str]]) -> list[str]:
     ]
 
 
-def html(told: Explanation) -> str:
+def _html(told: Explanation) -> str:
     """Tables; a bar shows how much fitness each line is worth."""
     most = max((line.loss for line in told.lines), default=0.0) or 1.0
     rows = []
@@ -86,7 +171,7 @@ def html(told: Explanation) -> str:
         bar = f'<div style="width:{width:.0f}%;height:0.6em;background:#4878a8"></div>'
         faded = "" if line.matters else ' style="opacity:0.5"'
         cells = [line.function.capitalize(), f"<code>{escaping.escape(line.named)}</code>",
-                 loss(line), bar, escaping.escape(remark(line))]  # fmt: skip
+                 _loss(line), bar, escaping.escape(_remark(line))]  # fmt: skip
         rows.append(f"<tr{faded}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = ("function", "line", "loss without it (95 %)", "", "what it does")
     parts = [f"<p>{escaping.escape(_summary(told))}</p>", _table(heads, rows)]
