@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -104,7 +105,17 @@ def command(
     program = parse(text, filename)
     with Waiting(f"making the tasks of {choice.task}"):
         tasks = choice.make()
-    with Progress("trials") as progress:
+    started = time.monotonic()
+    # Trials may be without limit: then it is time that shows how far the work is.
+    timed = seconds is not None and trials is None
+    with Progress("seconds" if timed else "trials") as progress:
+
+        def report(done: int, most: int, best: float) -> None:
+            if timed and seconds is not None:
+                progress(min(int(time.monotonic() - started), int(seconds)), max(int(seconds), 1))
+            else:
+                progress(done, most)
+
         tuned = tune(
             program,
             tasks,
@@ -119,7 +130,7 @@ def command(
             decouple=decouple,
             record=record,
             resume=resume,
-            progress=lambda done, most, best: progress(done, most),
+            progress=report,
         )
     new = retold(text, tuned.program, tuned.constants, tuned.values)
     if output is not None:

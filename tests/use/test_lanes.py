@@ -79,6 +79,21 @@ def test_compiled_gives_the_same():
         assert lanes.score(positions, vectors).tobytes() == interpreted.tobytes()
 
 
+def test_large_tasks_take_fewer_lanes(monkeypatch):
+    program = azc.parse(library.text("network"))
+    tasks = tasks_for("network", 3)
+    constants = constants_of(program)
+    vectors, positions = vectors_for(constants, 9), positions_of(program, constants)
+    with Lanes(program, tasks, SETTINGS) as lanes:
+        usual = lanes.score(positions, vectors)
+    for limit in (30_000, 5_000, 0):
+        monkeypatch.setattr("azc.use.tune.lanes._MOST_BYTES", limit)
+        with Lanes(program, tasks, SETTINGS) as lanes:
+            assert lanes.score(positions, vectors).tobytes() == usual.tobytes()
+            widest = max(block.lanes for block in lanes._made.values())
+        assert widest == {30_000: 16, 5_000: 2, 0: 1}[limit]
+
+
 def test_a_share_of_the_examples():
     program = azc.parse(library.text("affine"))
     task = azc.tasks.make("affine", features=4, train=40, valid=10)

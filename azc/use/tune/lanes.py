@@ -34,6 +34,8 @@ __all__ = ["Lanes"]
 Array = NDArray[np.float64]
 
 
+#: No block's copy of its examples is larger.
+_MOST_BYTES = 2**28
 #: So many vectors are enough to fill every lane.
 _USUAL_VECTORS = 16
 
@@ -156,6 +158,10 @@ class Lanes:
                     _, lanes, chunk = next(shares)
                 else:
                     lanes = chunk = lane_count(count, features, self._matrices)
+                # Vectors beside each other need the examples once each.
+                while lanes > 1 and packed_bytes(self._tasks[positions[0]], lanes) > _MOST_BYTES:
+                    lanes = lanes // 2 if lanes // 2 >= chunk or not vector else 1
+                    chunk = min(chunk, lanes)
                 side_by_side = 1
                 while 2 * side_by_side <= min(len(positions), lanes):
                     side_by_side *= 2
