@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from azc.training import train
     from azc.use.compare import Comparison, compare
     from azc.use.explain import Explanation, explain
+    from azc.use.export import export
     from azc.use.simplify import simplify
     from azc.use.tune import Tuned, tune
 
@@ -67,6 +68,7 @@ _HOME = {
     "compile": "azc.compiling",
     "evaluate": "azc.evaluation",
     "explain": "azc.use.explain",
+    "export": "azc.use.export",
     "load": "azc.lang",
     "parse": "azc.lang",
     "simplify": "azc.use.simplify",
@@ -98,6 +100,7 @@ __all__ = [
     "compile",
     "evaluate",
     "explain",
+    "export",
     "library",
     "load",
     "parse",

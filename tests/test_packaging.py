@@ -111,7 +111,7 @@ def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     assert len([name for name in names if name.endswith(".so")]) == 1
     assert not [name for name in names if name.endswith((".c", ".pyx", ".pxi"))]
     headers = {name.removeprefix("azc/runtime/") for name in names if name.endswith(".h")}
-    assert headers == included_by("native.h")
+    assert headers == included_by("native.h") | {"azmath.h", "random.h"}  # these are exported
 
 
 @pytest.mark.slow

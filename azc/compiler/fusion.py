@@ -34,6 +34,7 @@ __all__ = [
     "Use",
     "fuse",
     "fuse_columns",
+    "kind_of",
     "recompute",
     "statements",
     "uses",

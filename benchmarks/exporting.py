@@ -1,0 +1,138 @@
+"""Exported programs: random ones against azc, per format; the speed of exported C.
+
+    python benchmarks/exporting.py [--programs 300] [--features 4 16 64] [--repeat 9]
+
+Prints two tables. In the first, programs of the tests' generator are trained and asked by their
+exported form and by azc's interpreter: how many agree to the bit, and the largest difference of a
+prediction relative to the largest of its program. In the second, the library's `network` is trained
+on 1000 examples of one task and validates 100: azc's compiled code, and exported C built with
+-O3 -march=native, for any number of features and for the known one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from common import Compiled, cpu, make_tasks, pin, pointer, take_turns
+
+from azc import library
+from azc.use.export import export
+from azc.use.export.c import write as write_c
+from azc.use.export.numpy import write as write_numpy
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from exported import FLAGS, Case, CModel, azc_numbers, compile_c, load_module, random_case
+
+FAST = ("-O3", "-march=native", *FLAGS[2:])
+
+
+def difference(case: Case, found: np.ndarray) -> float:
+    wanted = case.outcome.predictions[0]
+    finite = np.isfinite(wanted) & np.isfinite(found)
+    if not finite.any():
+        return 0.0
+    return float(np.max(np.abs(wanted - found)[finite]) / (np.max(np.abs(wanted[finite])) or 1.0))
+
+
+def compare(programs: int, folder: Path) -> None:
+    """The first table."""
+
+    def c(case: Case, text: str, seed: int) -> CModel:
+        flags = FAST if seed % 2 else FLAGS
+        return CModel(compile_c(text, folder, f"p{seed}", *flags), case.task.features, seed)
+
+    def numpy(case: Case, text: str, seed: int) -> object:
+        return load_module(text).Model(case.task.classes).reset(case.task.features, seed)
+
+    def with_azc(case: Case, text: str, seed: int) -> object:
+        model = azc_numbers(load_module(text)).Model(case.task.classes)
+        return model.reset(case.task.features, seed)
+
+    forms: dict[str, tuple[Callable[..., object], Callable[..., str]]] = {
+        "C": (c, write_c),
+        "NumPy": (numpy, write_numpy),
+        "NumPy with azc's exp, log, …": (with_azc, write_numpy),
+    }
+    print("| format | programs | same bits | median difference of the others | largest |")
+    print("|---|---|---|---|---|")
+    for name, (make, write) in forms.items():
+        count, others = 0, []
+        for seed in range(10_000, 10_000 + programs):
+            made = random_case(seed)
+            if made is None:
+                continue
+            case, subject = made
+            count += 1
+            model = make(case, write(subject), seed)
+            examples = zip(case.task.X_train, case.task.y_train, strict=True)
+            learned = all(model.learn(x, y) for x, y in examples)
+            if learned == case.failed:
+                others.append(np.inf)
+            elif learned:
+                classes = [case.task.classes] if name == "C" else []
+                found = model.predict(case.task.X_valid, *classes)
+                if not case.agrees(found):
+                    others.append(difference(case, found))
+        middle = f"{statistics.median(others):.1e}" if others else ""
+        most = f"{max(others):.1e}" if others else ""
+        print(f"| {name} | {count} | {count - len(others)} | {middle} | {most} |", flush=True)
+
+
+def measure(features: list[int], repeat: int, folder: Path) -> None:
+    """The second table."""
+    program = library.load("network")
+    text = export(program, "c")
+    print(f"\n{cpu()}, medians of {repeat} rounds, nanoseconds per training example\n")
+    print("| F | azc, compiled | C, any F | C, known F |")
+    print("|---|---|---|---|")
+    for f in features:
+        [task] = make_tasks(1, f)
+        X, y = np.ascontiguousarray(task.X_train), np.ascontiguousarray(task.y_train)
+        X_valid = np.ascontiguousarray(task.X_valid)
+
+        def exported(*flags: str, f=f, X=X, y=y, X_valid=X_valid) -> Callable[[], np.ndarray]:
+            loaded = compile_c(text, folder, f"network{f}{''.join(flags)}", *FAST, *flags)
+            loaded.azc_model_new.restype = ctypes.c_void_p
+            found = np.empty(len(X_valid))
+            size = ctypes.c_size_t
+
+            def run() -> np.ndarray:
+                model = ctypes.c_void_p(loaded.azc_model_new(size(f), ctypes.c_uint64(0)))
+                loaded.azc_model_fit(model, pointer(X), pointer(y), size(len(X)))
+                loaded.azc_model_predict_all(model, pointer(X_valid), size(len(X_valid)),
+                                             pointer(found))  # fmt: skip
+                loaded.azc_model_free(model)
+                return found
+
+            return run
+
+        runs = [Compiled(program, [task]), exported(), exported(f"-DAZC_FEATURES={f}")]
+        rounds = take_turns(runs, repeat)
+        times = [statistics.median(column) / len(X) * 1e9 for column in zip(*rounds, strict=True)]
+        print(f"| {f} | {' | '.join(f'{time:.0f}' for time in times)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--programs", type=int, default=300)
+    parser.add_argument("--features", type=int, nargs="*", default=[4, 16, 64])
+    parser.add_argument("--repeat", type=int, default=9)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        if arguments.programs:
+            compare(arguments.programs, Path(name))
+        if arguments.features:
+            pin()
+            measure(arguments.features, arguments.repeat, Path(name))
+
+
+if __name__ == "__main__":
+    main()
