@@ -19,7 +19,7 @@ from azc.report.runs import Run, total
 from azc.report.scores import Interval, Measured
 from azc.search.report import Best
 from azc.use.explain import Explanation
-from azc.use.explain.shown import loss, remark
+from azc.use.explain.explanation import loss, remark
 from azc.use.tune.constants import constants_of
 from azc.version import VERSION
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from azc.program import Address, Program
 
-__all__ = ["Cell", "Direction", "Explanation", "Line"]
+__all__ = ["Cell", "Direction", "Explanation", "Line", "loss", "remark"]
 
 #: A line whose loss is surely below this had no effect that could be measured.
 _NO_EFFECT = 0.001
@@ -107,7 +107,7 @@ def _summary(told: Explanation) -> str:
     )
 
 
-def _loss(line: Line) -> str:
+def loss(line: Line) -> str:
     """What leaving the line out costs."""
     if not line.live:
         return ""
@@ -121,7 +121,7 @@ def _fixed(value: float) -> str:
     return f"{round(value, 4) + 0.0:.4f}"
 
 
-def _remark(line: Line) -> str:
+def remark(line: Line) -> str:
     """The role, and that no effect was seen where none was."""
     if line.live and not line.matters:
         return f"{line.role}; no effect measured here"
@@ -142,7 +142,7 @@ def _text(told: Explanation) -> str:
             rows.append([f"{function.capitalize()}:", "", "", ""])
         for line in inside:
             core = "yes" if line.core else ""
-            rows.append([f"  {line.named}", _loss(line), core, _remark(line)])
+            rows.append([f"  {line.named}", loss(line), core, remark(line)])
     parts += _aligned(rows)
     rows = [["memory", "kind", "range in training"]]
     rows += [[cell.name, cell.kind, _range(cell.low, cell.high)] for cell in told.addresses]
@@ -171,7 +171,7 @@ def _html(told: Explanation) -> str:
         bar = f'<div style="width:{width:.0f}%;height:0.6em;background:#4878a8"></div>'
         faded = "" if line.matters else ' style="opacity:0.5"'
         cells = [line.function.capitalize(), f"<code>{escaping.escape(line.named)}</code>",
-                 _loss(line), bar, escaping.escape(_remark(line))]  # fmt: skip
+                 loss(line), bar, escaping.escape(remark(line))]  # fmt: skip
         rows.append(f"<tr{faded}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = ("function", "line", "loss without it (95 %)", "", "what it does")
     parts = [f"<p>{escaping.escape(_summary(told))}</p>", _table(heads, rows)]
