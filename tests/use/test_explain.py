@@ -186,3 +186,10 @@ def test_flow():
         "v1": [("learn", 0)],
         "v2": [("learn", 4)],
     }
+
+
+def test_a_prediction_that_is_carried_is_not_learned_by_gradient():
+    text = "def Predict():\n    s1 = s1 + s2\ndef Learn():\n    s2 = s0 - s1\n    s1 = s1 - s2\n"
+    tasks = azc.tasks.make_set("linear", count=2, features=4, train=50, valid=10)
+    explanation = azc.explain(azc.parse(text), tasks)
+    assert [d.name for d in explanation.gradients] == ["s2"]

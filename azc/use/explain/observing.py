@@ -176,8 +176,8 @@ class _Observer(Run):
         error = self._error(before)
         found = gradients(self._tape, self.prediction, error)
         carried = self._flow.carried
-        found = {a: g for a, g in found.items() if a in carried and a is not self.prediction}
-        changed = {a: self.memory[a] - self._start[a] for a in carried}
+        found = {a: g for a, g in found.items() if a in carried and a != self.prediction}
+        changed = {a: self.memory[a] - self._start[a] for a in carried if a != self.prediction}
         for directions, table in ((found, into.steps), (self._before, into.late)):
             for address, change in changed.items():
                 for other, direction in directions.items():
