@@ -8,12 +8,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from azc.report.charts import Axis, Chart, Mark, Rule, Series, shown
 from azc.report.lineage import callouts, steps_of
 from azc.report.runs import Points, Run, total
 
 __all__ = ["FIGURES", "made", "names_for"]
+
+Array = NDArray[np.float64]
 
 #: Points of a curve, and rows of a table; more are more than can be seen.
 _MOST_POINTS = 400
@@ -27,6 +30,8 @@ _DECIDED = {
     "hurdled": "stopped at a hurdle",
     "evaluated": "evaluated in full",
 }
+#: Where quantiles of several runs are computed.
+_GRID = 120
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -186,8 +191,8 @@ def rates(runs: Sequence[Run]) -> Chart | None:
     return Chart(
         name="rates",
         title="Programs per CPU second",
-        caption="Programs drawn and decided since the report before, for each CPU second of all "
-        "workers. It depends on the machine, and nothing else in the record does.",
+        caption="Programs drawn and decided since the reading before, for each CPU second of all "
+        "workers; scoring on T_select is part of it. It depends on the machine.",
         x=Axis("programs"),
         y=Axis("programs per CPU second", low=0.0),
         series=[Series("", xs, ys)],
@@ -243,46 +248,52 @@ def _bands(
     end = max(points[-1][0] for _, points in courses)
     if not 0.0 < start < end:
         return None
-    grid = np.geomspace(start, end, 120)
+    grid = np.geomspace(start, end, _GRID)
     grid[-1] = end
     reached = np.array([_held(points, grid) for _, points in courses])
-    # A search that has not begun has nothing; quantiles are of those that have.
-    whole = ~np.isnan(reached).any(axis=0)
-    grid, reached = grid[whole], reached[:, whole]
-    quantiles = np.quantile(reached, _QUANTILES, axis=0)
-    xs = grid.tolist()
-    least, lower, middle, upper, most = (row.tolist() for row in quantiles)
+    # Between one of which nothing is known and another there is no number.
+    with np.errstate(invalid="ignore"):
+        quantiles = np.quantile(reached, _QUANTILES, axis=0)
+    least, lower, middle, upper, most = quantiles
+
+    def drawn(label: str, colour: int, values: Array, low: Array | None = None) -> Series:
+        known = np.isfinite(values if low is None else low)
+        below = None if low is None else low[known].tolist()
+        return Series(label, grid[known].tolist(), values[known].tolist(), colour, low=below)
+
     faint = [
         Series("", *_columns(_until_risen(points)), colour=6, step=True, faint=True)
         for _, points in courses
     ]
-    rows = [
-        (_count(xs[k]), *(f"{row[k]:.4f}" for row in (least, lower, middle, upper, most)))
-        for k in range(0, len(xs), max(1, len(xs) // _MOST_ROWS))
-    ]
     return Chart(
         name=name,
         title=title,
-        caption=f"{len(courses)} runs; median, middle half and all of them. A run that has ended "
-        "keeps its best.",
+        caption=f"{len(courses)} runs; median, middle half and all of them, each from where enough "
+        "runs have told of a program. A run that has ended keeps its best.",
         x=axis,
         y=Axis(_FITNESS),
         series=[
-            Series("all", xs, most, 5, low=least),
-            Series("middle half", xs, upper, 0, low=lower),
+            drawn("all", 5, most, least),
+            drawn("middle half", 0, upper, lower),
             *faint,
-            Series("median", xs, middle, 0),
+            drawn("median", 0, middle),
         ],
         columns=(axis.label, "least", "lower quartile", "median", "upper quartile", "most"),
-        rows=rows,
+        rows=[
+            (_count(x), *(f"{value:.4f}" if math.isfinite(value) else "" for value in values))
+            for x, *values in thinned(
+                [tuple(row) for row in np.vstack([grid, quantiles]).T.tolist()], _MOST_ROWS
+            )
+        ],
     )
 
 
-def _held(points: Points, grid: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float]:
-    """A course at each x of `grid`, each value held up to the next; nan before the first."""
+def _held(points: Points, grid: Array) -> list[float]:
+    """A course at each x of `grid`, each value held up to the next; before the first, less than
+    any."""
     xs, ys = _columns(points)
     places = np.searchsorted(xs, grid * (1.0 + 1e-12), side="right") - 1
-    return [ys[place] if place >= 0 else math.nan for place in places]
+    return [ys[place] if place >= 0 else -math.inf for place in places]
 
 
 def success(runs: Sequence[Run]) -> Chart | None:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from azc.report.charts import Axis, Chart, Series
+from azc.report.charts import Axis, Chart, Series, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,7 @@ def draw(chart: Chart, figure: Figure) -> None:
     _scale(chart.x, axes.set_xscale, axes.set_xlim, axes.xaxis)
     _scale(chart.y, axes.set_yscale, axes.set_ylim, axes.yaxis)
     if chart.legend:
-        axes.legend(loc="best")
+        figure.legend(loc="outside lower center", ncols=3)
 
 
 def _series(axes: Axes, series: Series) -> None:
@@ -77,7 +77,7 @@ def _series(axes: Axes, series: Series) -> None:
     label = series.label or None
     if series.low is not None:
         axes.fill_between(
-            series.x, series.low, series.y, step=step, color=colour, alpha=0.3, lw=0, label=label
+            series.x, series.low, series.y, step=step, color=colour, alpha=0.4, lw=0, label=label
         )
         return
     axes.plot(
@@ -92,7 +92,4 @@ def _scale(axis: Axis, scale: Callable[[str], Any], limit: Callable[..., Any], s
         scale("log")
     if axis.low is not None or axis.high is not None:
         limit(axis.low, axis.high)
-    if axis.percent:
-        from matplotlib.ticker import PercentFormatter
-
-        side.set_major_formatter(PercentFormatter(1.0))
+    side.set_major_formatter(lambda value, _: shown(value, axis.percent))

@@ -12,7 +12,7 @@ __all__ = ["svg"]
 
 #: Width of a character of the small text in pixels, about.
 _CHARACTER = 6.6
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 14, 44
 
 Scale = Callable[[float], float]
 
@@ -63,11 +63,11 @@ def svg(chart: Chart, width: int, height: int, kind: str) -> str:
 
 
 def _ends_of_x(axis: Axis, values: Sequence[float]) -> tuple[float, float]:
-    """Without room at the ends: curves go from side to side."""
+    """Curves go from side to side, but where one may begin with a mark there is room for that."""
     low, high = limits(axis, values)
-    if axis.log or not values:
-        return low, high
-    least, most = min(values), max(values)
+    if axis.log:
+        return low / (high / low) ** 0.02, high * (high / low) ** 0.02
+    least, most = min(values, default=0.0), max(values, default=0.0)
     return (least, most) if most > least else (low, high)
 
 

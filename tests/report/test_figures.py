@@ -38,10 +38,26 @@ def test_decisions_add_up(run):
 
 def test_bands_are_in_order(runs):
     chart = made(runs)["progress"]
-    everything, half = chart.series[0], chart.series[1]
-    middle = chart.series[-1].y
-    for rows in zip(everything.low, half.low, middle, half.y, everything.y, strict=True):
-        assert list(rows) == sorted(rows)
+    everything, half, middle = chart.series[0], chart.series[1], chart.series[-1]
+    assert len(middle.x) >= len(half.x) >= len(everything.x) > 0
+    tails = [values[-len(everything.x) :] for values in (
+        everything.low, half.low, middle.y, half.y, everything.y,
+    )]  # fmt: skip
+    for row in zip(*tails, strict=True):
+        assert list(row) == sorted(row)
+
+
+def test_a_median_needs_half_of_the_runs(run):
+    def told(programs, fitness):
+        best = replace(run.best, search=fitness)
+        clocks = [replace(run.clocks[0], programs=programs)]
+        return replace(run, hall=[best], lineage=[], history=[], clocks=clocks)
+
+    chart = made([told(10, 0.5), told(100, 0.75), told(1000, 0.25)])["progress"]
+    middle = chart.series[-1]
+    assert 99 < middle.x[0] < 110
+    assert middle.y[0] == middle.y[-1] == 0.5
+    assert chart.series[0].x == [1000]
 
 
 def test_success_counts_those_that_ended_early(run):
