@@ -130,25 +130,31 @@ class Figure4(Experiment):
         axes.axhline(1.0, color="grey", linewidth=1)
         shown = [point for point in data["points"] if "relative" in point]
         names = list(dict.fromkeys(point["method"] for point in shown))
+        colours = dict(zip(names, COLOURS, strict=False))
         for point in shown:
-            place = names.index(point["method"])
             ratio, hard = point["relative"], point["difficulty"]
-            colour = COLOURS[place % len(COLOURS)]
-            # Side by side, not on top of each other.
-            x = (hard["value"] or hard["low"]) * 1.1**place
-            if ratio["value"] is not None:
-                errors(axes, x, ratio, colour, point["method"])
-            elif ratio["low"]:
-                axes.plot([x], [ratio["low"]], "^", color=colour, label=point["method"])
+            harder = "" if hard["value"] else " (or harder)"
+            x = hard["value"] or hard["low"]
             if point["method"] == names[0]:
                 axes.annotate(
-                    point["problem"], (x, 1.0), xytext=(0, 2), textcoords="offset points",
-                    rotation=90, fontsize=7, va="bottom", ha="right",
+                    point["problem"] + harder, (x, 1.0), xytext=(-4, 2),
+                    textcoords="offset points", rotation=90, fontsize=7, va="bottom", ha="right",
                 )  # fmt: skip
+            colour = colours[point["method"]]
+            # Side by side, not on top of each other.
+            x *= 1.1 ** names.index(point["method"])
+            if ratio["value"] is not None:
+                errors(axes, x, ratio, colour)
+            elif ratio["low"]:
+                axes.plot([x], [ratio["low"]], "^", color=colour)
+        for name, colour in colours.items():
+            axes.plot([], [], "o", color=colour, label=name)
+        ends = [end for point in shown for end in (point["difficulty"]["low"],) if end]
+        if ends:
+            axes.set_xlim(min(ends) / 3, max(ends) * 10)
         axes.set_xlabel("difficulty: programs of random search for one that is acceptable")
         axes.set_ylabel("success rate relative to random search")
-        handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-        axes.legend(handles.values(), handles.keys(), loc="upper left")
+        figure.legend(loc="outside upper center", ncols=max(1, len(names)))
 
 
 EXPERIMENT = Figure4()
