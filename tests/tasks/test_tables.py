@@ -513,7 +513,7 @@ class TestCsv:
         ("content", "message"),
         [
             (b"<!DOCTYPE html><html>", "an HTML or XML page saved under this name"),
-            (gzip.compress(b"\n <html>404"), "an HTML or XML page"),
+            (gzip.compress(b"\n <html>404", mtime=0), "an HTML or XML page"),
             (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
             (b"PK\x03\x04" + bytes(30), "save the sheet as CSV"),
         ],
