@@ -15,7 +15,7 @@ from azc.program import Address, Program
 from azc.runtime import _core
 
 __all__ = [
-    *("BUILDING", "Native", "compiled_alone", "give_machine", "read_memory", "take_machine"),
+    *("BUILDING", "Native", "compiled_alone", "machine_of_thread", "read_memory"),
     "write_memory",
 ]
 
@@ -60,18 +60,22 @@ _idle = threading.local()
 _MOST_IDLE, _MOST_HELD = 2, 4 * 2**20
 
 
-def take_machine() -> _core.Machine:
-    """A machine for this thread, until `give_machine`."""
-    waiting: list[_core.Machine] = _idle.__dict__.setdefault("machines", [])
-    return waiting.pop() if waiting else _core.Machine()
+class machine_of_thread:  # noqa: N801
+    """A machine of this thread that is idle, or a new one; kept for the next run unless it holds
+    much memory."""
 
+    __slots__ = ("_machine",)
 
-def give_machine(machine: _core.Machine) -> None:
-    """Keep a machine of this thread for its next run, unless it holds much memory."""
-    machine.close()
-    waiting: list[_core.Machine] = _idle.__dict__.setdefault("machines", [])
-    if machine.held <= _MOST_HELD and len(waiting) < _MOST_IDLE:
-        waiting.append(machine)
+    def __enter__(self) -> _core.Machine:
+        waiting: list[_core.Machine] = _idle.__dict__.setdefault("machines", [])
+        self._machine = waiting.pop() if waiting else _core.Machine()
+        return self._machine
+
+    def __exit__(self, *_: object) -> None:
+        machine, waiting = self._machine, _idle.machines
+        machine.close()
+        if machine.held <= _MOST_HELD and len(waiting) < _MOST_IDLE:
+            waiting.append(machine)
 
 
 def read_memory(

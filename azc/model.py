@@ -26,7 +26,7 @@ from azc.errors import (
 )
 from azc.files import write_file
 from azc.lang import parse
-from azc.machines import compiled_alone, give_machine, read_memory, take_machine, write_memory
+from azc.machines import compiled_alone, machine_of_thread, read_memory, write_memory
 from azc.model_files import check_sizes, described, preparation_in
 from azc.prepared import check_coordinates, code_of, state_of
 from azc.program import Address, Program, verify
@@ -93,9 +93,9 @@ class Model:
         width = self.classes if self.classes > 2 else 1
         found = np.empty((len(rows), width, 1))
         if len(rows):
-            machine, _ = self._open(rows, np.zeros(len(rows)), tier)
-            machine.predict(self.step, found)
-            give_machine(machine)
+            with machine_of_thread() as machine:
+                self._open(machine, rows, np.zeros(len(rows)), tier)
+                machine.predict(self.step, found)
         return found[..., 0] if width > 1 else found[:, 0, 0]
 
     def classes_of(self, raw: Array) -> npt.NDArray[np.intp]:
@@ -144,12 +144,13 @@ class Model:
                 raise TaskError(expected(f"labels 0 to {self.classes - 1}", got))
         if not len(rows):
             return self
-        machine, cells = self._open(rows, labels, tier)
-        served = machine.learn(self.step)
-        if machine.died(0):
-            raise stopped(served, self.max_abs_error)
-        self._memory = read_memory(machine, 0, self.program, self.classes, self.features, cells)
-        give_machine(machine)
+        with machine_of_thread() as machine:
+            cells = self._open(machine, rows, labels, tier)
+            served = machine.learn(self.step)
+            if machine.died(0):
+                raise stopped(served, self.max_abs_error)
+            memory = read_memory(machine, 0, self.program, self.classes, self.features, cells)
+        self._memory = memory
         self.step += len(rows)
         return self
 
@@ -163,9 +164,9 @@ class Model:
         return rows
 
     def _open(
-        self, rows: Array, labels: Array, tier: str
-    ) -> tuple[_core.Machine, Mapping[Address, int]]:
-        """A machine that stands where the model does, and where it has its memory."""
+        self, machine: _core.Machine, rows: Array, labels: Array, tier: str
+    ) -> Mapping[Address, int]:
+        """Puts a machine where the model stands; returns where compiled code has its memory."""
         if tier not in _MODEL_TIERS:
             hint = nearest(str(tier), _MODEL_TIERS)
             named = f"one of {', '.join(_MODEL_TIERS)}"
@@ -176,11 +177,10 @@ class Model:
         cells = native.cells if native else {}
         X, y = rows[..., None], labels[:, None]
         batch = _core.Batch(X, y, X, y, keys=[self.key], active=1, classes=self.classes)
-        machine = take_machine()
         code, given = code_of(self.program), native.arguments if native else {}
         machine.open(code, batch, self.seed, self.max_abs_error, **given)
         write_memory(machine, 0, self.program, self.classes, self._memory, cells)
-        return machine, cells
+        return cells
 
     # ---- files ----
 

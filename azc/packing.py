@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from azc.tasks import Task, TaskSet
 
 __all__ = [
     "Block",
+    "Lot",
     "batch_of",
     "blocks",
     "lane_count",
+    "lots",
     "native_blocks",
     "native_shares",
     "pack",
@@ -163,6 +166,47 @@ def batch_of(tasks: Sequence[Task], block: Block, *, keep: bool = True) -> _core
         return pack([tasks[position] for position in block.positions], block.lanes, block.chunk)
 
     return _kept(tasks, ("batch", block), make) if keep else make()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lot:
+    """A block with all that a run of it takes, found out once.
+
+    `first` of its tasks; `where` among all they are: a slice with as many tasks as lanes if the lot
+    is `full`. `shape` of predictions: lanes, examples, width. Of the examples that all lots have in
+    one epoch, `most`, so many are served `before` it. `serial`: of this lot alone.
+    """
+
+    block: Block
+    batch: _core.Batch
+    first: Task
+    where: slice
+    full: bool
+    shape: tuple[int, int, int]
+    before: int
+    most: int
+    serial: int
+
+
+_serials = itertools.count()
+
+
+def lots(tasks: Sequence[Task], found: Sequence[Block], *, keep: bool = True) -> Iterator[Lot]:
+    """The blocks, each as a lot, one after the other: the examples of one that nobody keeps go when
+    it is done with. `keep` is for `batch_of`."""
+    each = [_examples(tasks[block.positions[0]]) for block in found]
+    starts = itertools.accumulate(each, initial=0)
+    for before, block in zip(starts, found, strict=False):
+        first, start = tasks[block.positions[0]], block.positions[0]
+        where = slice(start, start + block.lanes)
+        full = block.positions == tuple(range(start, start + block.lanes))
+        shape = (block.lanes, len(first.y_valid), prediction_width(first))
+        batch = batch_of(tasks, block, keep=keep)
+        yield Lot(block, batch, first, where, full, shape, before, sum(each), next(_serials))
+
+
+def _examples(task: Task) -> int:
+    return len(task.y_train) + len(task.y_valid)
 
 
 def packed_bytes(task: Task, lanes: int) -> int:

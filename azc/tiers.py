@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azc.errors import CompileError, warn
-from azc.machines import BUILDING, Native, give_machine, read_memory, take_machine
+from azc.machines import BUILDING, Native, machine_of_thread, read_memory
 from azc.memory import Room
-from azc.packing import Block, batch_of, blocks, native_blocks, packed_bytes, prediction_width
+from azc.packing import Block, Lot, blocks, lots, native_blocks, packed_bytes, prediction_width
 from azc.prepared import bytes_for, code_of, has_matrices, state_of, structure_for
 from azc.program import Address, Program
 from azc.result import Result, Training
@@ -114,9 +114,33 @@ def _reference(work: Work) -> Result:
 # ---- the runtime's tiers ------------------------------------------------------------------------
 
 
+#: What the interpreter runs, one after the other.
+_Laid = tuple[tuple[Lot, None], ...]
+
+
 def _interpreter(work: Work) -> Result:
-    found = blocks(work.tasks, has_matrices(work.program, work.tasks[0].classes))
-    return _run(work, [(block, None) for block in found], "interpreter")
+    tasks, matrices = work.tasks, has_matrices(work.program, work.tasks[0].classes)
+    with machine_of_thread() as machine:
+        kept: _Laid | None = tasks.had(("interpreted", matrices))
+        laid: Iterable[tuple[Lot, Native | None]] = kept or ()
+        if kept is None or not _fits(work, machine, kept):
+            found = blocks(tasks, matrices)
+            keep = _make_room(work, machine, [(block, None) for block in found])
+            laid = ((lot, None) for lot in lots(tasks, found, keep=keep))
+            if keep:
+                made = laid
+                laid = tasks.kept(("interpreted", matrices), lambda: tuple(made))
+        return _run(work, machine, laid, "interpreter")
+
+
+def _fits(work: Work, machine: _core.Machine, laid: _Laid) -> bool:
+    """Whether there is room to run on tasks that are laid out already."""
+
+    def count() -> int:
+        return max(sum(_bytes_of(work, machine, lot.first, lot.block, None)) for lot, _ in laid)
+
+    shape = (laid[0][0].serial, work.settings["epochs"] > 1)
+    return work.room.has(bytes_for(work.program, shape, count))
 
 
 def _compiled(work: Work) -> Result:
@@ -133,7 +157,11 @@ def _compiled(work: Work) -> Result:
         cells = cells_of(work.program, classes, structure, work.cpu) if work.remember else {}
         native = Native(found[structure].native, constants, arguments.places, cells)
         placed.append((block, native))
-    return _run(work, placed, "compiled")
+    with machine_of_thread() as machine:
+        keep = _make_room(work, machine, placed)
+        each = lots(work.tasks, [block for block, _ in placed], keep=keep)
+        natives = (native for _, native in placed)
+        return _run(work, machine, zip(each, natives, strict=True), "compiled")
 
 
 def _wanted(work: Work) -> list[tuple[Block, Structure, Arguments]]:
@@ -177,45 +205,49 @@ def structures_of(
     return wanted
 
 
-def _run(work: Work, placed: Sequence[tuple[Block, Native | None]], tier: str) -> Result:
-    """Runs the program block by block, interpreted where a block has no native function."""
+def _run(
+    work: Work, machine: _core.Machine, laid: Iterable[tuple[Lot, Native | None]], tier: str
+) -> Result:
+    """Runs the program lot by lot, interpreted where one has no native function.
+
+    Short: after a run over many examples none of this is in the caches any more.
+    """
     started = time.perf_counter()
-    code, machine, tasks = code_of(work.program), take_machine(), work.tasks
-    try:
-        keep = _make_room(work, machine, placed)
-        result = Result.empty(len(tasks), tasks[0].metric, tier)
+    code, tasks, progress = code_of(work.program), work.tasks, work.progress
+    result = Result.empty(len(tasks), tasks[0].metric, tier)
+    if work.remember:
+        result.trainings = [_UNTRAINED] * len(tasks)
+    for lot, native in laid:
+        fitness, value = result.fitness[lot.where], result.value[lot.where]
+        if not lot.full:
+            fitness, value = np.zeros(lot.shape[0]), np.zeros(lot.shape[0])
+        raw = np.empty(lot.shape)
+        given: dict[str, Any] = native.arguments if native else {}
+        if progress:
+            given["progress"] = _reporter(progress, lot, work.settings["epochs"])
         if work.remember:
-            result.trainings = [_UNTRAINED] * len(tasks)
-        each = work.examples
-        most = sum(each[block.positions[0]] for block, _ in placed)
-        before = 0
-        for block, native in placed:
-            first, progress = tasks[block.positions[0]], work.progress
-            batch = batch_of(tasks, block, keep=keep)
-            fitness, value = np.zeros(block.lanes), np.zeros(block.lanes)
-            width = prediction_width(first)
-            raw = np.empty((block.lanes, len(first.y_valid), width))
-            given: dict[str, Any] = native.arguments if native else {}
-            if progress:
-                given["progress"] = _reporter(progress, before, most)
-            if work.remember:
-                given["trained"] = _observer(work, machine, block, native, result)
-            result.examples += machine.run(
-                code, batch, fitness, value, raw, **given, **work.settings
-            )
-            before += each[block.positions[0]]
-            where = list(block.positions)
-            result.fitness[where], result.value[where] = fitness[: len(where)], value[: len(where)]
-            lanes = raw if width > 1 else raw[..., 0]
-            for position, predictions in zip(where, lanes, strict=False):
-                result.predictions[position] = predictions
-    finally:
-        give_machine(machine)
+            given["trained"] = _observer(work, machine, lot.block, native, result)
+        result.examples += machine.run(
+            code, lot.batch, fitness, value, raw, **given, **work.settings
+        )
+        _share_out(result, lot, fitness, value, raw)
     result.running = time.perf_counter() - started
     return result
 
 
-def _reporter(progress: Progress, before: int, most: int) -> Callable[[int], None]:
+def _share_out(result: Result, lot: Lot, fitness: Array, value: Array, raw: Array) -> None:
+    """A lot's outcome to each of its tasks."""
+    found = list(raw if lot.shape[2] > 1 else raw.reshape(lot.shape[:2]))
+    if lot.full:
+        result.predictions[lot.where] = found
+        return
+    for lane, position in enumerate(lot.block.positions):
+        result.fitness[position], result.value[position] = fitness[lane], value[lane]
+        result.predictions[position] = found[lane]
+
+
+def _reporter(progress: Progress, lot: Lot, epochs: int) -> Callable[[int], None]:
+    before, most = epochs * lot.before, epochs * lot.most
     return lambda done: progress(before + done, most)
 
 

@@ -49,6 +49,9 @@ def train(
 
 def check_settings(tier: str, epochs: int, seed: int, max_abs_error: float) -> dict[str, Any]:
     """The settings of a run; raises what is wrong with any of these."""
+    plain = type(epochs) is type(seed) is int and type(max_abs_error) is float
+    if plain and tier in TIERS and 0 < epochs < 2**63 and 0 <= seed < 2**64 and max_abs_error > 0:
+        return {"epochs": epochs, "seed": seed, "max_abs_error": max_abs_error}
     if tier not in TIERS:
         hint = nearest(str(tier), TIERS)
         raise ConfigError("tier: " + expected(f"one of {', '.join(TIERS)}", repr(tier), hint))

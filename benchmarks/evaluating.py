@@ -21,7 +21,7 @@ from azc.packing import batch_of, blocks
 from azc.prepared import code_of, has_matrices
 from azc.runtime import _core
 
-ROUNDS = 15
+ROUNDS = 41
 
 
 def seconds(run: object) -> float:

@@ -154,7 +154,7 @@ def test_lanes_keep_their_memory_apart(classes: int, features: int) -> None:
 def test_compiled_code_leaves_the_same() -> None:
     """Memory and predictions in both layouts, in chunks side by side and in rows of entries."""
     works = []
-    for number in range(36):
+    for number in range(24):
         program = programs.random_program(np.random.default_rng(3000 + number))
         classes, features = (0, 2, 3)[number % 3], (4, 3, 16, 9)[number % 4]
         tasks = lane_tasks(classes, features, (6, 1)[number // 6 % 2])
@@ -167,7 +167,7 @@ def test_compiled_code_leaves_the_same() -> None:
         assert list(map(bits_of, compiled.trainings)) == list(map(bits_of, interpreted.trainings))
         assert programs.bits(compiled.fitness) == programs.bits(interpreted.fitness)
         met += sum(bool(training.memory) for training in compiled.trainings)
-    assert met > 20
+    assert met > 15
 
 
 @pytest.mark.skipif(bool(missing()), reason="needs a C compiler")

@@ -49,6 +49,10 @@ class TaskSet(Sequence[Task]):
                 found = self._kept[key]
         return found
 
+    def had(self, key: Hashable) -> Any:
+        """What is kept for `key`, None if nothing is."""
+        return self._kept.get(key)
+
     @overload
     def __getitem__(self, index: int) -> Task: ...
     @overload
