@@ -154,7 +154,8 @@ class Figure4(Experiment):
             axes.set_xlim(min(ends) / 3, max(ends) * 10)
         axes.set_xlabel("difficulty: programs of random search for one that is acceptable")
         axes.set_ylabel("success rate relative to random search")
-        figure.legend(loc="outside upper center", ncols=max(1, len(names)))
+        if names:
+            figure.legend(loc="outside upper center", ncols=len(names))
 
 
 EXPERIMENT = Figure4()
