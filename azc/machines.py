@@ -107,6 +107,7 @@ def write_memory(
 ) -> None:
     """Puts there what `read_memory` returned."""
     for address in state_of(program, classes):
-        values = np.ascontiguousarray(memory[str(address)]).reshape(-1)
+        # A copy, for memory that was unpickled may be mapped read-only.
+        values = memory[str(address)].flatten()
         rank, place = address.type.rank, cells.get(address)
         machine.cell(rank + 1, address.number, lane, values, write=True, place=place)

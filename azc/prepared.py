@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from azc.compiler.structure import Arguments, Structure
 
 __all__ = [
-    *("bytes_for", "check_coordinates", "code_of", "has_matrices", "state_of", "structure_for")
+    *("bytes_for", "check_coordinates", "code_of", "has_matrices", "least_features"),
+    *("state_of", "structure_for"),
 ]
 
 _KEPT = "_prepared"
@@ -47,6 +48,11 @@ def code_of(program: Program) -> _core.Code:
     """The program, checked, as the runtime reads it. Raises `ProgramError`."""
     _prepared(program)
     return program.code
+
+
+def least_features(program: Program) -> int:
+    """The features that tasks for `program` have at least, by the entries that it sets."""
+    return max(1, _prepared(program).coordinate + 1)
 
 
 def has_matrices(program: Program, classes: int) -> bool:

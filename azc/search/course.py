@@ -237,6 +237,7 @@ class Course:
             saved=not self._failing,
             unsaved=len(self._unsaved),
             lineage=tuple(self._selection.lineage()),
+            hall=tuple(self._selection.hall()),
         )
 
     # ---- state ----

@@ -89,7 +89,7 @@ class Outcome:
     there is no T_select). `reason`: ``"solved"``, ``"programs"``, ``"seconds"`` or
     ``"interrupted"``. `best.program` is simplified: its live slice. `history`: the settled
     reports' counts, in order. `saved`: nothing failed to be saved in `out`; `unsaved`: how many of
-    the last settled reports are not there."""
+    the last settled reports are not there. `hall`: the best programs, `best` the first of them."""
 
     solved: bool
     reason: str
@@ -101,6 +101,7 @@ class Outcome:
     saved: bool = True
     lineage: tuple[Ancestor, ...] = ()
     unsaved: int = 0
+    hall: tuple[Best, ...] = ()
 
     @property
     def program(self) -> Program | None:

@@ -1,0 +1,157 @@
+"""Estimators: what scikit-learn asks of them, hyper-parameters, classes, repeatability, pickles."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import check_estimator
+
+import azc
+from azc.errors import AzcError, ConfigError
+from azc.sklearn import ProgramClassifier, ProgramRegressor, SearchClassifier, SearchRegressor
+
+LITTLE: dict[str, Any] = {"programs": 60, "epochs": 2, "tasks": 1}
+EVERY = (
+    ProgramClassifier(),
+    ProgramClassifier("logistic"),
+    ProgramRegressor(),
+    SearchClassifier(**LITTLE),
+    SearchRegressor(**LITTLE),
+)
+
+
+def rows(classes: int, count: int = 60, features: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Some for each class, far apart; labels are texts."""
+    rng = np.random.default_rng(0)
+    y = np.arange(count) % classes
+    X = rng.normal(size=(count, features)) + 4.0 * y[:, None] * (np.arange(features) == 0)
+    X[:, 1] += 4.0 * (y % 2)
+    return X, np.array([f"class {k}" for k in range(classes)])[y]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", EVERY, ids=repr)
+def test_what_scikit_learn_asks(estimator: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = check_estimator(estimator, on_skip=None)
+    assert len(found) > 40
+    assert {check["status"] for check in found} <= {"passed", "skipped"}
+
+
+@pytest.mark.parametrize("program", ["softmax", "logistic"])
+@pytest.mark.parametrize("classes", [1, 2, 4])
+def test_any_number_of_classes(program: str, classes: int) -> None:
+    """Whether the program predicts a number or a vector, and with fewer features than classes."""
+    X, y = rows(classes, features=2)
+    found = ProgramClassifier(program, random_state=0).fit(X, y)
+    assert found.classes_.tolist() == [f"class {k}" for k in range(classes)]
+    assert found.score(X, y) > 0.85
+    shares = found.predict_proba(X)
+    assert shares.shape == (60, classes)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    best = found.classes_[shares.argmax(axis=1)]
+    assert (best == found.predict(X)).all()
+
+
+def test_params_are_hyper_parameters() -> None:
+    estimator = ProgramClassifier("logistic", random_state=0)
+    assert estimator.get_params()["params__lr"] == 0.1
+    assert "params__lr" not in estimator.get_params(deep=False)
+    estimator.set_params(params__lr=0.5, epochs=3)
+    assert clone(estimator).params == {"lr": 0.5}
+    X, y = rows(2)
+    given = azc.library.load("logistic").params
+    fitted = estimator.fit(X, y).program_
+    assert [p.default for p in fitted.params] == [0.5, *(p.default for p in given[1:])]
+    grid = GridSearchCV(estimator, {"params__lr": [-0.1, 0.1]}, cv=3).fit(X, y)
+    assert grid.best_params_ == {"params__lr": 0.1}
+    with pytest.raises(ConfigError, match=r"expected names of params of logistic.*, got 'rate'"):
+        estimator.set_params(params__rate=1)
+    with pytest.raises(ConfigError, match="params: lr: expected a finite number, got 'fast'"):
+        ProgramClassifier("logistic", params={"lr": "fast"}).fit(X, y)
+
+
+def test_any_way_to_give_a_program(tmp_path: Any) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    text = azc.library.text("least_squares")
+    path = tmp_path / "own.az"
+    path.write_text(text)
+    given = ("least_squares", text, path, str(path), azc.parse(text))
+    scores = {ProgramRegressor(one, random_state=0).fit(X, y).score(X, y) for one in given}
+    assert len(scores) == 1
+    assert scores.pop() > 0.5
+    with pytest.raises(AzcError, match="expected a Program, got int"):
+        ProgramRegressor(5).fit(X, y)
+
+
+def test_rows_are_predicted_alone() -> None:
+    """Though Predict counts them, and draws random numbers."""
+    counts = "def Predict():\n    s1 = s1 + s2\n    s2 = s2 + s2\n    s3 = gaussian(0, 1)\n"
+    program = azc.parse(f"def Setup():\n    s2 = 1.0\n{counts}    s1 = s1 + s3\n")
+    X, y = np.zeros((6, 2)), np.arange(6.0)
+    found = (
+        ProgramRegressor(program, epochs=1, max_abs_error=1e9, random_state=0).fit(X, y).predict(X)
+    )
+    assert len(set(found)) == 1
+
+
+def test_labels_and_features_of_any_scale() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    plain = ProgramRegressor("logistic", random_state=0).fit(X, y)
+    scaled = ProgramRegressor("logistic", random_state=0).fit(1e9 * X + 7, 1e-6 * y)
+    np.testing.assert_allclose(scaled.predict(1e9 * X + 7), 1e-6 * plain.predict(X), rtol=1e-4)
+    with pytest.raises(AzcError, match="expected absolute errors of at most 100"):
+        ProgramRegressor("logistic", standardize=False).fit(X, y)
+
+
+@pytest.mark.parametrize("start", ["auto", "random", ["softmax", "softmax_network"]])
+def test_a_search_repeats_itself(start: Any) -> None:
+    X, y = load_iris(return_X_y=True)
+    found = [SearchClassifier(**LITTLE, start=start, random_state=k).fit(X, y) for k in (0, 0)]
+    first, again = found
+    assert first.programs_ == again.programs_
+    assert (first.decision_function(X) == again.decision_function(X)).all()
+    assert first.fitness_ == sorted(first.fitness_, reverse=True)
+    assert first.program_ in first.programs_
+    assert first.n_programs_ >= 60
+
+
+def test_the_result_is_no_worse_than_the_start_on_the_rows_held_back() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    found = SearchRegressor(**LITTLE, random_state=1).fit(X, y)
+    assert azc.analysis.live(azc.library.load("least_squares"), 0) in found.programs_
+    assert found.score(X, y) > 0.4
+
+
+def test_settings_of_a_search() -> None:
+    X, y = rows(2)
+    found = SearchClassifier(
+        programs=30, settings={"method": "random", "children": None}, random_state=0
+    ).fit(X, y)
+    assert found.n_programs_ == 30
+    for wrong, message in (
+        ({"settings": {"populaton": 3}}, "did you mean 'population'"),
+        ({"settings": {"tasks": "linear"}}, "tables of a search file but those of tasks"),
+        ({"programs": None}, "a budget: programs or seconds, got neither"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            SearchClassifier(**wrong).fit(X, y)
+    timed = SearchClassifier(programs=None, seconds=0.1, tasks=1).fit(X, y)
+    assert timed.n_programs_ > 0
+
+
+@pytest.mark.parametrize("estimator", [EVERY[0], EVERY[4]], ids=repr)
+def test_pickles(estimator: Any) -> None:
+    X, y = rows(2)
+    y = y if isinstance(estimator, ProgramClassifier) else X[:, 0]
+    fitted = clone(estimator).fit(X, y)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert (again.predict(X) == fitted.predict(X)).all()
