@@ -32,32 +32,44 @@ RANDOM, PAPERS = "random", "regularized-evolution"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a problem has of its own (paper, S5). `learn`: instructions of Learn; `programs`: those
-    of an experiment with evolution."""
+    """What a problem has of its own (paper, S5). `sizes`: instructions of functions, whose ops are
+    the preset's; `programs`: those of an experiment with evolution."""
 
     preset: str
-    learn: int
-    programs: int = 10_000
-    changes: tuple[str, ...] = ()
+    sizes: Mapping[str, int]
+    programs: int
+    changes: tuple[str, ...]
 
     @property
     def given(self) -> bool:
         """Whether Setup and Predict are."""
         return self.preset.endswith("-learning")
 
+    def overrides(self) -> list[str]:
+        """What makes the preset this problem, however the preset says its sizes."""
+        fixed = [
+            change
+            for name, size in self.sizes.items()
+            for key, value in (("min", ""), ("max", ""), ("init", ""), ("size", size))
+            for change in (f"space.{name}.{key}={value}",)
+        ]
+        return [*fixed, *self.changes]
+
 
 #: With as many instructions in Learn as there may be.
 _GIVEN = Path(__file__).with_name("affine_given.az")
-_CONSTS = "['scalar_const','vector_const']"
+_WHOLE = (
+    "space.matrices=1",
+    "space.start=random",
+    "space.setup.ops=['scalar_const','vector_const']",
+)
 PROBLEMS = {
-    "linear, learning": Problem("linear-learning", 4),
-    "linear": Problem(
-        "linear", 4, 10_000, ("space.matrices=1", f"space.setup={{size=5,ops={_CONSTS}}}")
+    "linear, learning": Problem("linear-learning", {"learn": 4}, 10_000, ()),
+    "linear": Problem("linear", {"setup": 5, "predict": 1, "learn": 4}, 10_000, _WHOLE),
+    "affine, learning": Problem(
+        "affine-learning", {"learn": 6}, 10_000, (f"space.start={_GIVEN}",)
     ),
-    "affine, learning": Problem("affine-learning", 6, 10_000, (f"space.start={_GIVEN}",)),
-    "affine": Problem(
-        "affine", 6, 100_000, ("space.matrices=1", f"space.setup={{size=6,ops={_CONSTS}}}")
-    ),
+    "affine": Problem("affine", {"setup": 6, "predict": 2, "learn": 6}, 100_000, _WHOLE),
 }
 
 _PAPER = (
@@ -162,7 +174,7 @@ EXPERIMENT = Figure4()
 
 
 def _settings(problem: Problem, method: str, overrides: Iterable[str]) -> Settings:
-    common = [*_PAPER, *_TASKS, f"space.learn.size={problem.learn}", *problem.changes]
+    common = [*_PAPER, *_TASKS, *problem.overrides()]
     own: tuple[str, ...] = ()
     if method == PAPERS:
         own = (f"restart={{programs={problem.programs}}}",)
