@@ -74,13 +74,13 @@ def compare(programs: int, folder: Path) -> None:
             model = make(case, write(subject), seed)
             examples = zip(case.task.X_train, case.task.y_train, strict=True)
             learned = all(model.learn(x, y) for x, y in examples)
-            if learned == case.failed:
-                others.append(np.inf)
-            elif learned:
-                classes = [case.task.classes] if name == "C" else []
-                found = model.predict(case.task.X_valid, *classes)
-                if not case.agrees(found):
-                    others.append(difference(case, found))
+            if not learned:
+                others += [] if case.failed else [np.inf]
+                continue
+            classes = [case.task.classes] if name == "C" else []
+            found = model.predict(case.task.X_valid, *classes)
+            if not case.agrees(found):
+                others.append(difference(case, found))
         middle = f"{statistics.median(others):.1e}" if others else ""
         most = f"{max(others):.1e}" if others else ""
         print(f"| {name} | {count} | {count - len(others)} | {middle} | {most} |", flush=True)

@@ -104,6 +104,13 @@ class Statement:
         object.__setattr__(self, "across", frozenset(across))
 
     @property
+    def operands(self) -> list[tuple[str, str, Address]]:
+        """(name in expressions, index letters, address) of each operand."""
+        instruction, op = self.instruction, self.instruction.op
+        addresses = map(Address, op.inputs, instruction.inputs)
+        return list(zip("ab", op.operand_indices, addresses, strict=False))
+
+    @property
     def replaces(self) -> bool:
         """Whether nothing is left of what stood at the address before."""
         return self.kind is not Kind.ENTRY

@@ -24,9 +24,9 @@ def state_places(structure: Structure, vector: int) -> Mapping[Address, int]:
     The emitter's text follows from the structure and `vector`, and so do the places: nothing of
     them need be kept with what was built.
     """
-    function = Function(structure, 0, vector)
-    places = function.places()
-    return MappingProxyType({a: places[a] for a in function.state if a in places})
+    memory = Function(structure, 0, vector).memory
+    places = memory.places()
+    return MappingProxyType({a: places[a] for a in memory.state if a in places})
 
 
 def cells_of(
