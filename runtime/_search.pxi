@@ -151,12 +151,13 @@ cdef extern from "island.h" nogil:
     void az_island_free(az_island *)
     double *az_beside(const az_island *, const az_member *)
     void az_island_restart(az_island *)
-    void az_island_receive(az_island *, int32_t, const az_candidate *, double, int64_t)
     size_t az_island_save(const az_island *, uint8_t *)
     int az_island_load(az_island *, const uint8_t *, size_t)
 
 cdef extern from "environment.h" nogil:
     int az_island_run "az_enter_island_run"(az_island *, int64_t, int64_t)
+    void az_island_receive "az_enter_island_receive"(
+        az_island *, int32_t, const az_candidate *, double, int64_t)
     double az_island_evaluate "az_enter_island_evaluate"(az_island *, const az_candidate *)
 
 
@@ -673,8 +674,20 @@ cdef class Island:
             at = a.before
         return found[::-1]
 
+    def takes(self, tuple packed not None) -> bool:
+        """Whether a program has addresses and sizes that programs have here."""
+        cdef az_space *space = &self.space.space
+        cdef Code code = Code(packed)
+        for f in range(3):
+            if not space.least[f] <= code.program.count[f] <= space.most[f]:
+                return False
+            for i in range(code.program.count[f]):
+                if not fits(space, &code.program.body[f][i]):
+                    return False
+        return True
+
     def receive(self, int32_t position, tuple packed not None, double fitness, int64_t birth) -> None:
-        """A program from another island replaces a member."""
+        """A program from another island replaces a member; fitness nan: it is found here."""
         cdef az_candidate program
         cdef bytearray room = bytearray(self.space.space.capacity * sizeof(az_instruction) + 1)
         if not 0 <= position < self.island.members:

@@ -95,6 +95,14 @@ static inline int az_enter_island_run(az_island *island, int64_t until, int64_t 
     return reason;
 }
 
+static inline void az_enter_island_receive(
+    az_island *island, int32_t position, const az_candidate *program, double fitness, int64_t birth)
+{
+    const az_environment before = az_enter();
+    az_island_receive(island, position, program, fitness, birth);
+    az_leave(before);
+}
+
 static inline double az_enter_island_evaluate(az_island *island, const az_candidate *program)
 {
     const az_environment before = az_enter();

@@ -156,18 +156,26 @@ static const az_candidate *other_program(const void *island, int32_t number)
     return &((const az_island *)island)->member[number].program;
 }
 
-/* The fitness of a candidate that has been analysed, with all that it changes of the island. */
+/* The fitness of a program that has been analysed, counted as one more; returns what it has proven:
+ * a score on the first examples may be high by luck. */
+static double score(az_island *s, az_member *m)
+{
+    az_trial *t = &s->trial;
+    const az_program program = az_program_of(&s->space, &m->program);
+    const double cost = t->most_cost > 0.0 ? az_trial_cost(t, &program) : 0.0;
+    m->fitness = az_trial_decide(t, m->hash, cost);
+    memcpy(az_beside(s, m), t->row, (size_t)s->width * sizeof *s->beside);
+    ++s->count[AZ_COUNT_PROGRAMS];
+    return t->hurdled ? -1.0 : m->fitness;
+}
+
+/* Decides a candidate that has been analysed, with all that it changes of the island. */
 static void decide(az_island *s, const az_member *parent, int origin, az_member *to)
 {
     az_trial *t = &s->trial;
-    const az_program program = az_program_of(&s->space, &to->program);
-    const double cost = t->most_cost > 0.0 ? az_trial_cost(t, &program) : 0.0;
-    to->fitness = az_trial_decide(t, to->hash, cost);
-    memcpy(az_beside(s, to), t->row, (size_t)s->width * sizeof *s->beside);
-    to->birth = s->count[AZ_COUNT_PROGRAMS]++;
+    to->birth = s->count[AZ_COUNT_PROGRAMS];
+    const double proven = score(s, to);
     az_forget(s, to);
-    /* A score on the first examples may be high by luck. */
-    const double proven = t->hurdled ? -1.0 : to->fitness;
     to->ancestor = az_lineage_extend(
         &s->lineage, &s->space, parent ? parent->ancestor : -1, &to->program, proven, to->birth,
         origin);
@@ -291,7 +299,9 @@ void az_island_receive(
     to->birth = birth;
     az_forget(s, to);
     /* With hurdles it may have been stopped at one, which its fitness does not tell. */
-    const double proven = s->trial.hurdle_train ? -1.0 : fitness;
+    double proven = s->trial.hurdle_train ? -1.0 : fitness;
+    if (isnan(fitness))
+        proven = score(s, to);
     to->ancestor =
         az_lineage_extend(&s->lineage, &s->space, -1, &to->program, proven, birth, AZ_FROM_MIGRANT);
     ++s->count[AZ_COUNT_RECEIVED];

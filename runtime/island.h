@@ -128,7 +128,8 @@ double az_island_evaluate(az_island *island, const az_candidate *program);
 /* Begins a new population. */
 void az_island_restart(az_island *island);
 
-/* A program from another island replaces the member at a position. */
+/* A program from another island replaces the member at a position. Fitness NaN: what it has on the
+ * tasks here is not known, so it is decided as a candidate is, and counted. */
 void az_island_receive(
     az_island *island,
     int32_t position,

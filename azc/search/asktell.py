@@ -26,7 +26,7 @@ from azc.packing import blocks, pack
 from azc.program import FUNCTIONS, Instruction, Program
 from azc.runtime import _core
 from azc.search.report import Counts
-from azc.search.runtime_settings import bytes_needed, settings_of, space_of
+from azc.search.runtime_settings import bytes_of, settings_of, space_of
 from azc.search.settings import Settings
 from azc.tasks import Task
 
@@ -58,7 +58,7 @@ class Pool:
         self.seed = settings.search.seed if seed is None else seed
         self.rng = np.random.default_rng(self.seed)
         self.tasks = settings.make_tasks("search") if tasks is None else list(tasks)
-        needed = bytes_needed(settings, self.tasks, per_task=per_task)
+        needed = bytes_of(settings, self.tasks, per_task=per_task)
         refuse_beyond(needed, "the search", "of fec.size")
         told = settings_of(settings, self.tasks, self.seed, hot=False) | {"per_task": per_task}
         placed = [

@@ -49,6 +49,7 @@ class Course:
         self,
         settings: Settings,
         sets: Mapping[Which, Sequence[Task]],
+        own: Sequence[Sequence[Task]],
         store: Store | None,
         report: Callable[[Report], None] | None,
         messages: Callable[[str], None] | None,
@@ -67,6 +68,7 @@ class Course:
             "seed": search.seed,
             "vector": vector,
             "others": sets,
+            "own": own,
         }
         with ExitStack() as stack:
             self._workers = Workers(
@@ -141,9 +143,10 @@ class Course:
         self._pending = set(self._islands)
 
     def _migrate(self, number: int, share: float) -> None:
-        search = self._settings.search
-        size = 1 if search.method == "random" else search.population
-        migrate(self._workers, search.islands, size, share, search.seed, number)
+        plans = self._settings.plans()
+        sizes = [plan.population for plan in plans]
+        measures = [plan.measure for plan in plans]
+        migrate(self._workers, sizes, share, self._settings.search.seed, number, measures)
 
     def _run_round(self) -> None:
         while self._pending and not self._interrupted and not self._is_late():

@@ -40,7 +40,7 @@ __all__ = [
 Packed = tuple[bytes, bytes, bytes]
 #: An ancestor: birth, number of its mutation in `ORIGINS`, fitness, program.
 Step = tuple[int, int, float, Packed]
-#: A member of a population: program, fitness, birth.
+#: A member of a population: program, fitness (nan of one that comes from other tasks), birth.
 Member = tuple[Packed, float, int]
 
 
@@ -136,7 +136,8 @@ class Host(Protocol):
         """Of each island its members at places, which are taken modulo how many there are."""
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
-        """To each island programs of others, by the places that they take; only those there are."""
+        """To each island programs of others, by the places that they take; only those there are,
+        and only programs that the island could have drawn, by their sizes and addresses."""
 
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:
         """For each job the fitness on each of its tasks."""

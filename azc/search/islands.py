@@ -36,7 +36,8 @@ _AT_COUNT, _AT_TIME, _AT_TARGET, _AT_END = range(4)
 @dataclass
 class Islands:
     """The islands `numbers` of a search, in this process: a `Host`. `others`: the sets of tasks
-    beside `tasks` that have been made."""
+    beside `tasks` that have been made; `own`: those that islands have in place of `tasks`, in the
+    order of `Settings.task_tables`. Code is compiled for islands on `tasks` only."""
 
     settings: Settings
     tasks: Sequence[Task]
@@ -44,21 +45,23 @@ class Islands:
     numbers: tuple[int, ...]
     vector: int | None  # doubles in a register of compiled code; None: nothing is compiled
     others: Mapping[Which, Sequence[Task]] = field(default_factory=dict)
+    own: Sequence[Sequence[Task]] = ()
     islands: dict[int, _core.Island] = field(init=False)
     compiled: list[tuple[Block, _core.Batch]] = field(init=False)
     interpreted: list[tuple[Block, _core.Batch]] = field(init=False)
 
     def __post_init__(self) -> None:
         matrices = self.settings.space.matrices > 0
-        self.interpreted = self._packed(list(blocks(self.tasks, matrices)))
+        self.interpreted = self._interpreted(self.tasks, matrices)
         self.compiled = []
         if self.vector is not None:
             found = native_blocks(self.tasks, matrices, self.vector, rest_alone=False)
             placed = list(found)
             # One layout, so that a structure is built once for each number of features.
             if len({block.chunk for block in placed}) == 1:
-                self.compiled = self._packed(placed)
+                self.compiled = self._packed(self.tasks, placed)
         plans = self.settings.plans()
+        self._hot = [number for number in self.numbers if self.compiled and not plans[number].tasks]
         self.islands = {number: self._made(plans[number]) for number in self.numbers}
         self._scorer = Scorer(self.settings, self.others)
         # What was told of islands last, to tell only of what is new.
@@ -67,17 +70,30 @@ class Islands:
         self._untold: dict[int, list[Found]] = {}
 
     def _made(self, plan: Plan) -> _core.Island:
-        common = settings_of(plan.settings, self.tasks, self.seed, hot=bool(self.compiled))
+        hot = plan.island in self._hot
+        tasks = self.own[plan.tasks - 1] if plan.tasks else self.tasks
+        matrices = plan.settings.space.matrices > 0
+        placed = self.interpreted
+        if plan.tasks or matrices != (self.settings.space.matrices > 0):
+            placed = self._interpreted(tasks, matrices)
+        common = settings_of(plan.settings, tasks, self.seed, hot=hot)
         return _core.Island(
             space_of(plan.settings),
             {**common, "island": plan.island},
-            [(batch, block.chunk, list(block.positions)) for block, batch in self.interpreted],
-            [(batch, block.chunk, list(block.positions)) for block, batch in self.compiled],
+            [(batch, block.chunk, list(block.positions)) for block, batch in placed],
+            [(batch, block.chunk, list(block.positions)) for block, batch in self.compiled if hot],
             [program.packed() for program in plan.settings.space.start_programs()],
         )
 
-    def _packed(self, placed: Sequence[Block]) -> list[tuple[Block, _core.Batch]]:
-        return [(block, batch_of(self.tasks, block)) for block in placed]
+    def _interpreted(
+        self, tasks: Sequence[Task], matrices: bool
+    ) -> list[tuple[Block, _core.Batch]]:
+        return self._packed(tasks, list(blocks(tasks, matrices)))
+
+    def _packed(
+        self, tasks: Sequence[Task], placed: Sequence[Block]
+    ) -> list[tuple[Block, _core.Batch]]:
+        return [(block, batch_of(tasks, block)) for block in placed]
 
     def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
         each = seconds / max(1, len(islands))
@@ -133,7 +149,7 @@ class Islands:
         for number, immigrants in members.items():
             island = self.islands[number]
             for place, (packed, fitness, birth) in immigrants.items():
-                if place < island.members:
+                if place < island.members and island.takes(packed):
                     island.receive(place, packed, fitness, birth)
 
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:
@@ -175,7 +191,7 @@ class Islands:
         gain = self._gain(program, functions, arguments)
         if gain < least:
             return gain, False
-        used = [island.use_native(key, functions) for island in self.islands.values()]
+        used = [self.islands[number].use_native(key, functions) for number in self._hot]
         return gain, any(used)
 
     def _gain(

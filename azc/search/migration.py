@@ -4,6 +4,7 @@ workers)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -26,21 +27,35 @@ class Populations(Protocol):
 
 
 def migrate(
-    there: Populations, islands: int, population: int, share: float, seed: int, number: int
+    there: Populations,
+    populations: Sequence[int],
+    share: float,
+    seed: int,
+    number: int,
+    measures: Sequence[int] = (),
 ) -> None:
     """The `number`-th migration of a search: every island offers a part `share` of its population,
     drawn at random, and as many members, drawn likewise, make place for programs drawn from all
-    that is offered. Depends on the arguments and the populations alone."""
-    count = max(1, round(share * population))
+    that is offered. Depends on the arguments and the populations alone.
+
+    `populations`: of each island; `measures`: numbers that tell apart by what islands find fitness,
+    none where all do so alike. Elsewhere a program's fitness means nothing, so there it is nan.
+    """
+    counts = [max(1, round(share * population)) for population in populations]
     random = np.random.default_rng([seed, number, _STREAM])
-    places = {island: random.integers(0, 2**31, count).tolist() for island in range(islands)}
+    places = {n: random.integers(0, 2**31, count).tolist() for n, count in enumerate(counts)}
     offered = there.emigrants(places)
-    pool = [member for island in range(islands) for member in offered[island]]
+    pool = [(island, member) for island in places for member in offered[island]]
     members: dict[int, dict[int, Member]] = {}
-    for island in range(islands):
+    for island, (population, count) in enumerate(zip(populations, counts, strict=True)):
         replaced = random.permutation(population)[:count]
         chosen = random.integers(0, max(1, len(pool)), count)
-        taken = zip(replaced.tolist(), chosen.tolist(), strict=True)
-        members[island] = {place: pool[one] for place, one in taken} if pool else {}
+        members[island] = {}
+        for place, one in zip(replaced.tolist(), chosen.tolist(), strict=True) if pool else ():
+            origin, member = pool[one]
+            if measures and measures[origin] != measures[island]:
+                packed, _, birth = member
+                member = (packed, math.nan, birth)
+            members[island][place] = member
     if pool:
         there.receive(members)

@@ -15,7 +15,7 @@ import xxhash
 from azc.errors import StateError, expected
 from azc.program import Program
 from azc.search.settings import Settings
-from azc.search.settings_file import parsed, with_paths
+from azc.search.settings_file import parsed, steps_of, with_paths
 from azc.search.settings_tasks import Which
 from azc.tasks import Task
 
@@ -59,8 +59,11 @@ def split_moves(overrides: Sequence[str], tables: Mapping[str, Any]) -> tuple[li
     others: list[str] = []
     for override in overrides:
         value: Any = tables
-        for key in override.partition("=")[0].split("."):
-            value = value.get(key.strip()) if isinstance(value, Mapping) else None
+        for step in steps_of(override.partition("=")[0]):
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                value = None
         moved = value is not None and (value if isinstance(value, list) else [value])
         (moves if moved and all(one in paths for one in moved) else others).append(override)
     return moves, others
@@ -69,11 +72,18 @@ def split_moves(overrides: Sequence[str], tables: Mapping[str, Any]) -> tuple[li
 # ---- fingerprints -------------------------------------------------------------------------------
 
 
-def fingerprints(settings: Settings, sets: Mapping[Which, Iterable[Task]]) -> str:
-    """What to know `sets` of tasks by, and the programs that come from files; JSON."""
+def fingerprints(
+    settings: Settings,
+    sets: Mapping[Which, Iterable[Task]],
+    own: Sequence[Iterable[Task]] = (),
+) -> str:
+    """What to know `sets` of tasks by, those that islands have of their `own`, and the programs
+    that come from files; JSON."""
+    named = {f"tasks.{which}": made for which, made in sets.items()}
+    named |= {f"tasks of islands, {number}": made for number, made in enumerate(own, 1)}
     tasks = {
-        f"tasks.{which}": [[task.name, _size(task), _digest(_arrays(task))] for task in made]
-        for which, made in sets.items()
+        key: [[task.name, _size(task), _digest(_arrays(task))] for task in made]
+        for key, made in named.items()
     }
     programs: dict[str, list[Program]] = {"space.start": settings.space.start_programs()}
     if settings.budget:

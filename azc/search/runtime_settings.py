@@ -13,7 +13,7 @@ from azc.runtime.tables import SETTINGS
 from azc.search.settings import METHODS, MUTATIONS, Settings
 from azc.tasks import Task
 
-__all__ = ["ORIGINS", "bytes_needed", "settings_of", "space_of", "static_cost"]
+__all__ = ["ORIGINS", "bytes_needed", "bytes_of", "settings_of", "space_of", "static_cost"]
 
 #: Where a program came from, by number (`runtime/space.h`).
 ORIGINS = _core.ORIGINS
@@ -75,11 +75,23 @@ def _said(settings: Settings, key: str, default: Any) -> Any:
     return value
 
 
-def bytes_needed(settings: Settings, tasks: Sequence[Task], *, per_task: bool = False) -> int:
-    """Bytes that the islands of a search take before they begin, all of them together."""
+def bytes_needed(settings: Settings, tasks: Sequence[Sequence[Task]]) -> int:
+    """Bytes that the islands of a search take before they begin, all of them together; `tasks`: as
+    `Settings.task_tables` has them."""
+    known: dict[int, int] = {}  # by settings, since many islands are alike
+    total = 0
+    for plan in settings.plans():
+        if id(plan.settings) not in known:
+            known[id(plan.settings)] = bytes_of(plan.settings, tasks[plan.tasks])
+        total += known[id(plan.settings)]
+    return total
+
+
+def bytes_of(settings: Settings, tasks: Sequence[Task], *, per_task: bool = False) -> int:
+    """Those of one island."""
     told = settings_of(settings, tasks, settings.search.seed, hot=False)
     told["per_task"] = per_task
-    return settings.search.islands * _core.island_bytes(space_of(settings), told)
+    return _core.island_bytes(space_of(settings), told)
 
 
 def _ignored_bits(digits: int | None) -> int:

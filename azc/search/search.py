@@ -36,6 +36,7 @@ from azc.search.report import Outcome, Report
 from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
 from azc.search.settings_file import parsed
+from azc.search.settings_islands import own_tasks
 from azc.search.settings_tasks import Which, facts_of
 from azc.search.store import Store
 from azc.tasks import Task
@@ -48,7 +49,9 @@ _PathLike = str | os.PathLike[str]
 #: What a search takes memory for before it begins.
 _NUMEROUS = "of search.population, search.children, search.islands, fec.size or hurdles.window"
 #: Keys of a search file that do not change the course that a search takes, only its end.
-_FREE = re.compile(r"search\.stop\..*|search\.workers|compile\..*|tasks\.\w+\.data")
+_FREE = re.compile(
+    r"search\.stop\..*|search\.workers|compile\..*|(islands\[\d+\]\.)?tasks\.\w+\.data"
+)
 
 
 class Search:
@@ -191,18 +194,20 @@ class Search:
             which: self._given[which] if which in self._given else settings.make_tasks(which)
             for which in settings.tasks.needed_at_once()
         }
-        known = fingerprints(settings, sets)
+        own = own_tasks(settings, sets)
+        known = fingerprints(settings, sets, own)
         if self._folder is not None:
             check_same(self._folder, self._data, known)
         settings.check_tasks(sets)
         _check_alike(sets)
         _warn(settings, sets)
-        refuse_beyond(bytes_needed(settings, sets["search"]), "the search", _NUMEROUS)
+        searched = [sets["search"], *own]
+        refuse_beyond(bytes_needed(settings, searched), "the search", _NUMEROUS)
         with ExitStack() as stack:
             saving = self._store(out, settings, known)
             if saving:
                 stack.callback(saving.close)
-            course = stack.enter_context(Course(settings, sets, saving, report, messages))
+            course = stack.enter_context(Course(settings, sets, own, saving, report, messages))
             stack.enter_context(_interruptible(course.interrupt))
             stack.enter_context(_core.Environment())
             if self._folder is not None:
@@ -244,6 +249,9 @@ class Search:
             tables = self.settings.tasks.configured()
             images = [name for name, table in tables.items() if table.uses_data]
             overrides += [f"tasks.{name}.data={json.dumps(str(data))}" for name in images]
+            for plan in self.settings.plans():
+                if plan.tasks and plan.settings.tasks.search.uses_data:
+                    overrides.append(f"{plan.path}.tasks.search.data={json.dumps(str(data))}")
         return self.settings.changed(overrides) if overrides else self.settings
 
 
@@ -259,6 +267,9 @@ def _changes(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any
     if isinstance(before, dict) and isinstance(after, dict):
         for key in {**before, **after}:
             yield from _changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif path == "islands" and len(before) == len(after):
+        for number, both in enumerate(zip(before, after, strict=True)):
+            yield from _changes(*both, f"{path}[{number}]")
     elif before != after:
         yield path, before, after
 

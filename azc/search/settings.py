@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
@@ -28,8 +28,9 @@ from azc.search.settings_file import (
     parsed,
     read,
 )
+from azc.search.settings_islands import Plan, check_islands, plans_of, total_of
 from azc.search.settings_space import SpaceSettings
-from azc.search.settings_tasks import Facts, TaskTables, Which, check_disjoint, facts_of
+from azc.search.settings_tasks import Facts, TaskTable, TaskTables, Which, check_disjoint, facts_of
 from azc.tasks.task import Task
 from azc.tasks.taskset import TaskSet
 
@@ -221,14 +222,6 @@ class CompileSettings(Table):
         return hot
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What an island is made of: its number, and the settings in force there."""
-
-    island: int
-    settings: Settings
-
-
 class Settings(Table):
     """All of a search file; optional tables that it lacks are None, others have their defaults."""
 
@@ -242,6 +235,7 @@ class Settings(Table):
     hurdles: HurdleSettings | None = None
     migration: MigrationSettings | None = None
     compile: CompileSettings = CompileSettings()
+    islands: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
 
     @classmethod
     def from_toml(
@@ -301,6 +295,10 @@ class Settings(Table):
 
     def to_toml(self) -> str:
         """The text of a search file that says the same, with nothing left to defaults."""
+        return tomli_w.dumps(self.tables())
+
+    def tables(self) -> dict[str, Any]:
+        """The same as tables."""
         tables = self.model_dump(exclude_none=True)
         if not METHODS[self.search.method].families:
             del tables["search"]["children"]
@@ -308,7 +306,19 @@ class Settings(Table):
             function = tables["space"][name]
             for key in ("min", "max", "init") if "size" in function else ():
                 del function[key]
-        return tomli_w.dumps(tables)
+        if not self.islands:
+            del tables["islands"]
+        return tables
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_islands(cls, tables: Any) -> Any:
+        """As many islands as the tables of islands are for, unless it is said."""
+        if isinstance(tables, Mapping) and isinstance(search := tables.get("search"), Mapping):
+            total = total_of(tables.get("islands"))
+            if total is not None and "islands" not in search:
+                return {**tables, "search": {**search, "islands": total}}
+        return tables
 
     @model_validator(mode="after")
     def _fits(self) -> Settings:
@@ -324,6 +334,7 @@ class Settings(Table):
         facts = {which: table.facts() for which, table in self.tasks.configured().items()}
         self._fill_fec(facts["search"])
         self._check_facts(facts)
+        check_islands(self)
         return self
 
     def _fill_fec(self, facts: Facts) -> None:
@@ -364,7 +375,15 @@ class Settings(Table):
 
     def plans(self) -> list[Plan]:
         """What each island is made of, in order."""
-        return [Plan(island, self) for island in range(self.search.islands)]
+        return self._planned[0]
+
+    def task_tables(self) -> list[TaskTable]:
+        """Every T_search that there is, that of the file first."""
+        return self._planned[1]
+
+    @cached_property
+    def _planned(self) -> tuple[list[Plan], list[TaskTable]]:
+        return plans_of(self)
 
     def programs_per_interval(self, work: int) -> int:
         """Programs per island from one report to the next: `search.interval`, or a number for

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from azc.errors import ConfigError, expected, nearest
 from azc.tasks.options import config_error
 
-__all__ = ["MisfitError", "Table", "error_of", "fill"]
+__all__ = ["MisfitError", "Table", "error_of", "fill", "table_at"]
 
 
 class Table(BaseModel):
@@ -47,7 +47,7 @@ def _line(problem: Any, model: type[BaseModel]) -> str:
         place += cause.key.split(".")
     # A key that lacks or that nobody knows is told of the table in which it is one.
     last = 1 if problem["type"] in ("missing", "extra_forbidden") else 0
-    while len(place) > last and (inner := _table_at(model, place[0])):
+    while len(place) > last and (inner := table_at(model, place[0])):
         path.append(place.pop(0))
         model = inner
     details: Any = {**_reworded(problem), "loc": tuple(place)}
@@ -55,7 +55,7 @@ def _line(problem: Any, model: type[BaseModel]) -> str:
     return str(config_error(alone, ".".join(path), model)).removeprefix(": ")
 
 
-def _table_at(model: type[BaseModel], key: object) -> type[BaseModel] | None:
+def table_at(model: type[BaseModel], key: object) -> type[BaseModel] | None:
     """The model of the table at `key` of `model`, if there is a table."""
     field = model.model_fields.get(str(key))
     kinds = (field.annotation, *get_args(field.annotation)) if field else ()

@@ -21,10 +21,21 @@ from azc.ops import Type
 from azc.program import Program
 from azc.tasks.spec import FILE_SUFFIXES
 
-__all__ = ["apply_override", "find", "load_program", "locate", "parsed", "read", "with_paths"]
+__all__ = [
+    "apply_override",
+    "find",
+    "load_program",
+    "locate",
+    "parsed",
+    "read",
+    "steps_of",
+    "with_paths",
+]
 
 _MAX_BYTES = 1 << 20
 _PROGRAM_SUFFIX = ".az"
+_STEP = re.compile(r"([^\[\]]+)((?:\[\d{1,9}\])*)")
+_NUMBER = re.compile(r"\d+")
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 
@@ -103,23 +114,55 @@ def apply_override(tables: dict[str, Any], text: str) -> None:
     relative to the current folder, since it was not written in the file. Raises `ConfigError`.
     """
     key, equals, given = text.partition("=")
-    keys = [part.strip() for part in key.split(".")]
-    if not equals or not all(keys):
+    steps = steps_of(key)
+    if not equals or not steps:
         raise ConfigError(expected("KEY=VALUE, such as search.seed=3", repr(text)))
     change: Any = _value(given)
-    for part in reversed(keys):
-        change = {part: change}
+    for step in reversed(steps):
+        change = {step: change} if isinstance(step, str) else [change]
     change = locate(change, os.getcwd())
-    table = tables
-    for depth, part in enumerate(keys[:-1], start=1):
-        change = change[part]
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise ConfigError(f"{'.'.join(keys[:depth])}: {expected('a table', repr(table))}")
+    table: Any = tables
+    for depth, step in enumerate(steps, start=1):
+        _check_holds(table, step, steps[: depth - 1])
+        change = change[step if isinstance(step, str) else 0]
+        if isinstance(table, list) and step == len(table):
+            table.append({})
+        if depth == len(steps):
+            break
+        if isinstance(step, str):
+            table.setdefault(step, {} if isinstance(steps[depth], str) else [])
+        table = table[step]
     if given.strip():
-        table[keys[-1]] = change[keys[-1]]
+        table[step] = change
+    elif isinstance(step, int):
+        del table[step]
     else:
-        table.pop(keys[-1], None)
+        table.pop(step, None)
+
+
+def steps_of(path: str) -> list[str | int]:
+    """The keys and numbers in a path such as ``islands[1].tasks.search.task``; none if it is no
+    path."""
+    steps: list[str | int] = []
+    for part in path.split("."):
+        found = _STEP.fullmatch(part.strip())
+        if not found:
+            return []
+        steps += [found[1], *map(int, _NUMBER.findall(found[2]))]
+    return steps
+
+
+def _check_holds(table: Any, step: str | int, before: Sequence[str | int]) -> None:
+    """Raise `ConfigError` unless `step` can be in `table`, which is at the steps `before`."""
+    path = "".join(f".{one}" if isinstance(one, str) else f"[{one}]" for one in before)[1:]
+    if isinstance(step, str):
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {expected('a table', repr(table))}")
+    elif not isinstance(table, list):
+        raise ConfigError(f"{path}: {expected('a list', repr(table))}")
+    elif step > len(table):
+        what = f"a number up to {len(table)}, which adds one" if table else "0, which is the first"
+        raise ConfigError(f"{path}[{step}]: {expected(what, step)}")
 
 
 def _value(text: str) -> Any:
@@ -154,11 +197,13 @@ def with_paths(tables: Mapping[str, Any], change: Callable[[Any], str]) -> dict[
     def data(value: Any) -> Any:
         return change(value) if isinstance(value, (str, os.PathLike)) else value
 
-    _change(result, ("space", "start"), program)
-    _change(result, ("budget", "baseline"), program)
-    for which in ("search", "select", "final"):
-        _change(result, ("tasks", which, "task"), task)
-        _change(result, ("tasks", which, "data"), data)
+    groups = result.get("islands")
+    for part in (result, *(groups if isinstance(groups, (list, tuple)) else ())):
+        _change(part, ("space", "start"), program)
+        _change(part, ("budget", "baseline"), program)
+        for which in ("search", "select", "final"):
+            _change(part, ("tasks", which, "task"), task)
+            _change(part, ("tasks", which, "data"), data)
     return result
 
 

@@ -12,7 +12,7 @@ from search_files import changed, small
 import azc
 from azc.errors import ResourceError
 from azc.search.asktell import Packed, Pool, run
-from azc.search.runtime_settings import bytes_needed
+from azc.search.runtime_settings import bytes_of
 from azc.search.settings import Settings
 
 
@@ -97,8 +97,8 @@ def test_fitness_on_each_task_is_kept_when_asked_for() -> None:
     pool.evaluate(pool.first(3))
     assert pool.per_task is None
     settings, tasks = changed("fec.size=1000"), pool.tasks
-    both = [bytes_needed(settings, tasks, per_task=kept) for kept in (False, True)]
-    assert both[1] - both[0] >= 2 * 1000 * 8 * len(tasks) * settings.search.islands
+    both = [bytes_of(settings, tasks, per_task=kept) for kept in (False, True)]
+    assert both[1] - both[0] >= 2 * 1000 * 8 * len(tasks)
 
 
 def test_a_start_and_an_end() -> None:

@@ -68,7 +68,9 @@ def test_every_key_is_there(title):
 
 
 def test_every_table_is_there():
-    assert {title.strip("[]").split(".")[0] for title in TABLES} == set(Settings.model_fields)
+    assert section("[[islands]]")
+    known = {title.strip("[]").split(".")[0] for title in TABLES} | {"islands"}
+    assert known == set(Settings.model_fields)
 
 
 def test_every_mutation_and_count_is_there():
@@ -92,7 +94,9 @@ def test_every_mutation_and_count_is_there():
 
 def test_the_search_file(tmp_path, monkeypatch):
     """It does what is said of it, from the command line and from Python."""
-    (text,) = examples("toml")
+    text, islands = examples("toml")
+    both = Settings.from_text(f"{text}\n{islands}", "both")
+    assert [plan.tasks for plan in both.plans()] == [1, 1, 1, 1, 0, 0]
     save(tmp_path, text, "search.toml")
     monkeypatch.chdir(tmp_path)
     outcome = Search.from_toml("search.toml").run()

@@ -44,7 +44,7 @@ class Populations:
 def test_a_share_makes_place(share):
     """Different members, for programs from all islands."""
     there = Populations([40, 40, 40])
-    migrate(there, 3, 40, share, seed=1, number=1)
+    migrate(there, [40] * 3, share, seed=1, number=1)
     for received in there.received:
         assert len(received) == max(1, round(40 * share))
         assert set(received) <= set(range(40))
@@ -57,7 +57,7 @@ def test_all_islands_and_members_are_drawn_alike():
     rounds = 400
     for number in range(1, rounds + 1):
         there = Populations([10, 10, 10])
-        migrate(there, 3, 10, 0.5, seed=7, number=number)
+        migrate(there, [10] * 3, 0.5, seed=7, number=number)
         for island, received in enumerate(there.received):
             sent.update(received.values())
             replaced.update((island, place) for place in received)
@@ -73,7 +73,7 @@ def test_all_islands_and_members_are_drawn_alike():
 def test_it_depends_on_seed_and_number():
     def received(seed: int, number: int) -> Any:
         there = Populations([40, 40])
-        migrate(there, 2, 40, 0.5, seed, number)
+        migrate(there, [40] * 2, 0.5, seed, number)
         return there.received
 
     most = 2**64 - 1
@@ -84,11 +84,11 @@ def test_it_depends_on_seed_and_number():
 
 def test_populations_that_are_not_there_send_nothing():
     there = Populations([0, 40, 1])
-    migrate(there, 3, 40, 0.5, seed=1, number=1)
+    migrate(there, [40] * 3, 0.5, seed=1, number=1)
     assert all(len(received) == 20 for received in there.received)
     assert set(there.received[0].values()) <= {*there.members[1], *there.members[2]}
     nobody = Populations([0, 0])
-    migrate(nobody, 2, 40, 0.5, seed=1, number=1)
+    migrate(nobody, [40] * 2, 0.5, seed=1, number=1)
     assert nobody.received == [{}, {}]
 
 
@@ -111,7 +111,7 @@ def test_half_of_each_population_is_replaced(method):
     there.run([0, 1, 2], 200, 100.0)
     before = {number: members(there, number) for number in range(3)}
     pool = [member for found in before.values() for member in found]
-    migrate(there, 3, 30, 0.5, seed=1, number=1)
+    migrate(there, [30] * 3, 0.5, seed=1, number=1)
     for number in range(3):
         after = members(there, number)
         assert len(after) == 30
@@ -223,7 +223,7 @@ def test_interval_and_migration_may_meet(monkeypatch):
     outcome = small(*every).run(seed=9)
     assert [rows[0].programs for rows in outcome.history] == [400, 800, 1200, 1600]
     # Not where the search ends: that would change what is selected from.
-    assert calls == [(2, 30, 0.3, 9, number) for number in (1, 2, 3)]
+    assert calls == [([30, 30], 0.3, 9, number, [0, 0]) for number in (1, 2, 3)]
 
 
 def test_random_search_exchanges_its_one_program():
