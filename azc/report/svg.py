@@ -113,9 +113,14 @@ def _marks(
 ) -> list[str]:
     """Numbers in circles, and words beside them where they cover nothing."""
     left, top, right, bottom = inner
-    spots = [(at_x(mark.x), at_y(mark.y)) for mark in marks]
+    points = [(at_x(mark.x), at_y(mark.y)) for mark in marks]
+    spots = _apart(points, bottom)
     taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in spots]
-    parts = []
+    parts = [
+        f'<path class="leader" d="M{x:.1f} {y:.1f}V{lower:.1f}"/>'
+        for (x, y), (_, lower) in zip(points, spots, strict=True)
+        if lower > y
+    ]
     for mark, (x, y) in zip(marks, spots, strict=True):
         parts.append(f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="8.5"/>')
         parts.append(f'<text x="{x:.1f}" y="{y + 4:.1f}" class="number">{mark.number}</text>')
@@ -125,7 +130,8 @@ def _marks(
         wide = len(words) * _CHARACTER
         # Under the curve, which rises to the right, there is most room.
         for box_x, box_y in ((x + 12, y + 15), (x + 12, y + 30), (x - 12 - wide, y - 12),
-                             (x + 12, y - 20), (x - 12 - wide, y - 28)):  # fmt: skip
+                             (x + 12, y - 20), (x - 12 - wide, y - 28),
+                             (x - 12 - wide, y + 4)):  # fmt: skip
             box = (box_x, box_y - 10, box_x + wide, box_y + 4)
             inside = left <= box[0] and box[2] <= right and top <= box[1] and box[3] <= bottom
             if inside and not any(_overlap(box, other) for other in taken):
@@ -134,6 +140,19 @@ def _marks(
                 parts.append(f'<text x="{box_x:.1f}" y="{box_y:.1f}" class="code">{text}</text>')
                 break
     return parts
+
+
+def _apart(points: Sequence[tuple[float, float]], bottom: float) -> list[tuple[float, float]]:
+    """Where numbers stand: at their points, or below where others stand there already."""
+    spots: list[tuple[float, float]] = []
+    for x, y in points:
+        place = y
+        while place < bottom - 24 and any(
+            abs(x - other_x) < 18 and abs(place - other_y) < 18 for other_x, other_y in spots
+        ):
+            place += 6
+        spots.append((x, place))
+    return spots
 
 
 def _overlap(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 import sys
+import urllib.request
 
 import pytest
 from search_files import small
@@ -52,6 +55,20 @@ def test_refused(azc, folders, tmp_path, monkeypatch, arguments, message):
     assert (outcome.code, outcome.out) == (2, "")
     assert message in outcome.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_following_ends_with_ctrl_c(folders):
+    command = [sys.executable, "-m", "azc", "report", folders[0], "--serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as child:
+        try:
+            address = child.stdout.readline().split()[0]
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                assert "Search on linear" in answer.read().decode()
+            child.send_signal(signal.SIGINT)
+            assert child.wait(30) == 0
+            assert child.stderr.read() == "ended\n"
+        finally:
+            child.kill()
 
 
 def test_a_port_that_is_taken(azc, folders):

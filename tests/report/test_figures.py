@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from itertools import combinations
 from xml.etree import ElementTree
 
 import pytest
 
+from azc.report.charts import Mark
 from azc.report.figures import FIGURES, made, names_for, success
 from azc.report.plotting import FORMATS, draw, rendered
 from azc.report.svg import svg
@@ -86,6 +89,16 @@ def test_drawn_into_a_page(runs):
             picture = ElementTree.fromstring(svg(chart, width, 300, kind))
             assert picture.get("aria-label") == chart.title
             assert "nan" not in ElementTree.tostring(picture, "unicode")
+
+
+def test_numbers_do_not_cover_each_other(run):
+    chart = made([run])["progress"]
+    crowd = [Mark(number, 1000.0 + number, 0.5) for number in range(1, 7)]
+    picture = ElementTree.fromstring(svg(replace(chart, marks=crowd), 348, 300, "narrow"))
+    spots = [(float(c.get("cx")), float(c.get("cy"))) for c in picture.iter("circle")]
+    assert len(spots) == 6
+    for one, other in combinations(spots, 2):
+        assert math.dist(one, other) > 17
 
 
 def test_drawn_into_files(run):
