@@ -1,6 +1,6 @@
 """Exported programs: random ones against azc, per format; the speed of exported C.
 
-    python benchmarks/exporting.py [--programs 300] [--features 4 16 64] [--repeat 9]
+    python benchmarks/exporting.py [--programs 300] [--features 4 8 16 32 64 128] [--repeat 15]
 
 Prints two tables. In the first, programs of the tests' generator are trained and asked by their
 exported form and by azc's interpreter: how many agree to the bit, and the largest difference of a
@@ -16,11 +16,12 @@ import ctypes
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import Compiled, cpu, make_tasks, pin, pointer, take_turns
+from common import Compiled, cpu, make_tasks, pin, pointer
 
 from azc import library
 from azc.use.export import export
@@ -86,11 +87,24 @@ def compare(programs: int, folder: Path) -> None:
         print(f"| {name} | {count} | {count - len(others)} | {middle} | {most} |", flush=True)
 
 
+def least_seconds(run: Callable[[], object], repeat: int) -> float:
+    """CPU time of a call, the least of several measurements of 50 ms."""
+
+    def seconds(calls: int) -> float:
+        started = time.process_time()
+        for _ in range(calls):
+            run()
+        return (time.process_time() - started) / calls
+
+    calls = max(1, round(0.05 / max(seconds(1), seconds(1), 1e-6)))
+    return min(seconds(calls) for _ in range(repeat))
+
+
 def measure(features: list[int], repeat: int, folder: Path) -> None:
     """The second table."""
     program = library.load("network")
     text = export(program, "c")
-    print(f"\n{cpu()}, medians of {repeat} rounds, nanoseconds per training example\n")
+    print(f"\n{cpu()}, CPU time in ns per training example, the least of {repeat}\n")
     print("| F | azc, compiled | C, any F | C, known F |")
     print("|---|---|---|---|")
     for f in features:
@@ -104,7 +118,7 @@ def measure(features: list[int], repeat: int, folder: Path) -> None:
             found = np.empty(len(X_valid))
             size = ctypes.c_size_t
 
-            def run() -> np.ndarray:
+            def train() -> np.ndarray:
                 model = ctypes.c_void_p(loaded.azc_model_new(size(f), ctypes.c_uint64(0)))
                 loaded.azc_model_fit(model, pointer(X), pointer(y), size(len(X)))
                 loaded.azc_model_predict_all(model, pointer(X_valid), size(len(X_valid)),
@@ -112,19 +126,18 @@ def measure(features: list[int], repeat: int, folder: Path) -> None:
                 loaded.azc_model_free(model)
                 return found
 
-            return run
+            return train
 
         runs = [Compiled(program, [task]), exported(), exported(f"-DAZC_FEATURES={f}")]
-        rounds = take_turns(runs, repeat)
-        times = [statistics.median(column) / len(X) * 1e9 for column in zip(*rounds, strict=True)]
+        times = [least_seconds(run, repeat) / len(X) * 1e9 for run in runs]
         print(f"| {f} | {' | '.join(f'{time:.0f}' for time in times)} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--programs", type=int, default=300)
-    parser.add_argument("--features", type=int, nargs="*", default=[4, 16, 64])
-    parser.add_argument("--repeat", type=int, default=9)
+    parser.add_argument("--features", type=int, nargs="*", default=[4, 8, 16, 32, 64, 128])
+    parser.add_argument("--repeat", type=int, default=15)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if arguments.programs:

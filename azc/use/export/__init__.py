@@ -8,6 +8,9 @@ sklearn         an estimator around that class
 c               functions in C
 c_statements    statements as loops over eight entries at a time
 c_parts         sums, mathematical functions, random numbers for them
+cython          a module around the C
+latex           equations
+markdown        a page with equations and data flow
 """
 
 from azc.use.export.targets import TARGETS, Target, export

@@ -44,7 +44,10 @@ class Target:
 TARGETS: dict[str, Target] = {
     "numpy": Target("numpy", ".py"),
     "c": Target("c", ".c", fixed_classes=True),
+    "cython": Target("cython", ".pyx", fixed_classes=True),
     "sklearn": Target("sklearn", ".py"),
+    "latex": Target("latex", ".tex"),
+    "markdown": Target("markdown", ".md"),
 }
 
 
