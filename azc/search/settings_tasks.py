@@ -59,18 +59,28 @@ class TaskTable(TaskOptions):
         except (TaskError, TypeError, KeyError):
             return table  # refused with the key's path when the keys are looked at
         given = {key: value for key, value in table.items() if value is not None}
-        return {**_defaults(spec), **given}
+        try:
+            return {**_defaults(spec), **given}
+        except TaskError as error:
+            raise MisfitError("task", str(error)) from None
 
     @model_validator(mode="after")
     def _one_width(self) -> TaskTable:
         spec = parse_spec(self.task)
-        if isinstance(self.features, tuple) and (spec.file or spec.bundled):
+        if isinstance(self.features, tuple) and (spec.file or spec.bundled) and not self._widened:
             what = "one number of features with a file, whose columns are used as they are"
             raise MisfitError("features", expected(what, repr(list(self.features))))
         return self
 
+    @property
+    def _widened(self) -> bool:
+        """Whether `features` is how many of a table's columns, or projections, tasks have."""
+        return self.vary in ("columns", "projection")
+
     def made_like(self, other: TaskTable) -> bool:
         """Whether these tasks can be made if `other`'s can: drawn, or from the same images."""
+        if self.rows or self.vary:
+            return False
         mine, theirs = parse_spec(self.task), parse_spec(other.task)
         if mine.images:
             return mine.images == theirs.images and self.data == other.data
@@ -104,12 +114,15 @@ class TaskTable(TaskOptions):
     def facts(self) -> Facts:
         """What is known of the tasks before they are made."""
         spec = parse_spec(self.task)
-        metric = self.metric or ("rmse" if spec.single else None)
+        pairs = self.vary == "pairs"
+        metric = self.metric or ("accuracy" if pairs else "rmse" if spec.single else None)
         classes = 0 if metric == "rmse" else None
         if spec.images and metric == "accuracy":
             classes = len(classes_of(spec, 0, 0))
         if spec.bundled and metric == "accuracy":
             classes = spec.bundled.classes
+        if pairs:
+            classes = 2
         known = [width for width in self._widths[: self.size] if width is not None]
         return Facts(metric, classes, min(known, default=None), self.train, self.valid)
 
@@ -120,21 +133,29 @@ class TaskTable(TaskOptions):
         features of an image task, since fewer are the first columns of the same projection.
         """
         spec = parse_spec(self.task)
+        varied = (self.rows, self.vary) if self.rows or self.vary else ()
+        if spec.several:
+            for path in spec.files()[: self.size]:
+                rest = (self.target, self.seed, 0) if spec.is_table or varied else ()
+                yield (os.path.realpath(path), *rest, *varied), f"{path.name}[0]"
+            return
         if spec.file is not None:
             file = os.path.realpath(spec.file)
             for index in range(self.size):
-                rest = () if spec.single else (self.target, self.seed, index)
-                yield (file, *rest), f"{spec.file.name}[{index}]"
+                rest = () if spec.single and not varied else (self.target, self.seed, index)
+                yield (file, *rest, *varied), f"{spec.file.name}[{index}]"
             return
         for index in range(self.size):
             what: Hashable = self._widths[index % len(self._widths)]
             if spec.images:
                 what = frozenset(classes_of(spec, self.seed, index))
             kind = spec.images.name if spec.images else spec.text
-            yield (kind, what, self.seed, index), f"{spec.text}[{index}]"
+            yield (kind, what, self.seed, index, *varied), f"{spec.text}[{index}]"
 
 
 def _defaults(spec: Spec) -> dict[str, Any]:
+    if spec.several:
+        return {"count": len(spec.files())}
     if spec.file is not None:
         return {"count": 1}
     if spec.bundled is not None:

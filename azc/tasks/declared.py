@@ -32,6 +32,7 @@ MAX_EXAMPLES = 100_000_000
 #: Kinds of tasks that an option may be only for, as messages name them.
 TABLE, CSV, IMAGES = "a table (.csv, .tsv, .parquet)", "a .csv or .tsv file", "an image set"
 ROWS = "a table (.csv, .tsv, .parquet, iris, …)"
+POOL = "a table or an .npz file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,31 @@ class TaskKeywords(TypedDict, total=False):
         ]
         | None
     )
+    rows: (
+        Annotated[
+            str,
+            TaskOption(
+                "The side of a table whose rows are used: half of them, or a quarter each; sides "
+                "share no row.  [default: all rows]",
+                choices=("search", "select", "final"),
+                only=POOL,
+            ),
+        ]
+        | None
+    )
+    vary: (
+        Annotated[
+            str,
+            TaskOption(
+                "How tasks of one table differ beside the way its rows are shared out: not at all "
+                "(rows), by columns or projections, of which there are --features, or by pairs of "
+                "its classes.  [default: rows; an .npz file is used exactly as given]",
+                choices=("rows", "columns", "projection", "pairs"),
+                only=POOL,
+            ),
+        ]
+        | None
+    )
     separator: (
         Annotated[
             str,
@@ -230,12 +256,15 @@ def _checked(option: TaskOption, value: Any) -> Any:
 def check_fit(spec: Spec, options: Mapping[str, Any]) -> None:
     """Raise `TaskError` where an option, correct by itself, is not for the kind of task."""
     kinds = set()
-    if spec.file is not None and not spec.single:
-        kinds = {TABLE, ROWS} if spec.is_parquet else {TABLE, ROWS, CSV}
+    if spec.is_table:
+        kinds = {TABLE, ROWS, POOL} if spec.is_parquet else {TABLE, ROWS, CSV, POOL}
+    elif spec.file is not None:
+        kinds = {POOL}
     elif spec.images is not None:
         kinds = {IMAGES}
     elif spec.bundled is not None:
-        kinds = {ROWS}
+        kinds = {ROWS, POOL}
+    pooled = bool(options.get("rows") or options.get("vary"))
     for option in task_options():
         value = options.get(option.name)
         if value in (None, (), []) or not option.only or option.only in kinds:
@@ -246,9 +275,13 @@ def check_fit(spec: Spec, options: Mapping[str, Any]) -> None:
     if spec.synthetic is not None and options.get("metric") == "accuracy":
         what = f"metric 'rmse' for {spec.text!r}, whose labels are real"
         raise TaskError(expected(what, "'accuracy'"))
-    if spec.single and options.get("count") not in (None, 1):
+    if spec.single and not pooled and options.get("count") not in (None, 1):
         what = f"count 1 for {spec.text!r}, which is used exactly as given"
-        raise TaskError(expected(what, options["count"]))
+        do = "vary says how its rows are to make several"
+        raise TaskError(expected(what, options["count"], do))
+    if options.get("vary") == "pairs" and options.get("metric") == "rmse":
+        do = "numbers have no classes; leave one of them out"
+        raise TaskError(expected("metric 'accuracy' with vary 'pairs'", "'rmse'", do))
     if options.get("standardize_labels") and options.get("metric") == "accuracy":
         do = "classes have no mean; leave one of them out"
         raise TaskError(expected("metric 'rmse' with standardize_labels", "'accuracy'", do))

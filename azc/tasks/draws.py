@@ -9,6 +9,7 @@ whether 1 or 100 tasks are made, and one stream's length never shifts another's 
     ORDER       the order of the rows within a part
     KEY         the task's seed, under which a program's random instructions draw
     PAIRS       the order of a set's pairs of classes (belongs to the set: index 0)
+    SIDES       which side of a table a row is on (belongs to the table: seed 0, index 0)
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ __all__ = [
 
 Indices = npt.NDArray[np.intp]
 
-PARAMETERS, TRAIN, VALID, ROWS, ORDER, KEY, PAIRS = range(7)
+PARAMETERS, TRAIN, VALID, ROWS, ORDER, KEY, PAIRS, SIDES = range(8)
 
 
 def generator(seed: int, index: int, stream: int, *more: int) -> np.random.Generator:

@@ -14,6 +14,7 @@ from azc.errors import ResourceError, TaskError, expected
 from azc.runtime import _core
 from azc.tasks.bundled import BUNDLED, Bundled, read_bundled
 from azc.tasks.declared import TaskKeywords, check_fit, checked_options, task_options
+from azc.tasks.families import is_pool, member, pool_of_npz, side
 from azc.tasks.images.catalogue import IMAGE_SETS
 from azc.tasks.images.store import find, pools
 from azc.tasks.projection import FEATURES, classes_of, default_features, make_image_task
@@ -21,6 +22,7 @@ from azc.tasks.reading import memory_limit
 from azc.tasks.spec import Spec, parse_spec
 from azc.tasks.synthetic import FEATURES as SYNTHETIC_FEATURES
 from azc.tasks.synthetic import SENTENCES, TRAIN_EXAMPLES, VALID_EXAMPLES, make_synthetic
+from azc.tasks.tables import Table
 from azc.tasks.task import Task
 from azc.tasks.taskset import TaskSet
 
@@ -47,9 +49,10 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> T
         ``linear``, ``affine``, ``teacher-nn``; an image set such as ``digits``, ``digits:3,8``,
         ``digits:search``, ``digits:select``, ``digits:all``, ``cifar10:raw:3,8``; ``iris``,
         ``wine``, ``breast-cancer`` or ``diabetes``, tables that come with scikit-learn; or the path
-        of an .npz, .csv, .tsv or .parquet file (.csv.gz and .tsv.gz too).
+        of an .npz, .csv, .tsv or .parquet file (.csv.gz and .tsv.gz too); a pattern such as
+        ``data/*.csv`` gives a task from each file that fits it.
     count : int, optional
-        Default 8; 1 for files.
+        Default 8; 1 for a file, as many as there are for a pattern.
     features, train, valid : int, optional
         F and the numbers of examples; each kind has its defaults (`kinds`). A file's features
         are what it has.
@@ -75,6 +78,13 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> T
     standardize_labels : bool, optional
         Give a table's labels the mean 0 and the deviation 1 in the training part; for rmse.
         Default False, but for ``diabetes``.
+    rows : "search", "select" or "final", optional
+        The side of a table, or of an .npz file, whose rows are used: half of them, or a quarter
+        each, the same for every seed. Default all.
+    vary : "rows", "columns", "projection" or "pairs", optional
+        How tasks of one table, or .npz file, differ beside the way its rows are shared out: not at
+        all; by the columns, or random projections, that are their `features`; by the two of its
+        classes that they tell apart.
     separator, encoding : str, optional
         Of a .csv or .tsv file: one character or ``"tab"``; such as ``"latin-1"``.
 
@@ -84,10 +94,12 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> T
     first = whole_number("first", first, 0, 2**32 - 1, error=TaskError)
     given = checked_options(options)
     check_fit(parsed, given)
-    if parsed.single and first > 0:
+    if parsed.single and not is_pool(given) and first > 0:
         what = f"one task from {spec!r}, which is used exactly as given"
         raise TaskError(expected(what, f"first {first}"))
     count = given["count"]
+    if count is None and parsed.several:
+        count = len(parsed.files()) - first
     if count is None:
         count = 1 if parsed.file is not None else DEFAULT_COUNT
     with _core.Environment():
@@ -165,11 +177,19 @@ def _from_images(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
 
 
 def _from_file(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
-    from azc.tasks.files import hint_at_classes, read_npz_task, split_table
+    from azc.tasks.files import hint_at_classes, read_npz_task
     from azc.tasks.tables import read_table
 
     assert spec.file is not None
+    if spec.several:
+        files = spec.files()
+        if indices.stop > len(files):
+            raise TaskError(expected(f"at most {len(files)} tasks of {spec.text!r}", indices.stop))
+        each = (parse_spec(str(files[index])) for index in indices)
+        return [task for one in each for task in _from_file(one, range(1), given)]
     sizes: Any = {key: given[key] for key in ("features", "train", "valid", "metric")}
+    if spec.single and is_pool(given):
+        return _members(pool_of_npz(spec.file), indices, given)
     if spec.single:
         return [read_npz_task(spec.file, **sizes)]
     table = read_table(
@@ -182,18 +202,24 @@ def _from_file(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
     )
     if given["metric"] is None and table.metric == "rmse" and table.numbers is not None:
         hint_at_classes(spec.file, table.numbers)
-    _check_memory(spec.text, len(indices) * (table.X.size + len(table.X)))
-    return [split_table(table, given, index) for index in indices]
+    return _members(table, indices, given)
+
+
+def _members(table: Table, indices: range, given: TaskKeywords) -> list[Task]:
+    """Tasks of one table."""
+    from azc.tasks.files import split_table
+
+    width = given["features"] or table.X.shape[1]
+    _check_memory(str(table.path), len(indices) * len(table.X) * (width + 1))
+    table = side(table, given["rows"], given["metric"])
+    return [split_table(*member(table, given, index), index) for index in indices]
 
 
 def _from_bundled(info: Bundled, indices: range, given: TaskKeywords) -> list[Task]:
-    from azc.tasks.files import split_table
-
     table = read_bundled(info.name, tuple(given["drop"] or ()))
     if given["standardize_labels"] is None:
         given = {**given, "standardize_labels": not info.classes}
-    _check_memory(info.name, len(indices) * (table.X.size + len(table.X)))
-    return [split_table(table, given, index) for index in indices]
+    return _members(table, indices, given)
 
 
 def _check_memory(text: str, numbers: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 from azc.errors import TaskError, expected, nearest
@@ -47,12 +48,28 @@ class Spec:
     @property
     def single(self) -> bool:
         """Whether there is one such task only: a file that is used exactly as given."""
+        return self._is_npz and not self.several
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a pattern, such as ``"data/*.csv"``: a task from each file that fits."""
+        return self.file is not None and bool(re.search(r"[*?\[]", str(self.file)))
+
+    def files(self) -> list[Path]:
+        """Those that a pattern fits, in the order of their names. Raises `TaskError`."""
+        found = sorted(map(Path, glob(str(self.file), recursive=True)))
+        if not found:
+            raise TaskError(expected(f"files that {self.text!r} fits", "none"))
+        return found
+
+    @property
+    def _is_npz(self) -> bool:
         return self.file is not None and self.file.suffix.lower() == ".npz"
 
     @property
     def is_table(self) -> bool:
         """Whether it is a file of rows to be shared out."""
-        return self.file is not None and not self.single
+        return self.file is not None and not self._is_npz
 
     @property
     def is_parquet(self) -> bool:
