@@ -55,6 +55,8 @@ LEVELS = X86_LEVELS if ON_X86 else OTHER_LEVELS
 SOURCES = [
     "analysis.c",
     "canonical.c",
+    "filter.c",
+    "flow.c",
     "heat.c",
     "interpreter.c",
     "island.c",
@@ -63,12 +65,14 @@ SOURCES = [
     "machine.c",
     "methods.c",
     "native.c",
+    "niches.c",
     "pack.c",
     "plan.c",
     "scores.c",
     "settings.c",
     "snapshot.c",
     "space.c",
+    "stages.c",
     "trial.c",
     "xxh3.c",
 ]

@@ -149,6 +149,7 @@ class MethodInfo(NamedTuple):
     least: int
     most: int
     families: bool
+    staged: bool
 
 class MutationInfo(NamedTuple):
     name: str
@@ -169,13 +170,15 @@ class Space:
         most: Sequence[int],
         first: Sequence[int],
         mutations: Sequence[int],
+        *,
+        classes: int = 0,
+        repeat: float = 0.0,
+        decades: float = 0.0,
     ) -> None: ...
     @property
     def capacity(self) -> int: ...
     def random(self, seed: int, candidate: int) -> _Packed: ...
-    def mutate(
-        self, packed: _Packed, seed: int, candidate: int, classes: int = 0
-    ) -> tuple[int, _Packed]: ...
+    def mutate(self, packed: _Packed, seed: int, candidate: int) -> tuple[int, _Packed]: ...
 
 class Island:
     def __init__(

@@ -58,6 +58,8 @@ cdef extern from "space.h" nogil:
         int32_t first_size[3]
         int32_t mutation[1]
         int32_t mutations
+        double repeat, decades
+        int64_t classes
         int32_t start[3]
         int32_t capacity
     ctypedef struct az_candidate:
@@ -104,7 +106,7 @@ cdef extern from "trial.h" nogil:
         const az_kernel_set *chunk_kernels
         az_heat heat
         int64_t steps_run, steps_native
-        int64_t stage[7]
+        int64_t stage[8]
 
 cdef extern from "lineage.h" nogil:
     ctypedef struct az_ancestor:
@@ -125,13 +127,13 @@ cdef extern from "island.h" nogil:
         int64_t birth
         int32_t ancestor
     ctypedef struct az_method:
-        int32_t method, population, tournament, children
+        int32_t method, population, tournament, children, elites
         az_candidate *start
         int32_t starts
     ctypedef struct az_method_info:
         const char *name
         int32_t least, most
-        int families
+        int families, staged
     const az_method_info az_methods[1]
     const int az_method_count
     ctypedef struct az_island:
@@ -189,12 +191,12 @@ cdef bint use_hash_of_package():
 HASH_OF_PACKAGE = use_hash_of_package()
 
 
-MethodInfo = namedtuple("MethodInfo", ["name", "least", "most", "families"])
+MethodInfo = namedtuple("MethodInfo", ["name", "least", "most", "families", "staged"])
 MutationInfo = namedtuple("MutationInfo", ["name", "resizes"])
 METHODS = tuple(
     MethodInfo(
         az_methods[i].name.decode(), az_methods[i].least, az_methods[i].most,
-        bool(az_methods[i].families))
+        bool(az_methods[i].families), bool(az_methods[i].staged))
     for i in range(az_method_count))
 MUTATIONS = tuple(
     MutationInfo(az_mutations[i].name.decode(), bool(az_mutations[i].resizes))
@@ -342,14 +344,17 @@ cdef class Space:
 
     `addresses`: how many scalars, vectors and matrices. `ops`: three lists of op numbers, for
     Setup, Predict and Learn; `least`, `most` and `first`: three sizes each. `mutations`: numbers
-    of the kinds of mutation that are allowed, in the order of `space.h`.
+    of the kinds of mutation that are allowed, in the order of `space.h`. `repeat`, `decades`: as
+    there; `classes`: of the tasks.
     """
 
     cdef az_space space
     cdef az_address_map map
     cdef az_canonical canonical
 
-    def __cinit__(self, addresses, ops, least, most, first, mutations):
+    def __cinit__(
+        self, addresses, ops, least, most, first, mutations, *, classes=0, repeat=0.0, decades=0.0
+    ):
         for t in range(3):
             self.space.addresses[t + 1] = addresses[t]
         for f in range(3):
@@ -362,6 +367,7 @@ cdef class Space:
                 raise ValueError("expected sizes in order")
             self.space.least[f], self.space.most[f] = least[f], most[f]
             self.space.first_size[f] = first[f]
+        self.space.classes, self.space.repeat, self.space.decades = classes, repeat, decades
         self.space.mutations = len(mutations)
         for i, number in enumerate(mutations):
             if not 0 <= number < AZ_MUTATIONS:
@@ -390,9 +396,7 @@ cdef class Space:
             az_random_program(&self.space, &draws, &made)
         return pack_candidate(&self.space, &made)
 
-    def mutate(
-        self, tuple packed not None, uint64_t seed, uint64_t candidate, int64_t classes=0
-    ) -> tuple:
+    def mutate(self, tuple packed not None, uint64_t seed, uint64_t candidate) -> tuple:
         """(kind of mutation, the mutant, packed), where there are no others to look at."""
         cdef az_draws draws = az_draws_of(az_key(seed, 0), candidate, 0)
         cdef az_candidate made
@@ -401,7 +405,8 @@ cdef class Space:
         unpack_candidate(&self.space, packed, &made)
         cdef az_context alone
         memset(&alone, 0, sizeof(alone))
-        alone.canonical, alone.map, alone.classes = &self.canonical, &self.map, classes
+        alone.canonical, alone.map = &self.canonical, &self.map
+        alone.classes = self.space.classes
         with Environment():
             kind = az_mutate(&self.space, &draws, &alone, &made)
         return kind, pack_candidate(&self.space, &made)
@@ -460,6 +465,8 @@ cdef int check_method(const az_method *method) except -1:
     info = &az_methods[method.method]
     if not info.least <= method.population <= info.most:
         raise ValueError("expected a population that the method can have")
+    if method.elites < 1:
+        raise ValueError("expected elites")
     if method.tournament < 1 or method.children < info.families:
         raise ValueError("expected a tournament and, where there are families, children")
     return 0
@@ -778,5 +785,6 @@ cdef class Island:
 
     def stages(self) -> dict:
         """CPU seconds of each stage since `time_stages`."""
-        names = ("draw", "analyse", "look up", "prepare", "fingerprint", "evaluate", "replace")
+        names = ("draw", "analyse", "look up", "prepare", "fingerprint", "evaluate", "confirm",
+                 "replace")
         return {name: self.island.trial.stage[i] / 1e9 for i, name in enumerate(names)}

@@ -331,14 +331,18 @@ static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
     const int learns = m->plan.facts.learns || m->settings.keep_dead;
     const int at_once =
         learns && !m->plan.own_features && !m->plan.own_label && m->batch.classes <= 2;
-    const int64_t most = !learns && m->plan.facts.stateless_training && !order ? m->block : 1;
+    const int64_t most =
+        !learns && m->plan.facts.stateless_training && !order && !m->heard ? m->block : 1;
     int64_t done = 0;
     while (m->position + done < end && done < AZ_LOOK) {
         const int64_t position = m->position + done, left = end - position;
         const int64_t block = left < most ? left : most, t = order ? order[position] : position;
         const uint64_t step = first_step + (uint64_t)position;
         const double *x = m->batch.x_train + t * row, *y = m->batch.y_train + t * L;
-        m->frame.kept = m->seen ? m->seen + position * az_width(m) * L : NULL;
+        m->frame.kept = m->seen ? m->seen + position * az_width(m) * L
+                        : m->heard && position >= m->heard_from
+                            ? m->heard + (position - m->heard_from) * az_width(m) * L
+                            : NULL;
         if (at_once)
             train_at_once(m, x, y, step);
         else

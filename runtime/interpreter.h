@@ -106,6 +106,11 @@ void az_machine_predict(
  * before `end`; `step` is that of example 0. Returns 1, or 0 once every lane is dead. */
 int az_machine_learn(az_machine *machine, int64_t first, int64_t end, uint64_t step);
 
+/* From now on, and until az_machine_begin, what Learn sees of the predictions of the first epoch's
+ * training examples goes to `to`, [example][class][lane] from example `from` on. Interpreter only.
+ */
+void az_machine_hear(az_machine *machine, double *to, int64_t from);
+
 /* Examples served so far. */
 int64_t az_machine_done(const az_machine *machine);
 

@@ -1,4 +1,5 @@
 /* Islands: their memory, breeding, and the course of a population. */
+#include "filter.h"
 #include "island.h"
 
 #include <math.h>
@@ -39,8 +40,9 @@ size_t az_island_bytes(const az_island *s)
 {
     const size_t program = (size_t)s->space.capacity * sizeof *s->code;
     const size_t beside = (size_t)az_trial_width(&s->trial) * sizeof *s->beside;
+    const az_method_info *info = info_of(s);
     return all_members(s) * (sizeof *s->member + program + beside) + scratch_bytes(s) +
-           az_trial_bytes(&s->trial, &s->space);
+           (info->bytes ? info->bytes(&s->method) : 0) + az_trial_bytes(&s->trial, &s->space);
 }
 
 int az_island_finish(az_island *s)
@@ -50,6 +52,7 @@ int az_island_finish(az_island *s)
     s->places = places_of(s);
     s->lineage.capacity = s->space.capacity;
     s->trial.count = s->count;
+    s->trial.staged = info_of(s)->staged;
     s->member = calloc(count, sizeof *s->member);
     s->code = calloc(count * capacity + 1, sizeof *s->code);
     s->width = az_trial_width(&s->trial);
@@ -64,12 +67,16 @@ int az_island_finish(az_island *s)
     }
     s->best.program.code = s->code + (count - 1) * capacity;
     s->best.ancestor = -1;
+    if (info_of(s)->begin && !info_of(s)->begin(s))
+        return 0;
     az_island_restart(s);
     return 1;
 }
 
 void az_island_free(az_island *s)
 {
+    if (info_of(s)->end)
+        info_of(s)->end(s);
     az_trial_free(&s->trial);
     az_lineage_free(&s->lineage);
     free(s->member);
@@ -110,7 +117,9 @@ void az_island_restart(az_island *s)
         az_forget(s, &s->member[s->method.population + i]);
     az_forget(s, &s->best);
     s->members = s->oldest = s->bred = 0;
-    s->best.fitness = s->told = -1.0;
+    s->best.fitness = s->told = s->improved_to = -1.0;
+    if (info_of(s)->restart)
+        info_of(s)->restart(s);
     ++s->count[AZ_COUNT_RUN];
     s->run_born = s->improved = s->count[AZ_COUNT_PROGRAMS];
     s->run_steps = s->count[AZ_COUNT_STEPS];
@@ -156,6 +165,34 @@ static const az_candidate *other_program(const void *island, int32_t number)
     return &((const az_island *)island)->member[number].program;
 }
 
+az_context az_context_of(az_island *s)
+{
+    return (az_context){
+        .other = other_program,
+        .of = s,
+        .others = s->members,
+        .canonical = &s->trial.canonical,
+        .map = &s->trial.map,
+        .classes = s->trial.classes};
+}
+
+int az_passes_filter(az_island *s)
+{
+    if (s->method.filter == AZ_FILTER_STRICT)
+        return az_learns_strictly(&s->space, &s->trial.canonical.program);
+    return !s->method.filter || az_trial_depends(&s->trial);
+}
+
+/* A new best program; improvements of less than `gain` are none, as far as patience goes. */
+void az_note_best(az_island *s, const az_member *m)
+{
+    if (m->fitness > s->improved_to + s->method.gain) {
+        s->improved_to = m->fitness;
+        s->improved = s->count[AZ_COUNT_PROGRAMS];
+    }
+    az_assign(s, &s->best, m);
+}
+
 /* The fitness of a program that has been analysed, counted as one more; returns what it has proven:
  * a score on the first examples may be high by luck. */
 static double score(az_island *s, az_member *m)
@@ -183,10 +220,8 @@ static void decide(az_island *s, const az_member *parent, int origin, az_member 
         to->ancestor = -1;
         t->failed = 1;
     }
-    if (proven > s->best.fitness) {
-        az_assign(s, &s->best, to);
-        s->improved = s->count[AZ_COUNT_PROGRAMS];
-    }
+    if (proven > s->best.fitness)
+        az_note_best(s, to);
     az_trial_time(t, AZ_STAGE_REPLACE);
 }
 
@@ -194,13 +229,7 @@ void az_breed(
     az_island *s, az_draws *d, const az_member *parent, const az_family *family, az_member *to)
 {
     az_trial *t = &s->trial;
-    const az_context context = {
-        .other = other_program,
-        .of = s,
-        .others = s->members,
-        .canonical = &t->canonical,
-        .map = &t->map,
-        .classes = t->classes};
+    const az_context context = az_context_of(s);
     const int mutates = parent && az_uniform(d) < s->method.mutate_prob;
     const int drawn = mutates || (!parent && !s->method.empty && !s->method.starts);
     /* What the filter would stop has no children that it must not. */
@@ -213,9 +242,11 @@ void az_breed(
             origin = first_program(s, d, &to->program);
         if (mutates)
             origin = az_mutate(&s->space, d, &context, &to->program);
+        if (drawn && s->method.drop_dead)
+            az_drop_dead(&s->space, &to->program);
         az_trial_time(t, AZ_STAGE_DRAW);
         to->hash = az_trial_analyse(t, &s->space, &to->program);
-        to->depends = s->method.filter && az_trial_depends(t);
+        to->depends = az_passes_filter(s);
         az_trial_time(t, AZ_STAGE_ANALYSE);
         if (!drawn || left <= 1)
             break;
@@ -245,13 +276,22 @@ static void fill(az_island *s)
     az_breed(s, &d, NULL, NULL, &s->member[s->members++]);
 }
 
+/* Grows from population to population. */
+static int64_t patience_of(const az_island *s)
+{
+    double patience = (double)s->method.patience;
+    for (int64_t run = 1; run < s->count[AZ_COUNT_RUN] && patience < 0x1p62; ++run)
+        patience *= s->method.growth;
+    return (int64_t)patience;
+}
+
 static int has_ended(const az_island *s)
 {
     const az_method *m = &s->method;
     const int64_t born = s->count[AZ_COUNT_PROGRAMS];
     return (m->most_programs && born - s->run_born >= m->most_programs) ||
            (m->most_steps && s->count[AZ_COUNT_STEPS] - s->run_steps >= m->most_steps) ||
-           (m->patience && born - s->improved >= m->patience) ||
+           (m->patience && born - s->improved >= patience_of(s)) ||
            (m->by && born - s->run_born >= m->by && s->best.fitness < m->by_fitness);
 }
 
@@ -289,24 +329,27 @@ int az_island_run(az_island *s, int64_t until, int64_t nanoseconds)
 void az_island_receive(
     az_island *s, int32_t position, const az_candidate *program, double fitness, int64_t birth)
 {
-    az_member *to = &s->member[position];
+    const az_method_info *info = info_of(s);
+    az_member *to = info->receive ? &s->member[s->method.population] : &s->member[position];
     az_copy_candidate(&s->space, &to->program, program);
     to->hash = az_trial_analyse(&s->trial, &s->space, &to->program);
-    to->depends = s->method.filter && az_trial_depends(&s->trial);
+    to->depends = az_passes_filter(s);
     to->fitness = fitness;
     for (int32_t i = 0; i < s->width; ++i)
         az_beside(s, to)[i] = NAN;
     to->birth = birth;
     az_forget(s, to);
+    ++s->count[AZ_COUNT_RECEIVED];
+    if (info->receive) {
+        info->receive(s, to);
+        return;
+    }
     /* With hurdles it may have been stopped at one, which its fitness does not tell. */
     double proven = s->trial.hurdle_train ? -1.0 : fitness;
     if (isnan(fitness))
         proven = score(s, to);
     to->ancestor =
         az_lineage_extend(&s->lineage, &s->space, -1, &to->program, proven, birth, AZ_FROM_MIGRANT);
-    ++s->count[AZ_COUNT_RECEIVED];
-    if (proven > s->best.fitness) {
-        az_assign(s, &s->best, to);
-        s->improved = s->count[AZ_COUNT_PROGRAMS];
-    }
+    if (proven > s->best.fitness)
+        az_note_best(s, to);
 }

@@ -17,6 +17,7 @@
 #define AZ_ISLAND_H
 
 #include "lineage.h"
+#include "niches.h"
 #include "trial.h"
 
 /* Why az_island_run returned. */
@@ -57,6 +58,7 @@ typedef struct {
     az_instruction *code;
     double *beside; /* [all members, last the best][width]: their fitness on each task */
     int32_t width;  /* 0 unless that is kept */
+    az_niches niches;
     void *scratch;  /* the method's own, nothing of it lasts from one candidate to the next */
     int32_t members, oldest;
     int32_t places; /* beside the population, for what is bred */
@@ -66,6 +68,7 @@ typedef struct {
     int64_t run_born, run_steps, improved; /* programs and steps when this population began, and
                                               programs when it last had a new best */
     uint64_t identity; /* a hash of all that the course depends on, given from outside */
+    double improved_to; /* the best fitness when it had improved last */
     double told;       /* fitness at which AZ_STOPPED_AT_TARGET was returned last */
 } az_island;
 
@@ -77,9 +80,16 @@ typedef struct {
     int32_t least, most;                  /* members that its population can have */
     int fills;                            /* the population is filled before the first step */
     int families;                         /* `children` means something */
+    int staged;                           /* decides in stages (stages.h) */
     int32_t (*places)(const az_method *); /* beside the population; NULL: one */
     size_t (*scratch)(const az_method *); /* bytes; NULL: none */
     void (*step)(az_island *island);      /* breeds one candidate, and replaces when it is time */
+    /* NULL where population and scratch are all that the method has: */
+    size_t (*bytes)(const az_method *);
+    int (*begin)(az_island *island); /* takes that memory, clear; 0: there is none */
+    void (*end)(az_island *island);  /* gives it back */
+    void (*restart)(az_island *island);
+    void (*receive)(az_island *island, az_member *migrant); /* analysed */
 } az_method_info;
 
 extern const az_method_info az_methods[];
@@ -90,6 +100,12 @@ typedef struct {
     const az_member *parent[2], *child;
     int32_t children;
 } az_family;
+
+/* What mutations may look at; for the next candidate. */
+az_context az_context_of(az_island *island);
+
+/* Whether the filter, if there is one, lets the analysed candidate pass. */
+int az_passes_filter(az_island *island);
 
 /* Draws a candidate into `to` and decides it: a mutant of `parent` (with probability
  * `mutate_prob`; else its copy), or without a parent what a population starts from. Drawn again
@@ -104,10 +120,21 @@ void az_breed(
 /* A member's fitness on each task, where it is kept; NaN where nobody knows it. */
 double *az_beside(const az_island *island, const az_member *member);
 
+/* `m` is the best of this population so far. */
+void az_note_best(az_island *island, const az_member *m);
+
 /* A member becomes another's equal. */
 void az_assign(az_island *island, az_member *to, const az_member *from);
 /* Its ancestors are not held any more. */
 void az_forget(az_island *island, az_member *member);
+
+/* The method `niches` (niches.c). */
+size_t az_niches_bytes(const az_method *method);
+int az_niches_begin(az_island *island);
+void az_niches_end(az_island *island);
+void az_niches_restart(az_island *island);
+void az_niches_step(az_island *island);
+void az_niches_receive(az_island *island, az_member *migrant);
 
 /* ---- the course ---------------------------------------------------------------------------- */
 

@@ -103,6 +103,7 @@ void az_machine_begin(az_machine *m, const az_part *part)
     m->predictions = part->predictions;
     m->seen = part->seen;
     m->train_only = part->train_only;
+    m->heard = NULL;
     for (int64_t l = 0; l < m->batch.lanes; ++l) {
         m->bad[l] = m->fitness[l] = 0.0;
         m->value[l] = m->batch.classes ? 0.0 : INFINITY;
@@ -406,6 +407,12 @@ int az_machine_learn(az_machine *m, int64_t first, int64_t end, uint64_t step)
     }
     train_some(m, end, step);
     return m->alive && m->position == end;
+}
+
+void az_machine_hear(az_machine *m, double *to, int64_t from)
+{
+    m->heard = to;
+    m->heard_from = from;
 }
 
 int64_t az_machine_done(const az_machine *m)

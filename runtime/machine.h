@@ -45,6 +45,8 @@ struct az_machine {
     uint64_t keys[AZ_MAX_LANES];
     double *predictions, *seen;
     int train_only;
+    double *heard; /* where predictions of training examples go, from `heard_from` on, or NULL */
+    int64_t heard_from;
     /* one allocation: the engine's arrays, memory, a copy of it, order of examples */
     void *buffer;
     size_t bytes;

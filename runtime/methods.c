@@ -161,6 +161,13 @@ static void minimal_generation_gap(az_island *s)
     az_trial_time(&s->trial, AZ_STAGE_REPLACE);
 }
 
+/* ---- niches -------------------------------------------------------------------------------- */
+
+static size_t elite_bytes(const az_method *m)
+{
+    return (size_t)m->elites * sizeof(double);
+}
+
 /* ---- all of them --------------------------------------------------------------------------- */
 
 const az_method_info az_methods[] = {
@@ -178,5 +185,16 @@ const az_method_info az_methods[] = {
      .places = children_of,
      .scratch = family_bytes,
      .step = minimal_generation_gap},
+    {.name = "niches",
+     .least = 1,
+     .most = INT32_MAX,
+     .staged = 1,
+     .scratch = elite_bytes,
+     .step = az_niches_step,
+     .bytes = az_niches_bytes,
+     .begin = az_niches_begin,
+     .end = az_niches_end,
+     .restart = az_niches_restart,
+     .receive = az_niches_receive},
 };
 const int az_method_count = sizeof az_methods / sizeof *az_methods;

@@ -1,13 +1,13 @@
 /* Snapshots of islands: fixed-size records one after the other, in the machine's byte order.
  *
- *     head | settings | counts, state | lineage | members, those bred, best | hurdle's scores |
- *     both levels, oldest first
+ *     head | settings | counts, state | lineage | members, those bred, best | niches |
+ *     hurdle's scores | both levels, oldest first
  */
 #include <string.h>
 
 #include "settings.h"
 
-#define SNAPSHOT_VERSION 2
+#define SNAPSHOT_VERSION 3
 
 /* Writes, or counts where there is no `to`; reads, or fails for good where bytes run out. */
 typedef struct {
@@ -66,8 +66,13 @@ static size_t beside_bytes(const az_scores *scores)
     return (size_t)scores->width * sizeof *scores->beside;
 }
 
+static size_t niche_members(const az_island *s)
+{
+    return (size_t)s->niches.used * (size_t)s->method.elites;
+}
+
 /* What changes of an island beside its counts and what is in its tables. */
-enum { RUN_BORN, RUN_STEPS, IMPROVED, MEMBERS, OLDEST, BRED, RECENTS, STATES };
+enum { RUN_BORN, RUN_STEPS, IMPROVED, MEMBERS, OLDEST, BRED, RECENTS, NICHES, VACANCIES, USED, TRIED, STATES };
 
 /* ---- saving -------------------------------------------------------------------------------- */
 
@@ -109,6 +114,18 @@ static void put_scores(tape *t, const az_scores *scores)
     }
 }
 
+static void put_niches(tape *t, const az_island *s)
+{
+    const az_niches *n = &s->niches;
+    if (!n->elite)
+        return;
+    put(t, n->elite, (size_t)s->members * sizeof *n->elite);
+    put(t, n->niche, (size_t)n->used * sizeof *n->niche);
+    put(t, n->of, niche_members(s) * sizeof *n->of);
+    put(t, n->ranked, (size_t)n->niches * sizeof *n->ranked);
+    put(t, n->vacant, (size_t)n->vacancies * sizeof *n->vacant);
+}
+
 static void put_settings(tape *t, const az_island *s)
 {
     for (int i = 0; i < az_setting_count; ++i)
@@ -121,20 +138,25 @@ size_t az_island_save(const az_island *s, uint8_t *bytes)
     tape t = {.to = bytes};
     const head h = head_of(s);
     const az_trial *trial = &s->trial;
+    const az_niches *n = &s->niches;
     const int64_t state[STATES] = {[RUN_BORN] = s->run_born,  [RUN_STEPS] = s->run_steps,
                                    [IMPROVED] = s->improved,  [MEMBERS] = s->members,
                                    [OLDEST] = s->oldest,      [BRED] = s->bred,
-                                   [RECENTS] = trial->recents};
+                                   [RECENTS] = trial->recents, [NICHES] = n->niches,
+                                   [VACANCIES] = n->vacancies, [USED] = n->used,
+                                   [TRIED] = n->evaluated};
     put(&t, &h, sizeof h);
     put_settings(&t, s);
     put(&t, s->count, sizeof s->count);
     put(&t, state, sizeof state);
     put(&t, &s->told, sizeof s->told);
+    put(&t, &s->improved_to, sizeof s->improved_to);
     put(&t, &trial->threshold, sizeof trial->threshold);
     put_lineage(&t, s);
     for (int32_t i = 0; i < s->members + s->bred; ++i)
         put_member(&t, s, &s->member[i]);
     put_member(&t, s, &s->best);
+    put_niches(&t, s);
     put(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);
     put_scores(&t, &trial->level[0]);
     put_scores(&t, &trial->level[1]);
@@ -201,6 +223,29 @@ static void take_scores(tape *t, az_scores *scores)
     }
 }
 
+static void take_numbers(tape *t, int32_t *to, size_t count, int32_t below)
+{
+    take(t, to, count * sizeof *to);
+    for (size_t i = 0; i < count && !t->failed; ++i)
+        t->failed = to[i] < 0 || to[i] >= below;
+}
+
+static void take_niches(tape *t, az_island *s)
+{
+    az_niches *n = &s->niches;
+    if (!n->elite)
+        return;
+    take(t, n->elite, (size_t)s->members * sizeof *n->elite);
+    take(t, n->niche, (size_t)n->used * sizeof *n->niche);
+    for (int32_t i = 0; i < n->used && !t->failed; ++i)
+        t->failed = n->niche[i].count < 0 || n->niche[i].count > s->method.elites;
+    take_numbers(t, n->of, niche_members(s), s->method.population);
+    take_numbers(t, n->ranked, (size_t)n->niches, n->used);
+    take_numbers(t, n->vacant, (size_t)n->vacancies, n->used);
+    for (int32_t i = 0; i < n->niches && !t->failed; ++i)
+        t->failed = n->niche[n->ranked[i]].count == 0;
+}
+
 static int same_settings(tape *t, const az_island *s)
 {
     int same = 1;
@@ -225,6 +270,13 @@ static int take_state(tape *t, az_island *s)
         state[OLDEST] >= (members ? members : 1) || state[RECENTS] < 0 || bred < 0 ||
         bred > (members < P ? 0 : s->places - 1))
         return 0;
+    if (state[USED] < 0 || state[USED] > (s->niches.elite ? P : 0) || state[NICHES] < 0 ||
+        state[VACANCIES] < 0 || state[NICHES] + state[VACANCIES] != state[USED])
+        return 0;
+    s->niches.niches = (int32_t)state[NICHES];
+    s->niches.vacancies = (int32_t)state[VACANCIES];
+    s->niches.used = (int32_t)state[USED];
+    s->niches.evaluated = state[TRIED];
     s->run_born = state[RUN_BORN];
     s->run_steps = state[RUN_STEPS];
     s->improved = state[IMPROVED];
@@ -251,11 +303,13 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     if (!take_state(&t, s))
         return 0;
     take(&t, &s->told, sizeof s->told);
+    take(&t, &s->improved_to, sizeof s->improved_to);
     take(&t, &trial->threshold, sizeof trial->threshold);
     take_lineage(&t, s);
     for (int32_t i = 0; i < s->members + s->bred && !t.failed; ++i)
         take_member(&t, s, &s->member[i]);
     take_member(&t, s, &s->best);
+    take_niches(&t, s);
     take(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);
     take_scores(&t, &trial->level[0]);
     take_scores(&t, &trial->level[1]);

@@ -1,5 +1,5 @@
 /* Random programs and mutations. */
-#include "space.h"
+#include "flow.h"
 
 #include <string.h>
 
@@ -22,6 +22,16 @@ void az_space_finish(az_space *s)
         s->start[f] = s->capacity;
         s->capacity += s->most[f];
     }
+    const az_address_map map = az_space_map(s);
+    const az_interface io = az_interface_of(s->classes);
+    if (map.count > AZ_SET_SIZE)
+        return;
+    for (int type = AZ_SCALAR; type <= AZ_MATRIX; ++type)
+        for (int32_t i = 0; i < s->addresses[type]; ++i)
+            s->of_type[type] |= (az_set)1 << az_address(&map, type, i);
+    s->features = az_bit(s, AZ_VECTOR_TYPE, 0);
+    s->label = az_bit(s, io.label_type, io.label);
+    s->prediction = az_bit(s, io.label_type, io.prediction);
 }
 
 az_address_map az_space_map(const az_space *s)
@@ -55,9 +65,13 @@ static int32_t random_output(const az_space *s, az_draws *d, int type)
     return kept + az_below(d, s->addresses[type] - kept);
 }
 
-static double random_constant(az_draws *d, int op, int which)
+static double random_constant(const az_space *s, az_draws *d, int op, int which)
 {
     const kind *k = &kinds[op][which];
+    if (s->decades > 0.0 && k->mutation == AZ_SCALE && !az_ops[op].random) {
+        const double size = az_exp(-2.302585092994045684 * s->decades * az_uniform(d));
+        return az_below(d, 2) ? size : -size;
+    }
     return k->low + (k->high - k->low) * az_uniform(d);
 }
 
@@ -72,16 +86,21 @@ static void random_instruction(const az_space *s, az_draws *d, int f, az_instruc
         in->b = random_input(s, d, op->second);
     if (op->result)
         in->out = random_output(s, d, op->result);
-    for (int c = 0; c < op->constants; ++c)
-        in->constant[c] = random_constant(d, in->op, c);
+    az_draw_constants(s, d, in);
 }
 
-static void alter_constant(az_draws *d, az_instruction *in, int which)
+void az_draw_constants(const az_space *s, az_draws *d, az_instruction *in)
+{
+    for (int c = 0; c < az_ops[in->op].constants; ++c)
+        in->constant[c] = random_constant(s, d, in->op, c);
+}
+
+void az_scale_constant(const az_space *s, az_draws *d, az_instruction *in, int which)
 {
     const kind *k = &kinds[in->op][which];
     double *value = &in->constant[which];
     if (k->mutation == AZ_REDRAW) {
-        *value = random_constant(d, in->op, which);
+        *value = random_constant(s, d, in->op, which);
         return;
     }
     if (k->mutation != AZ_SCALE_POSITIVE && az_uniform(d) < AZ_FLIP)
@@ -109,7 +128,7 @@ static void alter_one(const az_space *s, az_draws *d, az_instruction *in)
     else if (slot < inputs + outputs)
         in->out = random_output(s, d, op->result);
     else
-        alter_constant(d, in, slot - inputs - outputs);
+        az_scale_constant(s, d, in, slot - inputs - outputs);
 }
 
 /* ---- functions ------------------------------------------------------------------------------ */
@@ -176,8 +195,7 @@ static az_instruction *some_instruction(const az_space *s, az_draws *d, az_candi
     return c->count[f] ? c->code + s->start[f] + az_below(d, c->count[f]) : NULL;
 }
 
-#define MUTATION(name) \
-    static void name(const az_space *s, az_draws *d, const az_context *context, az_candidate *c)
+#define MUTATION(name) static AZ_MUTATION(name)
 
 MUTATION(alter_parameter)
 {
@@ -245,7 +263,10 @@ const char *const az_origins[AZ_ORIGINS] = {
 
 int az_mutate(const az_space *s, az_draws *d, const az_context *context, az_candidate *c)
 {
-    const int which = s->mutation[az_below(d, s->mutations)];
-    az_mutations[which].mutate(s, d, context, c);
-    return which;
+    for (;;) {
+        const int which = s->mutation[az_below(d, s->mutations)];
+        az_mutations[which].mutate(s, d, context, c);
+        if (!(s->repeat > 0.0 && az_uniform(d) < s->repeat))
+            return which;
+    }
 }

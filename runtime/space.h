@@ -28,7 +28,15 @@ enum { AZ_SCALE, AZ_SCALE_POSITIVE, AZ_REDRAW, AZ_SCALE_SORTED };
     X(AZ_INSERT, "insert", insert, 1)                                              \
     X(AZ_REMOVE, "remove", take_out, 1)                                            \
     X(AZ_TRADE, "trade", trade, 1)                                                 \
-    X(AZ_IDENTITY, "identity", leave, 0)
+    X(AZ_IDENTITY, "identity", leave, 0)                                           \
+    /* flow.c */                                                                   \
+    X(AZ_INSERT_LIVE, "insert-live", az_insert_live, 1)                            \
+    X(AZ_UPDATE_STATE, "update-state", az_update_state, 1)                         \
+    X(AZ_GROW_OPERAND, "grow-operand", az_grow_operand, 1)                         \
+    X(AZ_BYPASS, "bypass", az_bypass, 1)                                           \
+    X(AZ_MOVE, "move", az_move, 0)                                                 \
+    X(AZ_CROSS, "cross", az_cross, 1)                                              \
+    X(AZ_ALTER_CONSTANT, "alter-constant", az_alter_constant, 0)
 
 #define AZ_NUMBER(number, name, function, resizes) number,
 enum {
@@ -45,12 +53,19 @@ enum {
 /* Their names, by number. */
 extern const char *const az_origins[AZ_ORIGINS];
 
+typedef uint64_t az_set; /* of addresses (flow.h) */
+
 typedef struct {
     int32_t addresses[4]; /* by type */
     int32_t ops[3][AZ_OP_COUNT], op_count[3];
     int32_t least[3], most[3], first_size[3];
     int32_t mutation[AZ_MUTATIONS], mutations; /* those allowed */
-    int32_t start[3], capacity;                /* follow from `most`: az_space_finish */
+    double repeat;                             /* how probably another mutation follows one */
+    double decades; /* values are drawn from 10^-decades to 1, of either sign; 0: evenly */
+    int64_t classes;
+    /* az_space_finish: */
+    int32_t start[3], capacity;
+    az_set of_type[4], features, label, prediction; /* empty where there are too many addresses */
 } az_space;
 
 /* Where a program lies, and how long its functions are. */
@@ -95,9 +110,16 @@ typedef struct {
     void (*mutate)(const az_space *, az_draws *, const az_context *, az_candidate *);
 } az_mutation_info;
 
+#define AZ_MUTATION(name) \
+    void name(const az_space *s, az_draws *d, const az_context *context, az_candidate *c)
+
 extern const az_mutation_info az_mutations[AZ_MUTATIONS];
 
-/* Mutates in place; returns which kind of mutation was drawn. */
+/* Draws the constants of a new instruction; one changes, as its kind does. */
+void az_draw_constants(const az_space *space, az_draws *draws, az_instruction *in);
+void az_scale_constant(const az_space *space, az_draws *draws, az_instruction *in, int which);
+
+/* Mutates in place; returns which kind of mutation was drawn last. */
 int az_mutate(const az_space *space, az_draws *draws, const az_context *context, az_candidate *c);
 
 /* Where the space's addresses lie, one after the other. */

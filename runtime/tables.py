@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["COUNTED", "SETTINGS", "Counts", "Setting", "header"]
+__all__ = ["COUNTED", "MOST_HURDLES", "SETTINGS", "Counts", "Setting", "header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Setting:
     course: bool = True
 
 
+#: That candidates can meet on the way (`azc.search.settings`, method "niches").
+MOST_HURDLES = 4
+
+
 def _trial(name: str, type: str, meaning: str, key: str = "", **more: Any) -> Setting:
     return Setting(name, type, meaning, key, of="trial", **more)
 
@@ -44,7 +48,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("population", "int32_t", "members", "search.population", 1),
     Setting("tournament", "int32_t", "of which the best has a child", "search.tournament", 1),
     Setting("children", "int32_t", "of a family"),
-    Setting("filter", "int32_t", "draw again what cannot learn", "search.filter"),
+    Setting("filter", "int32_t", "draw again what cannot learn; 2: what does not learn all"),
+    Setting("drop_dead", "int32_t", "take instructions without effect out", "search.drop_dead"),
     Setting("mutate_prob", "double", "that a child is mutated", "search.mutate_prob", 0.9),
     Setting("empty", "int32_t", "start from empty programs, not random ones"),
     Setting("seed", "uint64_t", "of all that is drawn"),
@@ -56,8 +61,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("most_steps", "int64_t", "training steps", "restart.steps"),
     Setting("most_programs", "int64_t", "programs", "restart.programs"),
     Setting("patience", "int64_t", "programs since its best one", "restart.patience"),
+    Setting("growth", "double", "of patience, from one to the next", "restart.growth", 1.0),
+    Setting("gain", "double", "least by which it is better", "restart.gain", 0.0),
     Setting("by", "int64_t", "programs within which to reach by_fitness", "restart.by"),
     Setting("by_fitness", "double", "ends a population that has not", "restart.fitness", 0.0),
+    # Of the method `niches`.
+    Setting("elites", "int32_t", "members of a niche", "niches.elites", 1),
+    Setting("even", "double", "that a niche is drawn evenly, not by rank", "niches.even", 0.0),
+    Setting("grown", "int64_t", "programs evaluated before the first mutant", "niches.grown", 1),
+    Setting("parsimony", "double", "what an instruction counts", "niches.parsimony", 0.0),
     _trial("classes", "int64_t", "of the tasks; 0: regression"),
     _trial("tasks", "int64_t", "how many"),
     _trial("train", "int64_t", "training examples"),
@@ -77,10 +89,26 @@ SETTINGS: tuple[Setting, ...] = (
     _trial("forget", "int64_t", "hits after which level 2 does", "fec.forget", default=100),
     _trial("cache_size", "int32_t", "programs that a level remembers", "fec.size", default=1),
     _trial("rounding", "uint64_t", "bits of a prediction that its fingerprint ignores"),
-    _trial("hurdle_train", "int64_t", "training examples up to it; 0: none", "hurdles.train"),
+    _trial("hurdle_train", "int64_t", "training examples up to it; 0: none"),
     _trial("hurdle_valid", "int64_t", "validation examples there"),
-    _trial("quantile", "double", "of late scores that stops", "hurdles.quantile", default=0.5),
-    _trial("window", "int32_t", "number of late scores", "hurdles.window"),
+    _trial("quantile", "double", "of late scores that stops", default=0.5),
+    _trial("window", "int32_t", "number of late scores"),
+    _trial("confirm", "int64_t", "tasks at the end, for those that would be kept"),
+    _trial("hurdles", "int32_t", "in training, on the way"),
+    _trial(
+        "hurdle_at",
+        "int64_t",
+        "examples up to each",
+        default=(0,) * MOST_HURDLES,
+        length="AZ_MOST_HURDLES",
+    ),
+    _trial(
+        "hurdle_quantile",
+        "double",
+        "of its niche that stops",
+        default=(0.0,) * MOST_HURDLES,
+        length="AZ_MOST_HURDLES",
+    ),
     _trial("op_cost", "double", "relative, of each op", length="AZ_OP_COUNT"),
     _trial("most_cost", "double", "of a program; 0: no budget", default=0.0),
 )
@@ -108,6 +136,7 @@ class Counts:
     hurdled: int = _count("of these: run on the beginning of each task only")
     steps: int = _count("training examples served, over all tasks, as if level 1 did not exist")
     received: int = _count("programs that came by migration")
+    niches: int = _count("niches that hold programs now; 0 with other methods")
     best: float = _count("fitness of the best of this population so far; nan: none yet")
     mean: float = _count("mean fitness of those in it now; nan: none yet")
 
@@ -121,6 +150,7 @@ COUNTED: tuple[str, ...] = tuple(
 def header() -> str:
     """The text of `search_tables.h`."""
     lines = ["/* Generated from runtime/tables.py by runtime/generate.py. */", "enum {"]
+    lines.insert(1, f"#define AZ_MOST_HURDLES {MOST_HURDLES}")
     lines += [f"    AZ_COUNT_{name.upper()}," for name in COUNTED]
     lines += ["    AZ_COUNTS", "};", ""]
     for of in ("method", "trial"):

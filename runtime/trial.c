@@ -64,6 +64,32 @@ static size_t row_bytes(const az_trial *t)
     return (size_t)az_trial_width(t) * sizeof *t->row;
 }
 
+int64_t az_stages_heard(const az_trial *t)
+{
+    int64_t examples = t->fec_train;
+    for (int i = 0; i < t->hurdles; ++i)
+        examples = t->hurdle_at[i] > examples ? t->hurdle_at[i] : examples;
+    return t->staged ? examples : 0;
+}
+
+size_t az_stages_room(const az_trial *t)
+{
+    int64_t lanes = 0;
+    for (int i = 0; i < t->interpreted.count; ++i)
+        lanes += t->interpreted.lanes[i].batch->lanes;
+    return (size_t)(lanes * az_stages_heard(t) * width_of(t));
+}
+
+/* How many blocks hold all but the tasks that only confirm. */
+static int first_blocks(const az_trial *t)
+{
+    int blocks = 0;
+    while (blocks < t->interpreted.count &&
+           t->interpreted.lanes[blocks].task[0] < t->tasks - t->confirm)
+        ++blocks;
+    return blocks;
+}
+
 size_t az_trial_bytes(const az_trial *t, const az_space *space)
 {
     return (t->level1 ? az_scores_bytes(t->cache_size, remembered_width(t)) : 0) +
@@ -88,9 +114,11 @@ int az_trial_finish(az_trial *t, const az_space *space)
     t->row = calloc(AZ_ROWS * row_bytes(t) + 1, 1);
     t->sorted = malloc(most_sorted(t) * sizeof *t->sorted);
     t->digest = calloc(digest, sizeof *t->digest);
+    t->first = first_blocks(t);
+    t->heard = malloc(az_stages_room(t) * sizeof *t->heard + 1);
     t->constants = malloc((size_t)space->capacity * 3 * AZ_MAX_LANES * sizeof *t->constants + 1);
     t->places = malloc((size_t)space->capacity * sizeof *t->places + 1);
-    if (!t->recent || !t->fitness || !t->row || !t->sorted || !t->digest || !t->constants ||
+    if (!t->recent || !t->fitness || !t->row || !t->sorted || !t->digest || !t->heard || !t->constants ||
         !t->places)
         return 0;
     if ((t->level1 && !az_scores_new(&t->level[0], t->cache_size, remembered_width(t))) ||
@@ -114,6 +142,7 @@ void az_trial_free(az_trial *t)
     free(t->row);
     free(t->sorted);
     free(t->digest);
+    free(t->heard);
     free(t->constants);
     free(t->places);
 }
@@ -246,14 +275,19 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The mean over tasks, or their median: the upper one of an even number, as in the reference. */
-static double over_tasks(const az_trial *t)
+/* The upper one of an even number, as in the reference. */
+double az_trial_median(az_trial *t, int64_t count)
 {
-    if (t->median) {
-        memcpy(t->sorted, t->fitness, (size_t)t->tasks * sizeof *t->sorted);
-        qsort(t->sorted, (size_t)t->tasks, sizeof *t->sorted, ascending);
-        return t->sorted[t->tasks / 2];
-    }
+    memcpy(t->sorted, t->fitness, (size_t)count * sizeof *t->sorted);
+    qsort(t->sorted, (size_t)count, sizeof *t->sorted, ascending);
+    return t->sorted[count / 2];
+}
+
+/* The mean over tasks, or their median. */
+static double over_tasks(az_trial *t)
+{
+    if (t->median)
+        return az_trial_median(t, t->tasks);
     double sum = 0.0;
     for (int64_t i = 0; i < t->tasks; ++i)
         sum += t->fitness[i];

@@ -28,6 +28,7 @@ enum {
     AZ_STAGE_PREPARE, /* of machines */
     AZ_STAGE_FINGERPRINT,
     AZ_STAGE_EVALUATE,
+    AZ_STAGE_CONFIRM,
     AZ_STAGE_REPLACE,
     AZ_STAGES
 };
@@ -57,6 +58,8 @@ typedef struct {
 
     /* what is kept */
     az_layout interpreted, compiled;
+    int staged; /* the method decides in stages (stages.h), */
+    int first;  /* first on the tasks of so many blocks */
     const az_kernel_set *chunk_kernels;
     az_address_map map;
     az_canonical canonical;
@@ -68,6 +71,7 @@ typedef struct {
     double *fitness;   /* [tasks] of the last evaluation */
     double *row;       /* [AZ_ROWS][tasks] with `per_task`: of the candidate at hand */
     double *sorted;    /* [max(tasks, window)] */
+    double *heard;     /* [first blocks][example][class][lane] training predictions */
     double *digest;    /* the predictions that a fingerprint is the hash of */
     double *constants; /* [chunks][constants][lane], and places, of a compiled call */
     int64_t *places;
@@ -103,6 +107,13 @@ double az_trial_cost(const az_trial *trial, const az_program *program);
 
 /* Numbers that are kept of a program beside its fitness: none, or one for each task. */
 int32_t az_trial_width(const az_trial *trial);
+
+/* The upper median of the first `count` of the last evaluation's fitness values. */
+double az_trial_median(az_trial *trial, int64_t count);
+
+/* Of how many examples of training predictions are kept (stages.h), and the doubles that takes. */
+int64_t az_stages_heard(const az_trial *trial);
+size_t az_stages_room(const az_trial *trial);
 
 /* Adds the time since the last call to a stage. */
 void az_trial_time(az_trial *trial, int stage);

@@ -39,7 +39,7 @@ def constant(value: float) -> Program:
 
 
 def counts(island: int, number: int) -> Counts:
-    return Counts(island, 1, number, 2, 3, 4, 5, 6, 7, 1000 * number, 8, number / 3, number / 7)
+    return Counts(island, 1, number, 2, 3, 4, 5, 6, 7, 1000 * number, 8, 0, number / 3, number / 7)
 
 
 def content(number: int, size: int = 40_000) -> dict[str, Any]:

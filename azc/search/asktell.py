@@ -95,8 +95,7 @@ class Pool:
 
     def mutate(self, programs: Sequence[Packed]) -> list[Packed]:
         """A mutant of each, by one of ``search.mutations``."""
-        classes = self.tasks[0].classes
-        return [self._space.mutate(p, self.seed, self._number(), classes)[1] for p in programs]
+        return [self._space.mutate(p, self.seed, self._number())[1] for p in programs]
 
     def evaluate(self, programs: Sequence[Packed]) -> list[float]:
         """The fitness of each, found as a search does it; other threads run meanwhile."""

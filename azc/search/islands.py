@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from azc.search.hosts import Found, Job, Member, Packed, Past, Slice
 from azc.search.report import Counts
 from azc.search.runtime_settings import settings_of, space_of
 from azc.search.scoring import Scorer
-from azc.search.settings import Plan, Settings
+from azc.search.settings import METHODS, Plan, Settings
 from azc.search.settings_tasks import Which
 from azc.tasks import Task
 
@@ -31,6 +31,15 @@ __all__ = ["Islands"]
 
 # Why a slice ended, in the order of `runtime/island.h`.
 _AT_COUNT, _AT_TIME, _AT_TARGET, _AT_END = range(4)
+
+
+def _is_staged(settings: Settings) -> bool:
+    return METHODS[settings.search.method].staged
+
+
+def _placing(settings: Settings) -> tuple[bool, int]:
+    """What it depends on how tasks lie in lanes: matrices, and tasks that only confirm."""
+    return settings.space.matrices > 0, settings.niches.confirm if settings.niches else 0
 
 
 @dataclass
@@ -52,7 +61,7 @@ class Islands:
 
     def __post_init__(self) -> None:
         matrices = self.settings.space.matrices > 0
-        self.interpreted = self._interpreted(self.tasks, matrices)
+        self.interpreted = self._interpreted(self.tasks, self.settings)
         self.compiled = []
         if self.vector is not None:
             found = native_blocks(self.tasks, matrices, self.vector, rest_alone=False)
@@ -61,7 +70,11 @@ class Islands:
             if len({block.chunk for block in placed}) == 1:
                 self.compiled = self._packed(self.tasks, placed)
         plans = self.settings.plans()
-        self._hot = [number for number in self.numbers if self.compiled and not plans[number].tasks]
+        self._hot = [
+            number
+            for number in self.numbers
+            if self.compiled and not plans[number].tasks and not _is_staged(plans[number].settings)
+        ]
         self.islands = {number: self._made(plans[number]) for number in self.numbers}
         self._scorer = Scorer(self.settings, self.others)
         # What was told of islands last, to tell only of what is new.
@@ -72,10 +85,9 @@ class Islands:
     def _made(self, plan: Plan) -> _core.Island:
         hot = plan.island in self._hot
         tasks = self.own[plan.tasks - 1] if plan.tasks else self.tasks
-        matrices = plan.settings.space.matrices > 0
         placed = self.interpreted
-        if plan.tasks or matrices != (self.settings.space.matrices > 0):
-            placed = self._interpreted(tasks, matrices)
+        if plan.tasks or _placing(plan.settings) != _placing(self.settings):
+            placed = self._interpreted(tasks, plan.settings)
         common = settings_of(plan.settings, tasks, self.seed, hot=hot)
         return _core.Island(
             space_of(plan.settings),
@@ -86,9 +98,16 @@ class Islands:
         )
 
     def _interpreted(
-        self, tasks: Sequence[Task], matrices: bool
+        self, tasks: Sequence[Task], settings: Settings
     ) -> list[tuple[Block, _core.Batch]]:
-        return self._packed(tasks, list(blocks(tasks, matrices)))
+        """Tasks that only confirm are not mixed with the others."""
+        matrices, confirm = _placing(settings)
+        first = len(tasks) - confirm
+        placed = list(blocks(tasks[:first], matrices))
+        for block in blocks(tasks[first:], matrices):
+            positions = tuple(first + position for position in block.positions)
+            placed.append(replace(block, positions=positions))
+        return self._packed(tasks, placed)
 
     def _packed(
         self, tasks: Sequence[Task], placed: Sequence[Block]

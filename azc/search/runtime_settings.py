@@ -9,7 +9,7 @@ from typing import Any
 from azc.ops import OPS
 from azc.program import FUNCTIONS, Program
 from azc.runtime import _core
-from azc.runtime.tables import SETTINGS
+from azc.runtime.tables import MOST_HURDLES, SETTINGS
 from azc.search.settings import METHODS, MUTATIONS, Settings
 from azc.tasks import Task
 
@@ -31,6 +31,9 @@ def space_of(settings: Settings) -> _core.Space:
         [function.max for function in functions],
         [function.init for function in functions],
         [MUTATIONS.index(kind) for kind in settings.search.mutations],
+        classes=settings.tasks.search.facts().classes or 0,
+        repeat=settings.search.repeat,
+        decades=settings.constants.decades if settings.constants.scale == "log" else 0.0,
     )  # fmt: skip
 
 
@@ -39,8 +42,11 @@ def settings_of(
 ) -> dict[str, Any]:
     """What an island is told, by the names in `azc.runtime.tables`: what is computed here, and for
     the rest the values of the search file. `island` is for the caller to say."""
-    search, hurdles = settings.search, settings.hurdles
+    search, niches = settings.search, settings.niches
     method = METHODS[search.method]
+    once = settings.hurdles[0] if settings.hurdles and not method.staged else None
+    on_the_way = settings.hurdles if method.staged else ()
+    missing = MOST_HURDLES - len(on_the_way)
     first = tasks[0]
     features = max(task.features for task in tasks)
     computed = {
@@ -56,7 +62,15 @@ def settings_of(
         "median": search.aggregate == "median",
         "hot": hot,
         "rounding": _ignored_bits(settings.fec.digits),
-        "hurdle_valid": (hurdles.valid or len(first.y_valid)) if hurdles else 0,
+        "filter": 2 if search.filter == "strict" else int(search.filter),
+        "confirm": niches.confirm if niches else 0,
+        "hurdle_train": once.train if once else 0,
+        "hurdle_valid": (once.valid or len(first.y_valid)) if once else 0,
+        "quantile": once.quantile if once else 0.5,
+        "window": once.window if once else 0,
+        "hurdles": len(on_the_way),
+        "hurdle_at": [hurdle.train for hurdle in on_the_way] + [0] * missing,
+        "hurdle_quantile": [hurdle.quantile for hurdle in on_the_way] + [0.0] * missing,
         "op_cost": [op.cost(features) for op in OPS],
         "most_cost": _most_cost(settings, tasks, features),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
@@ -19,6 +20,7 @@ from azc.errors import AzcError, ConfigError, ResourceError, TaskError, expected
 from azc.evaluation import check_coordinates
 from azc.program import FUNCTIONS, Program
 from azc.runtime import _core
+from azc.runtime.tables import MOST_HURDLES
 from azc.search.settings_base import MisfitError, Table, error_of, fill
 from azc.search.settings_file import (
     apply_override,
@@ -51,6 +53,20 @@ else:
 # What `search.mutations` is unless it is given, for programs of fixed and of variable size.
 _FIXED: tuple[Mutation, ...] = ("alter-parameter", "randomize-instruction", "randomize-function")
 _VARIABLE: tuple[Mutation, ...] = ("alter-parameter", "randomize-function", "insert", "remove")
+_OF_STAGED: tuple[Mutation, ...] = (
+    "alter-parameter",
+    "randomize-instruction",
+    "insert-live",
+    "update-state",
+    "grow-operand",
+    "bypass",
+    "move",
+    "cross",
+    "alter-constant",
+)
+#: Those that look at the data flow, and how many addresses they can tell apart (`runtime/flow.h`).
+_FLOW = MUTATIONS[MUTATIONS.index("insert-live") :]
+_FLOW_ADDRESSES = 64
 _RESIZING = frozenset(mutation.name for mutation in _core.MUTATIONS if mutation.resizes)
 
 # An interval is about this many examples, so that reports come every few seconds whatever one
@@ -86,13 +102,22 @@ class SearchSettings(Table):
     mutate_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.9
     children: Annotated[int, Field(ge=1, le=10**6)] = 10
     mutations: Annotated[tuple[Mutation, ...], Field(strict=False)] = ()
-    filter: bool = False
+    repeat: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    filter: bool | Literal["strict"] = False
+    drop_dead: bool = False
     aggregate: Literal["mean", "median"] = "mean"
     stop: StopSettings
     islands: Annotated[int, Field(ge=1, le=10_000)] = 1
     workers: Annotated[int, Field(ge=1, le=10_000)] = 1
     seed: Seed = 1
     interval: Count | None = None
+
+    @field_validator("filter", mode="before")
+    @classmethod
+    def _level(cls, level: Any) -> Any:
+        if not isinstance(level, bool) and level != "strict":
+            raise ValueError(expected("true, false or 'strict'", repr(level)))
+        return level
 
     @field_validator("population")
     @classmethod
@@ -136,12 +161,14 @@ class RestartSettings(Table):
     steps: Count | None = None
     programs: Count | None = None
     patience: Count | None = None
+    growth: Annotated[float, Field(ge=1.0, le=10.0)] = 1.0
+    gain: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     fitness: Part | None = None
     by: Count | None = None
 
     @model_validator(mode="after")
     def _some(self) -> RestartSettings:
-        if not self.model_dump(exclude_none=True):
+        if not self.model_dump(exclude_none=True, exclude={"growth", "gain"}):
             what = "steps, programs, patience, or fitness with by"
             raise ValueError(expected(what, "none of them", "leave [restart] out"))
         if self.by is None and self.fitness is not None:
@@ -202,6 +229,23 @@ class HurdleSettings(Table):
     window: Annotated[int, Field(ge=1, le=10**7)] = 1000
 
 
+class NichesSettings(Table):
+    """``[niches]``: what the method of that name keeps, and how it draws parents."""
+
+    elites: Annotated[int, Field(ge=1, le=10_000)] = 16
+    even: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
+    grown: Count = 50
+    parsimony: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    confirm: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+
+class ConstantsSettings(Table):
+    """``[constants]``: how values in new instructions are drawn."""
+
+    scale: Literal["even", "log"] = "even"
+    decades: Annotated[float, Field(gt=0.0, le=300.0)] = 3.0
+
+
 class MigrationSettings(Table):
     """``[migration]``: how often islands exchange programs, and how many."""
 
@@ -232,7 +276,9 @@ class Settings(Table):
     evaluation: EvaluationSettings = EvaluationSettings()
     budget: BudgetSettings | None = None
     fec: FecSettings = FecSettings()
-    hurdles: HurdleSettings | None = None
+    hurdles: Annotated[tuple[HurdleSettings, ...], Field(strict=False)] = ()
+    niches: NichesSettings | None = None
+    constants: ConstantsSettings = ConstantsSettings()
     migration: MigrationSettings | None = None
     compile: CompileSettings = CompileSettings()
     islands: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
@@ -293,6 +339,11 @@ class Settings(Table):
         except ValidationError as error:
             raise error_of(error, cls) from None
 
+    @field_validator("hurdles", mode="before")
+    @classmethod
+    def _one_or_several(cls, hurdles: Any) -> Any:
+        return (hurdles,) if isinstance(hurdles, Mapping) else hurdles
+
     def to_toml(self) -> str:
         """The text of a search file that says the same, with nothing left to defaults."""
         return tomli_w.dumps(self.tables())
@@ -300,6 +351,12 @@ class Settings(Table):
     def tables(self) -> dict[str, Any]:
         """The same as tables."""
         tables = self.model_dump(exclude_none=True)
+        for hurdle in tables["hurdles"] if METHODS[self.search.method].staged else ():
+            del hurdle["window"]
+        if not self.hurdles:
+            del tables["hurdles"]
+        elif len(self.hurdles) == 1:
+            tables["hurdles"] = tables["hurdles"][0]
         if not METHODS[self.search.method].families:
             del tables["search"]["children"]
         for name in FUNCTIONS:
@@ -322,20 +379,63 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _fits(self) -> Settings:
+        self._fill_staged()
         varies = any(map(self.space.varies, FUNCTIONS))
         if not self.search.mutations:
-            chosen = {"mutations": _VARIABLE if varies else _FIXED}
+            staged = METHODS[self.search.method].staged
+            chosen = {"mutations": _OF_STAGED if staged else _VARIABLE if varies else _FIXED}
             fill(self, search=self.search.model_copy(update=chosen))
         elif not varies and (wrong := _RESIZING.intersection(self.search.mutations)):
             what = f"a function in space with min below max to {min(wrong)} instructions"
             raise MisfitError("search.mutations", expected(what, "fixed sizes"))
         if self.migration and self.search.islands == 1:
             raise MisfitError("migration", expected("search.islands above 1 to migrate between", 1))
+        self._check_flow()
         facts = {which: table.facts() for which, table in self.tasks.configured().items()}
         self._fill_fec(facts["search"])
         self._check_facts(facts)
         check_islands(self)
         return self
+
+    def _fill_staged(self) -> None:
+        """What methods that decide in stages always have, and what others cannot."""
+        search = self.search
+        if METHODS[search.method].staged:
+            if not search.drop_dead and "drop_dead" in search.model_fields_set:
+                raise MisfitError(
+                    "search.drop_dead", expected(f"true with {search.method!r}", "false")
+                )
+            fill(self, search=search.model_copy(update={"drop_dead": True}))
+            fill(self, niches=self.niches or NichesSettings())
+            if len(self.hurdles) > MOST_HURDLES:
+                what = f"at most {MOST_HURDLES} of them"
+                raise MisfitError("hurdles", expected(what, len(self.hurdles)))
+            for one, other in pairwise((self.fec, *self.hurdles)):
+                if other.train <= one.train:
+                    what = f"more examples than before it ({one.train}, fec.train first)"
+                    raise MisfitError("hurdles", expected(what, other.train))
+            for hurdle in self.hurdles:
+                if wrong := hurdle.model_fields_set & {"valid", "window"}:
+                    raise MisfitError("hurdles", expected("train and quantile", min(wrong)))
+            return
+        if self.niches is not None:
+            raise MisfitError("niches", expected("method 'niches'", repr(search.method)))
+        if len(self.hurdles) > 1:
+            what = f"one with method {search.method!r}"
+            raise MisfitError("hurdles", expected(what, len(self.hurdles)))
+
+    def _check_flow(self) -> None:
+        """Raise `MisfitError` where data flow is asked for that the space has too much of."""
+        search, space = self.search, self.space
+        flow = search.drop_dead or search.filter == "strict" or set(_FLOW) & set(search.mutations)
+        addresses = space.scalars + space.vectors + space.matrices
+        if flow and addresses > _FLOW_ADDRESSES:
+            what = f"at most {_FLOW_ADDRESSES} addresses where data flow counts"
+            raise MisfitError("space", expected(what, addresses))
+        for name in FUNCTIONS:
+            if search.drop_dead and space.searched(name) and space.function(name).min:
+                what = "min 0 where dead instructions are dropped"
+                raise MisfitError(f"space.{name}.min", expected(what, space.function(name).min))
 
     def _fill_fec(self, facts: Facts) -> None:
         """Let the cache's short run use all examples where there are fewer than its default."""
@@ -359,7 +459,7 @@ class Settings(Table):
         if search.classes is not None and search.classes > 2 and self.space.vectors < 3:
             what = "at least 3: the features, the label and the prediction are vectors"
             raise MisfitError("space.vectors", expected(what, self.space.vectors))
-        for name, table in (("fec", self.fec), ("hurdles", self.hurdles)):
+        for name, table in (("fec", self.fec), *(("hurdles", each) for each in self.hurdles)):
             for part in ("train", "valid"):
                 asked, there = getattr(table, part, None), getattr(search, part)
                 if asked is not None and there is not None and asked > there:
@@ -418,4 +518,7 @@ class Settings(Table):
             self._check_facts({which: facts_of(tasks) for which, tasks in made.items()})
         except MisfitError as error:
             raise ConfigError(f"{error.key}: {error}") from None
+        if self.niches and self.niches.confirm >= (count := len(sets["search"])):
+            what = expected(f"less than the {count} tasks of tasks.search", self.niches.confirm)
+            raise ConfigError(f"niches.confirm: {what}")
         check_disjoint(made)

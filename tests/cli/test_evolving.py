@@ -33,7 +33,8 @@ def _counts(island=0, programs=1000, **other):
     values = {
         "run": 1, "programs": programs, "evaluated": programs // 2, "level1": programs // 4,
         "level2": programs // 8, "filtered": programs // 4, "over_budget": 0,
-        "hurdled": programs // 8, "steps": programs * 100, "received": 0, "best": 0.75, "mean": 0.5,
+        "hurdled": programs // 8, "steps": programs * 100, "received": 0, "niches": 0,
+        "best": 0.75, "mean": 0.5,
     }  # fmt: skip
     return Counts(island=island, **(values | other))
 
@@ -231,7 +232,7 @@ def test_json_lines(azc, search):
         {
             "island": 0, "run": 1, "programs": 1000, "evaluated": 500, "level1": 250, "level2": 125,
             "filtered": 250, "over_budget": 0, "hurdled": 125, "steps": 100000, "received": 0,
-            "best": 0.75, "mean": 0.5,
+            "niches": 0, "best": 0.75, "mean": 0.5,
         }
     ]  # fmt: skip
     assert last == {

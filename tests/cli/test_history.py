@@ -14,13 +14,13 @@ from azc.search.store import Store
 
 TITLES = [
     *("report", "island", "run", "programs", "evaluated", "level1", "level2", "filtered"),
-    *("over_budget", "hurdled", "steps", "received", "best", "mean"),
+    *("over_budget", "hurdled", "steps", "received", "niches", "best", "mean"),
 ]
 ROWS = [
-    Counts(0, 1, 10, 2, 3, 4, 5, 1, 0, 2000, 0, math.nan, math.nan),
-    Counts(1, 1, 11, 3, 3, 4, 6, 0, 1, 3000, 0, 1 / 3, -0.0),
-    Counts(0, 2, 20, 4, 6, 8, 9, 1, 1, 4000, 1, 0.987654321, math.inf),
-    Counts(1, 1, 2**53 + 1, 5, 6, 8, 9, 1, 2, 2**62, 1, 1.0, 0.25),
+    Counts(0, 1, 10, 2, 3, 4, 5, 1, 0, 2000, 0, 0, math.nan, math.nan),
+    Counts(1, 1, 11, 3, 3, 4, 6, 0, 1, 3000, 0, 0, 1 / 3, -0.0),
+    Counts(0, 2, 20, 4, 6, 8, 9, 1, 1, 4000, 1, 0, 0.987654321, math.inf),
+    Counts(1, 1, 2**53 + 1, 5, 6, 8, 9, 1, 2, 2**62, 1, 7, 1.0, 0.25),
 ]
 
 
@@ -49,7 +49,7 @@ def test_table(azc, folder):
     # A population without a fitness has none to show.
     assert len(lines[0].split()) == len(TITLES) - 2
     assert lines[1].split()[-2:] == ["0.333333", "-0.000000"]
-    assert " ".join(lines[2].split()[3:]) == "20 4 6 8 9 1 1 4000 1 0.987654 inf"
+    assert " ".join(lines[2].split()[3:]) == "20 4 6 8 9 1 1 4000 1 0 0.987654 inf"
     assert lines[3].split()[3] == str(2**53 + 1)
 
 

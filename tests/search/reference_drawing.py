@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from search import reference_flow
 
 from azc import reference
 from azc.ops import OPS, Op, by_name
@@ -17,6 +19,9 @@ from azc.search.settings import MUTATIONS
 
 #: An instruction as it is packed.
 FIELDS = np.dtype([("op", "i4"), ("out", "i4"), ("in", "i4", 2), ("constant", "f8", 3)])
+
+
+Bodies = list[list[Instruction]]
 
 
 def fields(body: bytes) -> np.ndarray:
@@ -39,11 +44,17 @@ class Spec:
     most: tuple[int, int, int] = (4, 5, 6)
     first: tuple[int, int, int] = (2, 3, 4)
     mutations: tuple[str, ...] = MUTATIONS
+    classes: int = 0
+    repeat: float = 0.0
+    decades: float = 0.0
 
     def core(self) -> _core.Space:
         numbers = [[by_name(name).number for name in names] for names in self.ops]
         chosen = [kind(name) for name in self.mutations]
-        return _core.Space(self.addresses, numbers, self.least, self.most, self.first, chosen)
+        return _core.Space(
+            self.addresses, numbers, self.least, self.most, self.first, chosen,
+            classes=self.classes, repeat=self.repeat, decades=self.decades,
+        )  # fmt: skip
 
 
 #: Small enough that programs often learn, predict alike, or are the same.
@@ -54,6 +65,7 @@ SMALL = Spec(
         ("scalar_sub", "scalar_mul", "scalar_vector_mul", "vector_add", "scalar_div"),
     ),
     addresses=(3, 3, 1),
+    mutations=MUTATIONS[: MUTATIONS.index("insert-live")],
 )
 
 
@@ -111,6 +123,9 @@ class Drawing:
         return kept + d.below(self.spec.addresses[of.rank] - kept)
 
     def _constant(self, d: Draws, op: Op, place: int) -> float:
+        if self.spec.decades and op.constants[place].mutation == "scale" and not op.random:
+            size = _apply("exp", -2.302585092994045684 * self.spec.decades * d.uniform())
+            return size if d.below(2) else -size
         low, high = op.constants[place].low, op.constants[place].high
         return low + (high - low) * d.uniform()
 
@@ -128,7 +143,7 @@ class Drawing:
         ]
 
     def _altered(self, d: Draws, old: Instruction) -> Instruction:
-        op, inputs, constants = old.op, list(old.inputs), list(old.constants)
+        op, inputs, constants = old.op, list(old.inputs), old.constants
         outputs = int(op.output is not None)
         if not (slots := len(inputs) + outputs + len(constants)):
             return old
@@ -138,7 +153,11 @@ class Drawing:
             return replace(old, inputs=tuple(inputs))
         if slot < len(inputs) + outputs:
             return replace(old, out=self._address(d, op.output, True))
-        place = slot - len(inputs) - outputs
+        return self.scaled(d, old, slot - len(inputs) - outputs)
+
+    def scaled(self, d: Draws, old: Instruction, place: int) -> Instruction:
+        """With another value of a constant."""
+        op, constants = old.op, list(old.constants)
         how = op.constants[place].mutation
         if how == "redraw":
             constants[place] = self._constant(d, op, place)
@@ -150,9 +169,17 @@ class Drawing:
             sorted(constants) if how == "scale-sorted" else constants
         ))  # fmt: skip
 
-    def mutate(self, d: Draws, old: list[list[Instruction]]) -> tuple[str, list[list[Instruction]]]:
+    def mutate(self, d: Draws, old: Bodies, others: Sequence[Bodies] = ()) -> tuple[str, Bodies]:
+        while True:
+            which, old = self._mutated(d, old, others)
+            if not (self.spec.repeat and d.uniform() < self.spec.repeat):
+                return which, old
+
+    def _mutated(self, d: Draws, old: Bodies, others: Sequence[Bodies]) -> tuple[str, Bodies]:
         made = [list(body) for body in old]
         which = self.spec.mutations[d.below(len(self.spec.mutations))]
+        if MUTATIONS.index(which) >= MUTATIONS.index("insert-live"):
+            return which, reference_flow.mutate(self, d, which, old, others)
         if which in ("identity", "randomize-program"):
             for f in self.open if which == "randomize-program" else ():
                 made[f] = [self.instruction(d, f) for _ in made[f]]

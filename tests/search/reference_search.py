@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import programs
-from reference_analysis import canonical_hash
+from reference_analysis import canonical, canonical_hash
 from search.reference_drawing import SMALL, Drawing, Draws, Spec
+from search.reference_flow import dropped, learns_strictly
+from search.reference_niches import Niches
 from search.reference_trial import Trial
 
 import azc
@@ -100,10 +102,13 @@ def island(
 ) -> _core.Island:
     given = settings(tasks, **changes)
     given["method"] = list(METHODS).index(given["method"])
+    first = len(tasks) - given["confirm"]
     placed = [
-        (pack([tasks[p] for p in block.positions], block.lanes), block.lanes, block.positions)
-        for block in blocks(list(tasks), spec.addresses[2] > 0)
-    ]
+        (pack([part[p] for p in block.positions], block.lanes), block.lanes,
+         [p + start for p in block.positions])
+        for start, part in ((0, list(tasks[:first])), (first, list(tasks[first:])))
+        for block in blocks(part, spec.addresses[2] > 0)
+    ]  # fmt: skip
     return _core.Island(spec.core(), given, placed, [], list(seeds))
 
 
@@ -115,7 +120,7 @@ def any_search(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
         return choices[rng.integers(len(choices))]
 
     classes = one_of(0, 0, 2, 3)
-    spec = one_of(_SEVERAL_CLASSES if classes > 2 else SMALL, Spec())
+    spec = replace(one_of(_SEVERAL_CLASSES if classes > 2 else SMALL, Spec()), classes=classes)
     tasks = tasks_of(number, one_of(1, 2, 3), classes=classes, train=one_of(5, 8), valid=5)
     changes: dict[str, Any] = {
         "method": _METHODS[number % 3], "population": one_of(2, 3, 7, 12),
@@ -199,6 +204,8 @@ class Model:
         self.ring: list[Member] = []  # by place; the oldest of a regularized evolution moves on
         self.oldest = 0
         self.top: Member | None = None
+        self.improved_to = -1.0
+        self.niches = Niches(self)
         self.run_number += 1
         self.run_born = self.improved = self.born
         self.run_steps = self.trial.steps
@@ -226,10 +233,12 @@ class Model:
         for left in range(_TRIES if parent else _TRIES_AT_START, 0, -1):
             origin, bodies = ("identity", parent.bodies) if parent else self._first(d)
             if mutates:
-                origin, bodies = self.drawing.mutate(d, bodies)
+                origin, bodies = self.drawing.mutate(d, bodies, [m.bodies for m in self.ring])
+            if drawn and given["drop_dead"]:
+                bodies = dropped(bodies, self.drawing.ops, given["classes"])
             program = Program(*map(tuple, bodies))
-            packed, key = program.packed(), canonical_hash(program, given["classes"])
-            depends = given["filter"] and _core.Canonical(program.code, given["classes"]).depends
+            packed, key = program.packed(), self.hash_of(program)
+            depends = self.passes(program)
             again = (filters and not depends) or any(key == one.hash for one in family)
             if not drawn or left == 1 or not again:
                 break
@@ -243,13 +252,40 @@ class Model:
         made = Member(bodies, packed, key, fitness, self.born, before, bool(depends))
         self.born += 1
         if proven > (self.top.fitness if self.top else -1.0):
-            self.top, self.improved = made, self.born
+            self.note_best(made)
         return made
+
+    def passes(self, program: Program) -> bool:
+        """Whether the filter lets it pass."""
+        level, classes = self.given["filter"], self.given["classes"]
+        if level == 2:
+            return learns_strictly(canonical(program, classes), classes)
+        return not level or bool(_core.Canonical(program.code, classes).depends)
+
+    def hash_of(self, program: Program) -> str:
+        return canonical_hash(program, self.given["classes"])
+
+    def note_best(self, member: Member) -> None:
+        if member.fitness > self.improved_to + self.given["gain"]:
+            self.improved_to, self.improved = member.fitness, self.born
+        self.top = member
+
+    def member_of(
+        self, bodies: Bodies, fitness: float, birth: int, before: Ancestor | None, origin: str
+    ) -> Member:
+        """A member that its method did not breed."""
+        program = Program(*map(tuple, bodies))
+        packed = program.packed()
+        if before is None or fitness > before.fitness:
+            before = Ancestor(birth, ORIGINS.index(origin), fitness, packed, before)
+        return Member(bodies, packed, self.hash_of(program), fitness, birth, before, True)
 
     # ---- methods ----
 
     def _step(self) -> None:
-        if self.given["method"] == "random":
+        if self.given["method"] == "niches":
+            self.niches.step()
+        elif self.given["method"] == "random":
             self.ring = [self._breed(self._draws())]
         elif len(self.ring) < self.given["population"]:
             self.ring.append(self._breed(self._draws()))
@@ -294,10 +330,16 @@ class Model:
         limits: list[tuple[int, Callable[[], bool]]] = [
             (given["most_programs"], lambda: born >= given["most_programs"]),
             (given["most_steps"], lambda: self.trial.steps - self.run_steps >= given["most_steps"]),
-            (given["patience"], lambda: self.born - self.improved >= given["patience"]),
+            (given["patience"], lambda: self.born - self.improved >= self._patience()),
             (given["by"], lambda: born >= given["by"] and best < given["by_fitness"]),
         ]
         return any(limit and reached() for limit, reached in limits)
+
+    def _patience(self) -> int:
+        patience = float(self.given["patience"])
+        for _ in range(1, self.run_number):
+            patience *= self.given["growth"]
+        return int(patience)
 
     def run(self, until: int) -> int:
         while self.born < until:
@@ -330,6 +372,7 @@ class Model:
         return {
             "run": self.run_number, "programs": self.born, **self.trial.ways,
             "filtered": self.filtered, "steps": self.trial.steps, "received": 0,
+            "niches": len(self.niches.ranked),
             "best": self.top.fitness if self.top else math.nan,
         }  # fmt: skip
 

@@ -58,9 +58,8 @@ def test_the_course_is_that_of_the_model(full: bool) -> None:
         met.update({name: value for name, value in made.counts().items() if value == value})
         met[changes["method"]] += len(made.ancestors()) > 1
     assert all(met[name] for name in ("level1", "level2", "filtered", "over_budget", "hurdled"))
-    assert all(
-        met[method] for method in METHODS if method != "random"
-    )  # in which a program has ancestors
+    # In which a program has ancestors; for niches there is a test of its own.
+    assert all(met[method] for method in METHODS if method not in ("random", "niches"))
     assert met["run"] > 40
 
 

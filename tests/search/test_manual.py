@@ -24,6 +24,8 @@ TABLES = {
     "[budget]": settings.BudgetSettings,
     "[fec]": settings.FecSettings,
     "[hurdles]": settings.HurdleSettings,
+    "[niches]": settings.NichesSettings,
+    "[constants]": settings.ConstantsSettings,
     "[migration]": settings.MigrationSettings,
     "[compile]": settings.CompileSettings,
 }

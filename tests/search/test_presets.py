@@ -24,7 +24,7 @@ def test_they_are_there():
     assert set(presets.names()) == {
         *("reference-demo", "demo", "linear", "affine", "linear-learning", "affine-learning"),
         *("teacher-nn", "cifar10-baseline", "cifar10-fast", "cifar10-full", "digits-baseline"),
-        *("few-examples", "fast-training", "multi-class"),
+        *("few-examples", "fast-training", "multi-class", "paper-teacher-nn"),
     }
     assert presets.names() == sorted(presets.names())
 

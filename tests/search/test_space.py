@@ -16,6 +16,7 @@ from search.reference_drawing import SMALL, Drawing, Draws, Spec, fields, kind, 
 from azc.ops import OPS, Op, Type, by_name
 from azc.program import Program
 from azc.runtime import _core
+from azc.search.settings import MUTATIONS
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +124,7 @@ def test_spaces_and_programs_that_do_not_fit_are_refused() -> None:
             _core.Space((2, 1, 0), wrong, *sizes, [0])
     with pytest.raises(ValueError, match="sizes in order"):
         _core.Space((2, 1, 0), ops, (1, 1, 1), (1, 1, 1), (0, 1, 1), [0])
-    for wrong in ([8], [-1]):
+    for wrong in ([len(MUTATIONS)], [-1]):
         with pytest.raises(ValueError, match="kind of mutation"):
             _core.Space((2, 1, 0), ops, *sizes, wrong)
     space = one_op(by_name("dot"), 2).core()

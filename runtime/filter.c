@@ -1,0 +1,160 @@
+/* The strict filter, and forms of predictions. */
+#include "filter.h"
+
+#include <string.h>
+
+enum { OF_FEATURES = 1, OF_LABEL = 2, OF_PREDICTION = 4, OF_SETUP = 8 };
+
+/* What the value in an address depends on: values before the step, and what a step is given. */
+typedef struct {
+    az_set from;
+    uint8_t given;
+} source;
+
+static int index_of(const az_space *s, int type, int32_t number)
+{
+    return az_offset(s, type) + number;
+}
+
+static void flow(const az_space *s, const az_instruction *body, int64_t count, source *of)
+{
+    for (int64_t i = 0; i < count; ++i) {
+        const az_instruction *in = &body[i];
+        const az_op_info *op = &az_ops[in->op];
+        if (!op->result)
+            continue;
+        source sum = {0, op->first ? 0 : OF_SETUP};
+        az_set read = az_read_by(s, in);
+        for (; read; read &= read - 1) {
+            const source *one = &of[__builtin_ctzll(read)];
+            sum.from |= one->from;
+            sum.given |= one->given;
+        }
+        of[index_of(s, op->result, in->out)] = sum;
+    }
+}
+
+/* All that address `state` comes to depend on, over any number of steps. */
+static source over_steps(const source *of, int state)
+{
+    source sum = of[state];
+    for (az_set seen = 0; sum.from & ~seen;) {
+        const int next = __builtin_ctzll(sum.from & ~seen);
+        seen |= (az_set)1 << next;
+        sum.from |= of[next].from;
+        sum.given |= of[next].given;
+    }
+    return sum;
+}
+
+int az_learns_strictly(const az_space *s, const az_program *p)
+{
+    source of[64];
+    const int addresses = index_of(s, AZ_MATRIX, s->addresses[AZ_MATRIX]);
+    for (int i = 0; i < addresses; ++i)
+        of[i] = (source){(az_set)1 << i, 0};
+    source *features = &of[__builtin_ctzll(s->features)], *label = &of[__builtin_ctzll(s->label)];
+    *features = (source){0, OF_FEATURES};
+    *label = (source){0, 0};
+    az_set read = 0, written = 0;
+    for (int64_t i = 0; i < p->count[AZ_PREDICT]; ++i) {
+        const az_instruction *in = &p->body[AZ_PREDICT][i];
+        read |= az_read_by(s, in) & ~written;
+        written |= az_written_by(s, in);
+        flow(s, in, 1, of);
+        if (az_ops[in->op].result &&
+            !(of[index_of(s, az_ops[in->op].result, in->out)].given & OF_FEATURES))
+            return 0;
+    }
+    source *prediction = &of[__builtin_ctzll(s->prediction)];
+    if (!(prediction->given & OF_FEATURES))
+        return 0;
+    prediction->given |= OF_PREDICTION;
+    *features = (source){0, OF_FEATURES};
+    *label = (source){0, OF_LABEL};
+    flow(s, p->body[AZ_LEARN], p->count[AZ_LEARN], of);
+    for (int64_t i = 0; i < p->count[AZ_LEARN]; ++i)
+        written |= az_written_by(s, &p->body[AZ_LEARN][i]);
+    *features = *label = (source){0, 0}; /* given anew */
+    read &= written & ~(s->features | s->label);
+    const az_set states = read;
+    for (; read; read &= read - 1) {
+        const int state = __builtin_ctzll(read);
+        const source all = over_steps(of, state);
+        if (!(all.from >> state & 1) ||
+            (all.given & (OF_LABEL | OF_PREDICTION)) != (OF_LABEL | OF_PREDICTION))
+            return 0;
+    }
+    return states != 0;
+}
+
+uint64_t az_form(const az_space *s, const az_program *p)
+{
+    /* Which addresses hold what depends on labels, or anything but zeros, when Predict begins. */
+    uint8_t before[64] = {0};
+    const int addresses = index_of(s, AZ_MATRIX, s->addresses[AZ_MATRIX]);
+    source of[64];
+    memset(of, 0, sizeof of);
+    flow(s, p->body[AZ_SETUP], p->count[AZ_SETUP], of);
+    for (int i = 0; i < addresses; ++i)
+        before[i] = of[i].given;
+    const int features = __builtin_ctzll(s->features), label = __builtin_ctzll(s->label);
+    for (int grown = 1; grown;) {
+        grown = 0;
+        for (int i = 0; i < addresses; ++i)
+            of[i] = (source){0, before[i]};
+        of[features].given = OF_FEATURES;
+        of[label].given = 0;
+        flow(s, p->body[AZ_PREDICT], p->count[AZ_PREDICT], of);
+        of[features].given = OF_FEATURES;
+        of[label].given = OF_LABEL;
+        flow(s, p->body[AZ_LEARN], p->count[AZ_LEARN], of);
+        for (int i = 0; i < addresses; ++i) {
+            const uint8_t more = of[i].given & ~before[i];
+            grown |= more;
+            before[i] |= more;
+        }
+    }
+    az_set written = 0;
+    for (int f = AZ_PREDICT; f <= AZ_LEARN; ++f)
+        for (int64_t i = 0; i < p->count[f]; ++i)
+            written |= az_written_by(s, &p->body[f][i]);
+
+    uint64_t hash[64];
+    az_set known = 0;
+    int numbered = 0;
+    for (int64_t i = 0; i < p->count[AZ_PREDICT]; ++i) {
+        const az_instruction *in = &p->body[AZ_PREDICT][i];
+        const az_op_info *op = &az_ops[in->op];
+        if (!op->result)
+            continue;
+        uint64_t operand[2] = {0, 0};
+        for (int side = 0; side < 2; ++side) {
+            const int type = side ? op->second : op->first;
+            if (!type)
+                continue;
+            const int at = index_of(s, type, side ? in->b : in->a);
+            const az_set bit = (az_set)1 << at;
+            if (!(known & bit)) {
+                const int kind = at == features     ? AZ_LEAF_FEATURES
+                                 : at == label      ? AZ_LEAF_ZERO
+                                 : !(written & bit) ? (before[at] ? AZ_LEAF_FIXED : AZ_LEAF_ZERO)
+                                 : before[at] & OF_LABEL ? AZ_LEAF_LEARNED
+                                                         : AZ_LEAF_WRITTEN;
+                hash[at] = az_mix(
+                    (uint64_t)(kind * 1000 + type * 100 + (kind > AZ_LEAF_ZERO ? ++numbered : 0)));
+                known |= bit;
+            }
+            operand[side] = hash[at];
+        }
+        if (op->commutative && operand[0] > operand[1]) {
+            const uint64_t first = operand[0];
+            operand[0] = operand[1];
+            operand[1] = first;
+        }
+        const int out = index_of(s, op->result, in->out);
+        hash[out] = az_mix(operand[0] * 3 + az_mix(operand[1] * 5 + (uint64_t)in->op));
+        known |= (az_set)1 << out;
+    }
+    return known & s->prediction ? hash[__builtin_ctzll(s->prediction)] | 1 : 0;
+}

@@ -1,0 +1,65 @@
+/* What flows where in a program, as sets of addresses, and mutations that know it
+ * (docs/semantics.md, "Search"): what they add is read by something, and reads what there is.
+ *
+ * A set has a bit for each address of the space, in the order of az_space_map: at most 64.
+ */
+#ifndef AZ_FLOW_H
+#define AZ_FLOW_H
+
+#include "space.h"
+
+enum { AZ_SET_SIZE = 64 };
+
+/* What is needed when Predict and Learn begin, beside features and label, which are given. */
+typedef struct {
+    az_set predict, learn;
+} az_needs;
+
+/* Where addresses of a type begin. */
+static inline int32_t az_offset(const az_space *space, int type)
+{
+    return (type > AZ_SCALAR ? space->addresses[AZ_SCALAR] : 0) +
+           (type > AZ_VECTOR_TYPE ? space->addresses[AZ_VECTOR_TYPE] : 0);
+}
+
+static inline az_set az_bit(const az_space *space, int type, int32_t number)
+{
+    return type ? (az_set)1 << (az_offset(space, type) + number) : 0;
+}
+
+static inline az_set az_written_by(const az_space *space, const az_instruction *in)
+{
+    return az_bit(space, az_ops[in->op].result, in->out);
+}
+
+/* An op that sets one entry needs the others. */
+static inline az_set az_read_by(const az_space *space, const az_instruction *in)
+{
+    const az_op_info *op = &az_ops[in->op];
+    return az_bit(space, op->first, in->a) | az_bit(space, op->second, in->b) |
+           (op->entry ? az_bit(space, op->result, in->out) : 0);
+}
+
+az_needs az_find_needs(const az_space *space, const az_candidate *c);
+
+/* What is needed right before an instruction of a function, or after its last one. */
+az_set az_needed_at(
+    const az_space *space,
+    const az_candidate *c,
+    const az_needs *needs,
+    int function,
+    int32_t position);
+
+/* Takes out instructions without effect, of functions that are searched. */
+void az_drop_dead(const az_space *space, az_candidate *c);
+
+/* Mutations, which leave a program as it is where they find nothing to do. */
+AZ_MUTATION(az_insert_live);
+AZ_MUTATION(az_update_state);
+AZ_MUTATION(az_grow_operand);
+AZ_MUTATION(az_bypass);
+AZ_MUTATION(az_move);
+AZ_MUTATION(az_cross);
+AZ_MUTATION(az_alter_constant);
+
+#endif

@@ -1,0 +1,367 @@
+/* The method `niches`: elites are kept for each kind of prediction, so that a new kind may learn to
+ * learn before it has to be better than what is there already. */
+#include "filter.h"
+#include "island.h"
+#include "stages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How often the filter makes a candidate be drawn again; then the last is taken. */
+#define DRAWS 1000000
+/* Steps in which a program to start from grows, at most. */
+#define GROWTH 12
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+size_t az_niches_bytes(const az_method *m)
+{
+    const size_t P = (size_t)m->population;
+    return P * (sizeof(az_elite) + sizeof(az_niche) + ((size_t)m->elites + 2) * sizeof(int32_t));
+}
+
+int az_niches_begin(az_island *s)
+{
+    const size_t P = (size_t)s->method.population;
+    az_niches *n = &s->niches;
+    n->elite = calloc(P, sizeof *n->elite);
+    n->niche = calloc(P, sizeof *n->niche);
+    n->of = calloc(P * (size_t)s->method.elites, sizeof *n->of);
+    n->ranked = calloc(P, sizeof *n->ranked);
+    n->vacant = calloc(P, sizeof *n->vacant);
+    for (int i = 0; i < s->trial.hurdles; ++i)
+        n->least[i] = az_stages_untaught(&s->trial, i);
+    return n->elite && n->niche && n->of && n->ranked && n->vacant;
+}
+
+void az_niches_end(az_island *s)
+{
+    az_niches *n = &s->niches;
+    free(n->elite);
+    free(n->niche);
+    free(n->of);
+    free(n->ranked);
+    free(n->vacant);
+}
+
+void az_niches_restart(az_island *s)
+{
+    az_niches *n = &s->niches;
+    n->niches = n->vacancies = n->used = 0;
+    n->evaluated = 0;
+    for (int level = 0; level < 2; ++level)
+        if (s->trial.level[level].capacity)
+            az_scores_clear(&s->trial.level[level]);
+}
+
+/* ---- who is where -------------------------------------------------------------------------- */
+
+static int32_t *members_of(const az_island *s, int32_t niche)
+{
+    return s->niches.of + (size_t)niche * (size_t)s->method.elites;
+}
+
+static double best_of(const az_island *s, int32_t niche)
+{
+    return s->niches.elite[members_of(s, niche)[0]].score;
+}
+
+/* -1: there is none with that key. */
+static int32_t find(const az_niches *n, uint64_t key)
+{
+    for (int32_t i = 0; i < n->niches; ++i)
+        if (n->niche[n->ranked[i]].key == key)
+            return n->ranked[i];
+    return -1;
+}
+
+/* A new niche, the last in rank until it has members. */
+static int32_t found(az_niches *n, uint64_t key)
+{
+    const int32_t niche = n->vacancies ? n->vacant[--n->vacancies] : n->used++;
+    n->niche[niche] = (az_niche){key, 0, n->niches};
+    n->ranked[n->niches++] = niche;
+    return niche;
+}
+
+/* The niche's best became better: it rises in rank. */
+static void rise(az_island *s, int32_t niche)
+{
+    az_niches *n = &s->niches;
+    int32_t rank = n->niche[niche].rank;
+    for (; rank > 0 && best_of(s, n->ranked[rank - 1]) < best_of(s, niche); --rank) {
+        n->ranked[rank] = n->ranked[rank - 1];
+        n->niche[n->ranked[rank]].rank = rank;
+    }
+    n->ranked[rank] = niche;
+    n->niche[niche].rank = rank;
+}
+
+/* A member's number, at `position` of its niche or before it if its score is higher. */
+static void enter(az_island *s, int32_t niche, int32_t position, int32_t member)
+{
+    const az_elite *elite = s->niches.elite;
+    int32_t *of = members_of(s, niche);
+    for (; position > 0 && elite[of[position - 1]].score < elite[member].score; --position)
+        of[position] = of[position - 1];
+    of[position] = member;
+    rise(s, niche);
+}
+
+/* The number of the last member of the last niche, which leaves. */
+static int32_t leave(az_island *s)
+{
+    az_niches *n = &s->niches;
+    const int32_t niche = n->ranked[n->niches - 1];
+    const int32_t member = members_of(s, niche)[--n->niche[niche].count];
+    if (!n->niche[niche].count) {
+        --n->niches;
+        n->vacant[n->vacancies++] = niche;
+    }
+    return member;
+}
+
+/* ---- drawing ------------------------------------------------------------------------------- */
+
+/* A niche by rank, such that each doubling of the rank is as probable as the one before, or any;
+ * in it the better of two. */
+static const az_member *parent_of(const az_island *s, az_draws *d)
+{
+    const az_niches *n = &s->niches;
+    int32_t rank;
+    if (az_uniform(d) < s->method.even) {
+        rank = az_below(d, n->niches);
+    } else {
+        rank = (int32_t)az_exp(az_uniform(d) * az_log((double)n->niches + 1.0)) - 1;
+        rank = rank < 0 ? 0 : rank >= n->niches ? n->niches - 1 : rank;
+    }
+    const int32_t niche = n->ranked[rank], count = n->niche[niche].count;
+    const int32_t one = az_below(d, count), other = az_below(d, count);
+    return &s->member[members_of(s, niche)[one < other ? one : other]];
+}
+
+/* A program to start from: random, or grown from what a population starts from until the filter
+ * lets it pass, and half the time further. */
+static void grow(az_island *s, az_draws *d, const az_context *context, az_candidate *to)
+{
+    const az_method *m = &s->method;
+    const az_space *space = &s->space;
+    if (m->starts)
+        az_copy_candidate(space, to, &m->start[az_below(d, m->starts)]);
+    else if (m->empty)
+        to->count[0] = to->count[1] = to->count[2] = 0;
+    else
+        az_random_program(space, d, to);
+    for (int i = 0; (m->starts || m->empty) && i < GROWTH; ++i) {
+        if (az_below(d, 3))
+            az_insert_live(space, d, context, to);
+        else
+            az_grow_operand(space, d, context, to);
+        az_drop_dead(space, to);
+        az_trial_analyse(&s->trial, space, to);
+        if (az_passes_filter(s) && az_below(d, 2))
+            return;
+    }
+    az_drop_dead(space, to);
+}
+
+static int is_same(az_hash one, az_hash other)
+{
+    return one.low == other.low && one.high == other.high;
+}
+
+/* Draws a candidate that the filter lets pass into `to`; its parent, or NULL. */
+static const az_member *draw(az_island *s, az_draws *d, az_member *to, int *origin)
+{
+    const az_niches *n = &s->niches;
+    const az_context context = az_context_of(s);
+    const az_member *parent = NULL;
+    for (int left = DRAWS;; --left) {
+        if (n->evaluated < s->method.grown || !n->niches) {
+            grow(s, d, &context, &to->program);
+            *origin = s->method.starts  ? AZ_FROM_SEED
+                      : s->method.empty ? AZ_FROM_START
+                                        : AZ_FROM_RANDOM;
+        } else {
+            parent = parent_of(s, d);
+            az_copy_candidate(&s->space, &to->program, &parent->program);
+            *origin = az_mutate(&s->space, d, &context, &to->program);
+            az_drop_dead(&s->space, &to->program);
+        }
+        az_trial_time(&s->trial, AZ_STAGE_DRAW);
+        to->hash = az_trial_analyse(&s->trial, &s->space, &to->program);
+        to->depends = az_passes_filter(s);
+        az_trial_time(&s->trial, AZ_STAGE_ANALYSE);
+        if ((to->depends && !(parent && is_same(to->hash, parent->hash))) || left <= 1)
+            return parent;
+        ++s->count[AZ_COUNT_FILTERED];
+    }
+}
+
+/* ---- deciding ------------------------------------------------------------------------------ */
+
+/* What a candidate must reach at a hurdle: the quantile of its niche's members if that is full, and
+ * in any case what a program without knowledge does. */
+static double bar(const az_island *s, int32_t niche, int hurdle)
+{
+    const az_niches *n = &s->niches;
+    const int32_t K = s->method.elites;
+    if (niche < 0 || n->niche[niche].count < K)
+        return n->least[hurdle];
+    double *sorted = s->scratch;
+    for (int32_t i = 0; i < K; ++i) {
+        const double score = n->elite[members_of(s, niche)[i]].hurdle[hurdle];
+        int32_t j = i;
+        for (; j > 0 && sorted[j - 1] > score; --j)
+            sorted[j] = sorted[j - 1];
+        sorted[j] = score;
+    }
+    const double value = sorted[(int32_t)(s->trial.hurdle_quantile[hurdle] * (double)K)];
+    return value > n->least[hurdle] ? value : n->least[hurdle];
+}
+
+/* Whether a level of functional equivalence checking met the key before; from now on it has. */
+static int known(az_scores *level, az_hash key)
+{
+    if (!level->capacity)
+        return 0;
+    if (az_scores_find(level, key))
+        return 1;
+    az_scores_add(level, key);
+    return 0;
+}
+
+/* Runs the analysed candidate on the first tasks, as far as it gets; how it was decided. */
+static int try_it(az_island *s, int32_t niche, az_hash hash, az_elite *own)
+{
+    az_trial *t = &s->trial;
+    if (known(&t->level[0], hash))
+        return AZ_COUNT_LEVEL1;
+    uint64_t fingerprint;
+    az_stages_begin(t);
+    if (!az_stages_fingerprint(t, &fingerprint))
+        return AZ_COUNT_HURDLED;
+    if (known(&t->level[1], (az_hash){fingerprint, 0}))
+        return AZ_COUNT_LEVEL2;
+    for (int i = 0; i < t->hurdles; ++i) {
+        own->hurdle[i] = az_stages_hurdle(t, i);
+        if (own->hurdle[i] < bar(s, niche, i))
+            return AZ_COUNT_HURDLED;
+    }
+    own->first = az_stages_finish(t);
+    return AZ_COUNT_EVALUATED;
+}
+
+/* Where a candidate that has its score on the first tasks would stand in its niche: in the place of
+ * one with the same structure, of the last one, or of none. -1: it is not good enough. */
+static int32_t position_in(const az_island *s, int32_t niche, const az_elite *own, int *taken)
+{
+    const az_elite *elite = s->niches.elite;
+    const int32_t *of = members_of(s, niche), K = s->method.elites;
+    const int32_t count = s->niches.niche[niche].count;
+    int32_t position = count < K ? count : K - 1;
+    *taken = count == K;
+    for (int32_t i = 0; i < count; ++i)
+        if (elite[of[i]].structure == own->structure) {
+            position = i;
+            *taken = 1;
+        }
+    return *taken && own->first <= elite[of[position]].first ? -1 : position;
+}
+
+/* The number that a candidate has as a member from now on; -1: it does not become one. */
+static int32_t settle(az_island *s, uint64_t key, int32_t niche, const az_elite *own)
+{
+    az_niches *n = &s->niches;
+    int taken = 0;
+    int32_t position = niche < 0 ? 0 : position_in(s, niche, own, &taken), member;
+    if (taken) {
+        member = members_of(s, niche)[position];
+        if (own->score <= n->elite[member].score)
+            return -1;
+    } else if (s->members < s->method.population) {
+        member = s->members++;
+    } else {
+        const int32_t last = n->ranked[n->niches - 1];
+        if (own->score <= n->elite[members_of(s, last)[n->niche[last].count - 1]].score)
+            return -1;
+        member = leave(s);
+        niche = find(n, key); /* it may have been the only one */
+        position = niche < 0 ? 0 : n->niche[niche].count;
+    }
+    if (niche < 0)
+        niche = found(n, key);
+    n->niche[niche].count += !taken;
+    n->elite[member] = *own;
+    enter(s, niche, position, member);
+    return member;
+}
+
+/* The candidate has won: it becomes a member if it is good enough on all tasks. */
+static void confirm(
+    az_island *s,
+    uint64_t key,
+    int32_t niche,
+    az_elite *own,
+    int32_t before,
+    int origin,
+    az_member *to)
+{
+    az_trial *t = &s->trial;
+    int taken;
+    if (niche >= 0 && position_in(s, niche, own, &taken) < 0)
+        return;
+    to->fitness = az_stages_confirm(t, own->first);
+    memcpy(az_beside(s, to), t->fitness, (size_t)s->width * sizeof *s->beside);
+    own->score = to->fitness - s->method.parsimony * (double)(to->program.count[AZ_PREDICT] +
+                                                              to->program.count[AZ_LEARN]);
+    const int32_t member = settle(s, key, niche, own);
+    if (member < 0)
+        return;
+    to->ancestor = az_lineage_extend(
+        &s->lineage, &s->space, before, &to->program, to->fitness, to->birth, origin);
+    if (to->ancestor < -1) {
+        to->ancestor = -1;
+        t->failed = 1;
+    }
+    az_assign(s, &s->member[member], to);
+    if (to->fitness > s->best.fitness)
+        az_note_best(s, to);
+    az_forget(s, to);
+    az_trial_time(t, AZ_STAGE_REPLACE);
+}
+
+/* Decides the candidate that was analysed last; how. */
+static int decide(az_island *s, int32_t before, int origin, az_member *to)
+{
+    az_trial *t = &s->trial;
+    az_niches *n = &s->niches;
+    const uint64_t key = az_form(&s->space, &t->canonical.program);
+    const int32_t niche = find(n, key);
+    az_elite own = {.structure = az_structure_hash(&t->canonical)};
+    const int how = try_it(s, niche, to->hash, &own);
+    if (how != AZ_COUNT_LEVEL1)
+        az_stages_end(t);
+    if (how == AZ_COUNT_EVALUATED) {
+        ++n->evaluated;
+        confirm(s, key, niche, &own, before, origin, to);
+    }
+    s->count[AZ_COUNT_NICHES] = n->niches;
+    return how;
+}
+
+void az_niches_step(az_island *s)
+{
+    az_draws d = az_draws_of(s->method.key, (uint64_t)s->count[AZ_COUNT_PROGRAMS], AZ_STREAM_CHILD);
+    az_member *to = &s->member[s->method.population];
+    int origin;
+    const az_member *parent = draw(s, &d, to, &origin);
+    const int32_t before = parent ? parent->ancestor : -1;
+    to->birth = s->count[AZ_COUNT_PROGRAMS]++;
+    ++s->count[decide(s, before, origin, to)];
+}
+
+void az_niches_receive(az_island *s, az_member *to)
+{
+    decide(s, -1, AZ_FROM_MIGRANT, to);
+}

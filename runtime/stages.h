@@ -1,0 +1,36 @@
+/* A candidate's evaluation in stages, for methods that decide in between whether it goes on:
+ *
+ *     first tasks     example by example; the memory is kept from stage to stage
+ *     the others      all at once, for those that have won (search.confirm)
+ *
+ * A score at a hurdle is made of the errors on the second half of the examples up to there, each
+ * made before the program learned from its example. Interpreted.
+ */
+#ifndef AZ_STAGES_H
+#define AZ_STAGES_H
+
+#include "trial.h"
+
+/* Begins with the analysed candidate on the first tasks. */
+void az_stages_begin(az_trial *trial);
+
+/* Trains on the examples of a fingerprint, which is a hash of their predictions; returns whether
+ * any task goes on. */
+int az_stages_fingerprint(az_trial *trial, uint64_t *fingerprint);
+
+/* Trains up to a hurdle; the score there, as a fitness. */
+double az_stages_hurdle(az_trial *trial, int hurdle);
+
+/* The same of a program that always predicts 0. */
+double az_stages_untaught(az_trial *trial, int hurdle);
+
+/* Finishes; the fitness on the first tasks. */
+double az_stages_finish(az_trial *trial);
+
+/* Adds up the training steps of what was begun; when no more stages follow but the next. */
+void az_stages_end(az_trial *trial);
+
+/* The fitness on all tasks, once that on the first is known. */
+double az_stages_confirm(az_trial *trial, double first);
+
+#endif

@@ -1,0 +1,299 @@
+"""The method `niches` once more in plain Python: what `runtime/niches.h`, `runtime/stages.h` and
+`docs/semantics.md` say of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from reference_analysis import canonical
+from search.reference_flow import Bodies, dropped, form, mutate
+from search.reference_trial import Run, rounded, watch
+
+from azc.program import Program
+from azc.runtime import _core
+
+if TYPE_CHECKING:
+    from search.reference_drawing import Draws
+    from search.reference_search import Model
+
+_DRAWS, _GROWTH = 1_000_000, 12
+
+
+@dataclass
+class Elite:
+    """A member and its numbers; `place` is its number among members."""
+
+    place: int
+    structure: Any
+    score: float
+    first: float
+    hurdles: list[float]
+
+
+@dataclass
+class Niche:
+    key: Any
+    elites: list[Elite] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        return self.elites[0].score
+
+
+class Niches:
+    """What a population of niches is, and how the next candidate comes about."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.ranked: list[Niche] = []
+        self.evaluated = 0
+        self.met: tuple[dict[Any, None], dict[Any, None]] = ({}, {})
+
+    # ---- drawing ----
+
+    def _parent(self, d: Draws) -> Any:
+        count = len(self.ranked)
+        if d.uniform() < self.model.given["even"]:
+            rank = d.below(count)
+        else:
+            power = d.uniform() * _apply("log", count + 1.0)
+            rank = min(max(int(_apply("exp", power)) - 1, 0), count - 1)
+        elites = self.ranked[rank].elites
+        one, other = d.below(len(elites)), d.below(len(elites))
+        return self.model.ring[elites[min(one, other)].place]
+
+    def _grow(self, d: Draws) -> Bodies:
+        model = self.model
+        drawing, classes = model.drawing, model.drawing.spec.classes
+        if model.seeds:
+            bodies = model.seeds[d.below(len(model.seeds))]
+        elif model.given["empty"]:
+            bodies = [[], [], []]
+        else:
+            return dropped(drawing.random(d), drawing.ops, classes)
+        for _ in range(_GROWTH):
+            which = "insert-live" if d.below(3) else "grow-operand"
+            bodies = mutate(drawing, d, which, bodies, ())
+            bodies = dropped(bodies, drawing.ops, classes)
+            if model.passes(Program(*map(tuple, bodies))) and d.below(2):
+                break
+        return bodies
+
+    def _draw(self, d: Draws) -> tuple[Any, str, Bodies]:
+        model = self.model
+        others = [member.bodies for member in model.ring]
+        for left in range(_DRAWS, 0, -1):
+            parent = None
+            origin = "seed" if model.seeds else "start" if model.given["empty"] else "random"
+            if self.evaluated < model.given["grown"] or not self.ranked:
+                bodies = self._grow(d)
+            else:
+                parent = self._parent(d)
+                origin, bodies = model.drawing.mutate(d, parent.bodies, others)
+                bodies = dropped(bodies, model.drawing.ops, model.drawing.spec.classes)
+            program = Program(*map(tuple, bodies))
+            same = parent and parent.hash == model.hash_of(program)
+            if left == 1 or (model.passes(program) and not same):
+                return parent, origin, bodies
+            model.filtered += 1
+        raise AssertionError
+
+    # ---- running ----
+
+    def _run(
+        self, program: Program, tasks: Any, train: int, valid: int = 1, epochs: int = 1
+    ) -> Run:
+        given = self.model.given
+        return watch(
+            program, tasks, train, valid, epochs=epochs, seed=given["evaluation_seed"],
+            max_abs_error=given["max_abs_error"],
+        )  # fmt: skip
+
+    def _mean(self, values: Any) -> float:
+        if self.model.given["median"]:
+            return sorted(values)[len(values) // 2]
+        total = 0.0
+        for value in values:
+            total += value
+        return total / len(values)
+
+    def _hurdle(self, run: Run | None, tasks: Any, until: int) -> float:
+        """The score of predictions in training, or of always 0."""
+        classes, width = tasks[0].classes, max(1, tasks[0].classes if tasks[0].classes > 2 else 1)
+        total = 0.0
+        for number, task in enumerate(tasks):
+            if run and run.stopped[number]:
+                continue
+            shown = np.zeros(until * width) if run is None else run.predictions[number][0]
+            total += _score(np.reshape(shown, (until, width)), task.y_train, classes, until)
+        return total / len(tasks)
+
+    def _try(self, program: Program, niche: Niche | None, elite: Elite) -> str:
+        model, given = self.model, self.model.given
+        tasks = model.trial.tasks[: len(model.trial.tasks) - given["confirm"]]
+        if given["level1"] and self._met(0, model.hash_of(program)):
+            return "level1"
+        run = self._run(program, tasks, given["fec_train"])
+        steps = run.steps
+        try:
+            if all(run.stopped):
+                return "hurdled"
+            bits = given["rounding"].bit_length()
+            key = tuple(rounded(v, bits) for task in run.predictions for v in task[0])
+            if given["level2"] and self._met(1, key):
+                return "level2"
+            for k in range(given["hurdles"]):
+                until = given["hurdle_at"][k]
+                run = self._run(program, tasks, until)
+                steps = run.steps
+                elite.hurdles.append(self._hurdle(run, tasks, until))
+                if elite.hurdles[k] < self._bar(niche, tasks, k):
+                    return "hurdled"
+            run = self._run(program, tasks, given["train"], given["valid"], given["epochs"])
+            steps = run.steps
+            elite.first = self._mean(run.fitness)
+            return "evaluated"
+        finally:
+            model.trial.steps += steps
+
+    def _met(self, level: int, key: Any) -> bool:
+        met, size = self.met[level], self.model.given["cache_size"]
+        known = key in met
+        if known:
+            del met[key]
+        elif len(met) == size:
+            del met[next(iter(met))]
+        met[key] = None
+        return known
+
+    def _bar(self, niche: Niche | None, tasks: Any, hurdle: int) -> float:
+        given = self.model.given
+        least = self._hurdle(None, tasks, given["hurdle_at"][hurdle])
+        if niche is None or len(niche.elites) < given["elites"]:
+            return least
+        ordered = sorted(elite.hurdles[hurdle] for elite in niche.elites)
+        return max(least, ordered[int(given["hurdle_quantile"][hurdle] * given["elites"])])
+
+    # ---- deciding ----
+
+    def _position(self, niche: Niche, elite: Elite) -> tuple[int, bool] | None:
+        count, most = len(niche.elites), self.model.given["elites"]
+        position, taken = (count, False) if count < most else (most - 1, True)
+        for k, other in enumerate(niche.elites):
+            if other.structure == elite.structure:
+                position, taken = k, True
+        if taken and elite.first <= niche.elites[position].first:
+            return None
+        return position, taken
+
+    def _settle(self, key: Any, niche: Niche | None, elite: Elite) -> bool:
+        position, taken = (niche and self._position(niche, elite)) or (0, False)
+        if taken:
+            assert niche
+            old = niche.elites[position]
+            if elite.score <= old.score:
+                return False
+            elite.place = old.place
+            del niche.elites[position]
+        elif len(self.model.ring) < self.model.given["population"]:
+            elite.place = len(self.model.ring)
+            self.model.ring.append(None)
+        else:
+            last = self.ranked[-1]
+            if elite.score <= last.elites[-1].score:
+                return False
+            elite.place = last.elites.pop().place
+            if not last.elites:
+                self.ranked.pop()
+                niche = None if niche is last else niche
+            position = len(niche.elites) if niche else 0
+        if niche is None:
+            niche = Niche(key)
+            self.ranked.append(niche)
+            position = 0
+        while position > 0 and niche.elites[position - 1].score < elite.score:
+            position -= 1
+        niche.elites.insert(position, elite)
+        rank = next(k for k, other in enumerate(self.ranked) if other is niche)
+        while rank > 0 and self.ranked[rank - 1].best < niche.best:
+            self.ranked[rank] = self.ranked[rank - 1]
+            rank -= 1
+        self.ranked[rank] = niche
+        return True
+
+    def _confirm(self, program: Program, first: float) -> float:
+        model, given = self.model, self.model.given
+        if not given["confirm"]:
+            return first
+        tasks = model.trial.tasks
+        rest = tasks[len(tasks) - given["confirm"] :]
+        run = self._run(program, rest, given["train"], given["valid"], given["epochs"])
+        model.trial.steps += run.steps
+        before = self._run(
+            program, tasks[: -given["confirm"]], given["train"], given["valid"], given["epochs"]
+        )
+        return self._mean([*before.fitness, *run.fitness])
+
+    def step(self) -> None:
+        model = self.model
+        parent, origin, bodies = self._draw(model._draws())
+        birth = model.born
+        model.born += 1
+        model.trial.ways[self.decide(bodies, parent and parent.ancestor, origin, birth)] += 1
+
+    def decide(self, bodies: Bodies, before: Any, origin: str, birth: int) -> str:
+        model, given = self.model, self.model.given
+        program = Program(*map(tuple, bodies))
+        shape = canonical(program, given["classes"])
+        key = form(shape, given["classes"])
+        niche = next((one for one in self.ranked if one.key == key), None)
+        elite = Elite(-1, _structure(shape), math.nan, math.nan, [])
+        how = self._try(program, niche, elite)
+        if how != "evaluated":
+            return how
+        self.evaluated += 1
+        if niche and not self._position(niche, elite):
+            return how
+        fitness = self._confirm(program, elite.first)
+        size = len(program.predict) + len(program.learn)
+        elite.score = fitness - given["parsimony"] * size
+        if self._settle(key, niche, elite):
+            member = model.member_of(bodies, fitness, birth, before, origin)
+            model.ring[elite.place] = member
+            if fitness > (model.top.fitness if model.top else -1.0):
+                model.note_best(member)
+        return how
+
+
+def _structure(shape: Program) -> Any:
+    return tuple(
+        tuple(replace(i, constants=(0.0,) * len(i.constants)) for i in body)
+        for _, body in shape.functions()
+    )
+
+
+def _apply(name: str, value: float) -> float:
+    values = np.array([value])
+    _core.apply(name, values)
+    return float(values[0])
+
+
+def _score(shown: np.ndarray, y: np.ndarray, classes: int, until: int) -> float:
+    total = 0.0
+    for example in range(until // 2, until):
+        if classes > 2:
+            total += float(np.argmax(shown[example])) == y[example]
+        elif classes:
+            total += (shown[example, 0] > 0.5) == (y[example] > 0.5)
+        else:
+            error = float(y[example]) - float(shown[example, 0])
+            total += error * error
+    total /= until - until // 2
+    if classes:
+        return float(total)
+    if not total < math.inf:
+        return 0.0
+    return 1.0 - 0.63661977236758134308 * _apply("arctan", math.sqrt(total))
