@@ -52,14 +52,17 @@ class Figure5(Experiment):
 
     def arms(self, options: Options) -> list[Arm]:
         common = (f"search.stop={{fitness={_STOP}}}", _FINAL)
-        kinds: dict[str, tuple[str, ...]] = {"ours": (), "paper": _PAPER}
+        kinds: dict[str, tuple[str, tuple[str, ...]]] = {
+            "ours": ("teacher-nn", ()),
+            "paper": ("paper-teacher-nn", _PAPER),
+        }
         return [
             Arm(
                 name,
                 {"settings": name},
-                derived("teacher-nn", common, own, options.overrides),
+                derived(preset, common, own, options.overrides),
             )
-            for name, own in kinds.items()
+            for name, (preset, own) in kinds.items()
         ]
 
     def trial(self, context: Context, arm: Arm, seed: int) -> dict[str, Any]:
