@@ -54,9 +54,9 @@ class Run:
 
     @property
     def islands(self) -> int:
-        if self.settings is not None:
-            return self.settings.search.islands
-        return max((len(rows) for rows in self.history), default=1)
+        if self.history:
+            return len(self.history[-1])
+        return 1 if self.settings is None else self.settings.search.islands
 
     @property
     def programs(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from search_files import small
@@ -15,7 +15,8 @@ from azc.search.store import read_hall, read_history, read_lineage, read_saved
 
 
 def counts(programs, best):
-    return Counts(0, 1, programs, 0, 0, 0, 0, 0, 0, 0, 0, best, best)
+    whole = {each.name: 0 for each in fields(Counts)}
+    return Counts(**{**whole, "programs": programs, "best": best, "mean": best})
 
 
 def test_all_of_it_is_read(run, folders):
