@@ -238,6 +238,25 @@ def populations(runs: Sequence[Run]) -> Chart | None:
     )  # fmt: skip
 
 
+def niches(runs: Sequence[Run]) -> Chart | None:
+    """Niches that hold programs."""
+    (run,) = runs
+    held = [(float(total(rows, "programs")), float(total(rows, "niches"))) for rows in run.history]
+    if len(held) < 2 or not any(count for _, count in held):
+        return None
+    xs, ys = _columns([(x, y) for x, y in thinned(held, _MOST_POINTS)])
+    return Chart(
+        name="niches",
+        title="Niches that hold programs",
+        caption="At each report, over all islands: how many different kinds of programs are kept.",
+        x=Axis("programs"),
+        y=Axis("niches", low=0.0),
+        series=[Series("", xs, ys)],
+        columns=("programs", "niches"),
+        rows=[(_count(x), f"{y:,.0f}") for x, y in thinned(held, _MOST_ROWS)],
+    )
+
+
 # ---- several runs -------------------------------------------------------------------------------
 
 
@@ -346,6 +365,7 @@ FIGURES: dict[str, tuple[Callable[[Sequence[Run]], Chart | None], str]] = {
     "decisions": (decisions, "one"),
     "rates": (rates, "one"),
     "populations": (populations, "one"),
+    "niches": (niches, "one"),
     "success": (success, "several"),
 }
 

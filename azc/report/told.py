@@ -145,7 +145,7 @@ def _ancestors(run: Run) -> str:
 
 def statistics(charts: Mapping[str, Chart]) -> str:
     """How the search went about it."""
-    names = ("decisions", "rates", "populations")
+    names = ("decisions", "rates", "populations", "niches")
     figures = [parts.figure(charts[name], small=True) for name in names if name in charts]
     if not figures:
         few = "There are too few reports on record to show a course."

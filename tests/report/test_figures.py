@@ -18,7 +18,7 @@ ONE = ["progress", "progress-time", "decisions", "rates", "populations"]
 
 
 def test_which_there_are(runs):
-    assert names_for(1) == ONE
+    assert names_for(1) == [*ONE, "niches"]
     assert names_for(3) == ["progress", "progress-time", "success"]
     assert list(made(runs[:1])) == ONE
     assert list(made(runs)) == ["progress", "progress-time"]
@@ -37,6 +37,12 @@ def test_decisions_add_up(run):
     chart = made([run])["decisions"]
     assert list(chart.series[-1].y) == pytest.approx([1.0] * len(run.history))
     assert list(chart.series[0].low) == [0.0] * len(run.history)
+
+
+def test_niches_where_there_are_any(run):
+    history = [[replace(row, niches=3 + k) for row in rows] for k, rows in enumerate(run.history)]
+    chart = made([replace(run, history=history)])["niches"]
+    assert list(chart.series[0].y) == [2 * (3 + k) for k in range(len(history))]
 
 
 def test_bands_are_in_order(runs):
