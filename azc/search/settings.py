@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
@@ -410,10 +409,12 @@ class Settings(Table):
             if len(self.hurdles) > MOST_HURDLES:
                 what = f"at most {MOST_HURDLES} of them"
                 raise MisfitError("hurdles", expected(what, len(self.hurdles)))
-            for one, other in pairwise((self.fec, *self.hurdles)):
-                if other.train <= one.train:
-                    what = f"more examples than before it ({one.train}, fec.train first)"
-                    raise MisfitError("hurdles", expected(what, other.train))
+            before = self.fec.train
+            for hurdle in self.hurdles:
+                if hurdle.train <= before:
+                    what = f"more examples than before it ({before}, fec.train first)"
+                    raise MisfitError("hurdles", expected(what, hurdle.train))
+                before = hurdle.train
             for hurdle in self.hurdles:
                 if wrong := hurdle.model_fields_set & {"valid", "window"}:
                     raise MisfitError("hurdles", expected("train and quantile", min(wrong)))

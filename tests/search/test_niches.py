@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ from search.reference_drawing import Spec
 from search.reference_search import AMPLE, AT_END, AT_TIME, Model, island, state, tasks_of
 
 import azc
-from azc.search.settings import MUTATIONS
+from azc.errors import ConfigError
+from azc.search import Search
+from azc.search.settings import MUTATIONS, Settings
 
 _OPS = (
     ("scalar_const", "vector_gaussian", "matrix_gaussian"),
@@ -107,3 +111,42 @@ def test_going_on_from_snapshots_changes_nothing(every: int) -> None:
                 assert made.save() == saved
         assert calls >= 149
         assert state(made) == state(whole), number
+
+
+def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
+    """With islands that exchange programs, each of which enters its niche."""
+    small = [
+        "search.stop={programs=900}", "search.islands=2", "migration={every=200,share=0.2}",
+        "search.interval=300", "search.population=60", "niches={elites=4,grown=3,confirm=2}",
+        "tasks.search.count=6", "tasks.search.train=60", "tasks.search.valid=20", "tasks.select=",
+        "tasks.final=", "hurdles=[{train=20,quantile=0.5},{train=40}]",
+    ]  # fmt: skip
+
+    def course(search: Search, **options: Any) -> Any:
+        outcome = search.run(**options)
+        return outcome.fitness, str(outcome.program), repr(search.history)
+
+    whole = course(Search.from_toml("teacher-nn", small))
+    assert course(Search.from_toml("teacher-nn", [*small, "search.workers=2"])) == whole
+    short = Search.from_toml("teacher-nn", [*small, "search.stop={programs=600}"])
+    short.run(out=tmp_path / "run")
+    resumed = Search.resume(tmp_path / "run", ["search.stop={programs=900}"])
+    assert course(resumed)[:2] == whole[:2]
+    assert sum(counts.received for counts in resumed.history[-1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("search.drop_dead=false", "search.drop_dead: expected true with 'niches', got false"),
+        ("search.method=mgg", "niches: expected method 'niches', got 'mgg'"),
+        ("hurdles=[{train=20},{train=20}]", "expected more examples than before it"),
+        ("hurdles=[{train=8}]", "expected more examples than before it"),
+        ("hurdles={train=20,window=3}", "hurdles: expected train and quantile, got window"),
+        ("space.predict.min=1", "space.predict.min: expected min 0 where dead instructions"),
+        ("space.vectors=70", "space: expected at most 64 addresses where data flow counts"),
+    ],
+)
+def test_refused(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        Settings.from_toml("teacher-nn", [change])
