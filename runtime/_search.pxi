@@ -2,9 +2,9 @@
 
 from collections import namedtuple
 
-from azc.runtime.tables import COUNTED
+from azc.runtime.tables import COUNTED as _COUNTED
 
-import ctypes
+import ctypes as _ctypes
 
 from xxhash import _xxhash, xxh3_64
 
@@ -181,18 +181,18 @@ HASH_LEAST = AZ_HASH_LEAST
 cdef bint use_hash_of_package():
     """Whether the xxhash package lends its C function (`xxh3.h`)."""
     try:
-        function = ctypes.CDLL(_xxhash.__file__).XXH3_128bits
+        function = _ctypes.CDLL(_xxhash.__file__).XXH3_128bits
     except (OSError, AttributeError):
         return False
-    address = ctypes.cast(function, ctypes.c_void_p).value
+    address = _ctypes.cast(function, _ctypes.c_void_p).value
     return az_hash_use(<az_hash_routine *><size_t>address)
 
 
 HASH_OF_PACKAGE = use_hash_of_package()
 
 
-MethodInfo = namedtuple("MethodInfo", ["name", "least", "most", "families", "staged"])
-MutationInfo = namedtuple("MutationInfo", ["name", "resizes"])
+MethodInfo = namedtuple("MethodInfo", ["name", "least", "most", "families", "staged"], module=__name__)
+MutationInfo = namedtuple("MutationInfo", ["name", "resizes"], module=__name__)
 METHODS = tuple(
     MethodInfo(
         az_methods[i].name.decode(), az_methods[i].least, az_methods[i].most,
@@ -626,7 +626,7 @@ cdef class Island:
         total = 0.0
         for i in range(s.members):
             total += s.member[i].fitness
-        counted = {name: s.count[i] for i, name in enumerate(COUNTED)}
+        counted = {name: s.count[i] for i, name in enumerate(_COUNTED)}
         return counted | {
             "best": s.best.fitness if s.best.fitness >= 0.0 else float("nan"),
             "mean": total / s.members if s.members else float("nan"),

@@ -59,7 +59,7 @@ typedef struct {
     double *beside; /* [all members, last the best][width]: their fitness on each task */
     int32_t width;  /* 0 unless that is kept */
     az_niches niches;
-    void *scratch;  /* the method's own, nothing of it lasts from one candidate to the next */
+    void *scratch; /* the method's own, nothing of it lasts from one candidate to the next */
     int32_t members, oldest;
     int32_t places; /* beside the population, for what is bred */
     int32_t bred;   /* of the family that is in the making */
@@ -67,9 +67,9 @@ typedef struct {
     int64_t count[AZ_COUNTS];
     int64_t run_born, run_steps, improved; /* programs and steps when this population began, and
                                               programs when it last had a new best */
-    uint64_t identity; /* a hash of all that the course depends on, given from outside */
+    uint64_t identity;  /* a hash of all that the course depends on, given from outside */
     double improved_to; /* the best fitness when it had improved last */
-    double told;       /* fitness at which AZ_STOPPED_AT_TARGET was returned last */
+    double told;        /* fitness at which AZ_STOPPED_AT_TARGET was returned last */
 } az_island;
 
 /* ---- methods ------------------------------------------------------------------------------- */

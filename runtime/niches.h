@@ -12,10 +12,10 @@
 #include "trial.h"
 
 typedef struct {
-    uint64_t structure;              /* hash without constants: a niche has one of each */
-    double score;                    /* fitness, less what parsimony takes */
-    double first;                    /* fitness on the first tasks alone */
-    double hurdle[AZ_MOST_HURDLES];  /* score at each */
+    uint64_t structure;             /* hash without constants: a niche has one of each */
+    double score;                   /* fitness, less what parsimony takes */
+    double first;                   /* fitness on the first tasks alone */
+    double hurdle[AZ_MOST_HURDLES]; /* score at each */
 } az_elite;
 
 typedef struct {

@@ -72,7 +72,20 @@ static size_t niche_members(const az_island *s)
 }
 
 /* What changes of an island beside its counts and what is in its tables. */
-enum { RUN_BORN, RUN_STEPS, IMPROVED, MEMBERS, OLDEST, BRED, RECENTS, NICHES, VACANCIES, USED, TRIED, STATES };
+enum {
+    RUN_BORN,
+    RUN_STEPS,
+    IMPROVED,
+    MEMBERS,
+    OLDEST,
+    BRED,
+    RECENTS,
+    NICHES,
+    VACANCIES,
+    USED,
+    TRIED,
+    STATES
+};
 
 /* ---- saving -------------------------------------------------------------------------------- */
 
@@ -139,12 +152,11 @@ size_t az_island_save(const az_island *s, uint8_t *bytes)
     const head h = head_of(s);
     const az_trial *trial = &s->trial;
     const az_niches *n = &s->niches;
-    const int64_t state[STATES] = {[RUN_BORN] = s->run_born,  [RUN_STEPS] = s->run_steps,
-                                   [IMPROVED] = s->improved,  [MEMBERS] = s->members,
-                                   [OLDEST] = s->oldest,      [BRED] = s->bred,
-                                   [RECENTS] = trial->recents, [NICHES] = n->niches,
-                                   [VACANCIES] = n->vacancies, [USED] = n->used,
-                                   [TRIED] = n->evaluated};
+    const int64_t state[STATES] = {
+        [RUN_BORN] = s->run_born,   [RUN_STEPS] = s->run_steps, [IMPROVED] = s->improved,
+        [MEMBERS] = s->members,     [OLDEST] = s->oldest,       [BRED] = s->bred,
+        [RECENTS] = trial->recents, [NICHES] = n->niches,       [VACANCIES] = n->vacancies,
+        [USED] = n->used,           [TRIED] = n->evaluated};
     put(&t, &h, sizeof h);
     put_settings(&t, s);
     put(&t, s->count, sizeof s->count);

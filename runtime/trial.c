@@ -118,8 +118,8 @@ int az_trial_finish(az_trial *t, const az_space *space)
     t->heard = malloc(az_stages_room(t) * sizeof *t->heard + 1);
     t->constants = malloc((size_t)space->capacity * 3 * AZ_MAX_LANES * sizeof *t->constants + 1);
     t->places = malloc((size_t)space->capacity * sizeof *t->places + 1);
-    if (!t->recent || !t->fitness || !t->row || !t->sorted || !t->digest || !t->heard || !t->constants ||
-        !t->places)
+    if (!t->recent || !t->fitness || !t->row || !t->sorted || !t->digest || !t->heard ||
+        !t->constants || !t->places)
         return 0;
     if ((t->level1 && !az_scores_new(&t->level[0], t->cache_size, remembered_width(t))) ||
         (t->level2 && !az_scores_new(&t->level[1], t->cache_size, az_trial_width(t))))

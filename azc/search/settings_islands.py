@@ -18,7 +18,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -29,9 +29,11 @@ from azc.search.settings_base import error_of, table_at
 from azc.search.settings_space import FunctionSettings
 
 if TYPE_CHECKING:
-    from azc.search.settings import Settings
     from azc.search.settings_tasks import TaskTable, Which
     from azc.tasks import Task
+
+#: `azc.search.settings.Settings`, which is built on this module.
+Settings: TypeAlias = Any
 
 __all__ = ["Plan", "check_islands", "own_tasks", "plans_of", "total_of"]
 
@@ -68,7 +70,8 @@ class Plan:
     def population(self) -> int:
         """Members that it can have."""
         search = self.settings.search
-        return min(search.population, _MOST[search.method])
+        members: int = min(search.population, _MOST[search.method])
+        return members
 
 
 @dataclass(frozen=True, slots=True)
