@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 import os
 import re
@@ -11,15 +12,13 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from azc.runtime import _core
 from azc.version import VERSION
-
-# One process builds the archives, for all of these tests.
-pytestmark = pytest.mark.xdist_group("packaging")
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("azc", "benchmarks", "docs", "grammar", "runtime", "tests")
@@ -61,12 +60,29 @@ def own_files() -> set[str]:
     }
 
 
+def built_once(base: Path, name: str, build: Callable[[Path], object]) -> Path:
+    """What `build` makes in a folder of that name, for all processes that run tests: the first
+    builds it, in this tree, where two would be in each other's way."""
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            made = shared / f"{name}.part"
+            made.mkdir()
+            build(made)
+            made.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source archive of this tree."""
-    folder = tmp_path_factory.mktemp("sdist")
-    succeed(sys.executable, "-c", BUILD_SDIST, folder, cwd=ROOT)
-    return next(folder.glob("*.tar.gz"))
+
+    def build(folder: Path) -> None:
+        succeed(sys.executable, "-c", BUILD_SDIST, folder, cwd=ROOT)
+
+    return next(built_once(tmp_path_factory.getbasetemp(), "sdist", build).glob("*.tar.gz"))
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +90,13 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that the source archive gives, compiled in haste, with nothing fetched."""
     if shutil.which(os.environ.get("CC", "cc").split()[0]) is None:
         pytest.skip("needs a C compiler")
-    folder = tmp_path_factory.mktemp("wheel")
-    options = ("--no-build-isolation", "--no-deps", "--no-index", "-w", folder)
-    command = (sys.executable, "-m", "pip", "wheel", "-q", *options, sdist)
-    succeed(*command, cwd=folder, CFLAGS="-O0", PIP_NO_CACHE_DIR="1")
-    return next(folder.glob("*.whl"))
+
+    def build(folder: Path) -> None:
+        options = ("--no-build-isolation", "--no-deps", "--no-index", "-w", folder)
+        command = (sys.executable, "-m", "pip", "wheel", "-q", *options, sdist)
+        succeed(*command, cwd=folder, CFLAGS="-O0", PIP_NO_CACHE_DIR="1")
+
+    return next(built_once(tmp_path_factory.getbasetemp(), "wheel", build).glob("*.whl"))
 
 
 @pytest.mark.slow

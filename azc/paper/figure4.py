@@ -175,14 +175,16 @@ EXPERIMENT = Figure4()
 
 def _settings(problem: Problem, method: str, overrides: Iterable[str]) -> Settings:
     common = [*_PAPER, *_TASKS, *problem.overrides()]
+    given = tuple(overrides)
     own: tuple[str, ...] = ()
+    sizes: list[str] = []
     if method == PAPERS:
         own = (f"restart={{programs={problem.programs}}}",)
     elif method in _OWN:
         own = (f"search.method={method}", *_OURS, *_OWN[method])
     elif method != RANDOM:
-        sizes = growing(derived(problem.preset, common))
-        own = (f"search.method={method}", *_OURS, *sizes)
+        sizes = growing(derived(problem.preset, common, given))
+        own = (f"search.method={method}", *_OURS)
     elif problem.given:
         # A population that starts from a given program has no random ones. Two members, of which
         # the older goes and the other has a child with a Learn drawn anew, are random search.
@@ -192,7 +194,7 @@ def _settings(problem: Problem, method: str, overrides: Iterable[str]) -> Settin
         )  # fmt: skip
     else:
         own = (f"search.method={RANDOM}",)
-    return derived(problem.preset, common, own, tuple(overrides))
+    return derived(problem.preset, common, own, given, sizes)
 
 
 def _point(labels: Mapping[str, str], trials: Sequence[Trial]) -> dict[str, Any]:

@@ -29,10 +29,7 @@ _ISLANDS = 4
 _BASELINE = (*PLAIN, f"search.islands={_ISLANDS}", "fec.level1=false", "fec.level2=false")
 _MIGRATION = ("migration={every=2000,share=0.5}",)
 _FEC = ("fec.level1=true", "fec.level2=true")
-_DIVERSITY = (
-    f"islands=[{{count={_ISLANDS // 2}}},"
-    f"{{count={_ISLANDS // 2},tasks={{search={{task='mnist:search'}}}}}}]",
-)
+_DIVERSITY = (f"islands=[{{count={_ISLANDS // 2},tasks={{search={{task='mnist:search'}}}}}}]",)
 _HURDLES = ("hurdles={train=1000,quantile=0.5}",)
 _FILTER = ("search.filter=true",)
 #: Best accuracy and share of successes in the paper's table S2, of 30 searches each.

@@ -275,7 +275,7 @@ def _changes(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else json.dumps(value)
+    return "none" if value in (None, [], ()) else json.dumps(value)
 
 
 def _check_alike(sets: Mapping[Which, Sequence[Task]]) -> None:

@@ -19,7 +19,7 @@ from azc.search.store import Store, read_hall
 AT_HAND = [name for name in presets.names() if '"cifar10:' not in presets.text(name)]
 COUNTS = {
     *("island", "run", "programs", "evaluated", "level1", "level2", "filtered", "over_budget"),
-    *("hurdled", "steps", "received", "best", "mean"),
+    *("hurdled", "steps", "received", "niches", "best", "mean"),
 }
 WAYS = ("evaluated", "level1", "level2", "over_budget", "hurdled")
 

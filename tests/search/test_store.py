@@ -181,7 +181,7 @@ def test_the_form_of_the_tables():
         "about": "name value digest",
         "islands": "island state digest",
         "history": "report island run programs evaluated level1 level2 filtered over_budget hurdled"
-        " steps received best mean digest",
+        " steps received niches best mean digest",
         "hall": "place program island run birth search select final digest",
         "lineage": "place birth parent mutation fitness program digest",
     }
