@@ -342,7 +342,14 @@ def _auto(work: Work) -> Result:
     will take, and a build of known cost is weighed against that."""
     # Counted from the first report on, when tasks are packed and Setup is done.
     began: tuple[float, int] | None = None
-    reason, whole = "", 0.0
+    reason, whole, furthest = "", 0.0, 0
+
+    def tell(done: int, most: int) -> None:
+        # Compiled code begins anew; what is told of it does not go back.
+        nonlocal furthest
+        furthest = max(furthest, done)
+        if work.progress:
+            work.progress(furthest, most)
 
     def look(done: int, most: int) -> None:
         nonlocal began, reason, whole
@@ -353,19 +360,19 @@ def _auto(work: Work) -> Result:
             change, reason = _weigh(work, whole, whole - elapsed)
             if change:
                 raise _Change
-        if work.progress:
-            work.progress(done, most)
+        tell(done, most)
 
     try:
         result = _interpreter(replace(work, progress=look))
     except _Change:
+        again = replace(work, progress=tell) if work.progress else work
         try:
-            result = _compiled(work)
+            result = _compiled(again)
             _record_gain(work.tasks, whole, result.running)
         except CompileError as error:
             # The interpreter can do all that compiled code can.
             warn(f"compiling failed, so that the interpreter runs the program: {error}")
-            result = _interpreter(work)
+            result = _interpreter(again)
             reason = "compiling failed"
     result.reason = reason or f"done within {_TRIAL:g} s, which no build could better"
     return result

@@ -265,3 +265,12 @@ def test_nothing_is_left_of_a_build_that_failed(
     assert list(temporary.iterdir()) == []
     assert Cache().entries() == []
     assert Cache().recorded("build seconds of one program") == []
+
+
+def test_progress_does_not_go_back_with_the_change(cheap):
+    seen = []
+    tasks = azc.tasks.make_set("linear", count=2, train=20_000)
+    result = azc.evaluate(PROGRAM, tasks, progress=lambda done, most: seen.append(done))
+    assert result.tier == "compiled"
+    assert seen == sorted(seen)
+    assert seen[-1] > 20_000
