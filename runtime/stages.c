@@ -21,7 +21,8 @@ static void begin(az_trial *t, int from, int to)
         t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
         if (!t->failed)
             az_machine_begin(
-                lanes->machine, &(az_part){t->train, t->valid, t->settings.epochs, NULL, NULL});
+                lanes->machine,
+                &(az_part){.train = t->train, .valid = t->valid, .epochs = t->settings.epochs});
     }
 }
 

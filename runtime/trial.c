@@ -261,7 +261,8 @@ static int64_t run_compiled(az_trial *t, const az_structure *structure)
         if (t->failed)
             break;
         az_machine_begin(
-            lanes->machine, &(az_part){t->train, t->valid, t->settings.epochs, NULL, NULL});
+            lanes->machine,
+            &(az_part){.train = t->train, .valid = t->valid, .epochs = t->settings.epochs});
         finish(lanes->machine);
         steps += gather(t, lanes);
     }
@@ -324,7 +325,9 @@ static void find_fingerprint(az_trial *t, az_score *own)
     for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
         const az_lanes *lanes = &t->interpreted.lanes[i];
         const int64_t L = lanes->batch->lanes, count = examples * width_of(t) * L;
-        az_machine_begin(lanes->machine, &(az_part){t->fec_train, t->fec_valid, 1, NULL, digest});
+        az_machine_begin(
+            lanes->machine,
+            &(az_part){.train = t->fec_train, .valid = t->fec_valid, .epochs = 1, .seen = digest});
         finish(lanes->machine);
         for (int64_t l = 0; l < L; ++l)
             if (lanes->batch->active >> l & 1) {
@@ -345,8 +348,8 @@ static void find_fingerprint(az_trial *t, az_score *own)
 
 static void find_prefix(az_trial *t, az_score *own)
 {
-    own->prefix_steps =
-        (uint32_t)run_interpreted(t, &(az_part){t->hurdle_train, t->hurdle_valid, 1, NULL, NULL});
+    own->prefix_steps = (uint32_t)run_interpreted(
+        t, &(az_part){.train = t->hurdle_train, .valid = t->hurdle_valid, .epochs = 1});
     own->prefix = over_tasks(t);
     put_row(t, row(t, AZ_PREFIX), t->fitness);
     own->known |= AZ_HAS_PREFIX;
@@ -364,8 +367,8 @@ static void find_fitness(az_trial *t, az_score *own)
     if (structure && structure->native)
         own->steps = run_compiled(t, structure);
     else
-        own->steps =
-            run_interpreted(t, &(az_part){t->train, t->valid, t->settings.epochs, NULL, NULL});
+        own->steps = run_interpreted(
+            t, &(az_part){.train = t->train, .valid = t->valid, .epochs = t->settings.epochs});
     if (structure)
         structure->steps += own->steps;
     own->fitness = over_tasks(t);
