@@ -4,21 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-static int64_t width_of(const az_trial *t)
-{
-    return t->classes > 2 ? t->classes : 1;
-}
-
 static void begin(az_trial *t, int from, int to)
 {
     for (int i = from; i < to && !t->failed; ++i) {
         const az_lanes *lanes = &t->interpreted.lanes[i];
-        const az_work work = {
-            .program = &t->canonical.program,
-            .known = &t->canonical.known,
-            .batch = lanes->batch,
-            .settings = &t->settings};
-        t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
+        az_trial_prepare(t, lanes);
         if (!t->failed)
             az_machine_begin(
                 lanes->machine,
@@ -63,7 +53,7 @@ static void count(az_trial *t, int from, int to)
 /* Doubles of one block's predictions. */
 static int64_t block_room(const az_trial *t, const az_lanes *lanes)
 {
-    return az_stages_heard(t) * width_of(t) * lanes->batch->lanes;
+    return az_stages_heard(t) * az_prediction_width(t) * lanes->batch->lanes;
 }
 
 /* Trains until so many examples were served; their predictions are in `heard`. */
@@ -88,7 +78,7 @@ void az_stages_begin(az_trial *t)
 
 int az_stages_fingerprint(az_trial *t, uint64_t *fingerprint)
 {
-    const int64_t rows = t->fec_train * width_of(t);
+    const int64_t rows = t->fec_train * az_prediction_width(t);
     const double *heard = t->heard;
     double *at = t->digest;
     int alive = 0;
@@ -101,7 +91,7 @@ int az_stages_fingerprint(az_trial *t, uint64_t *fingerprint)
             const int died = az_machine_died(lanes->machine, l);
             alive |= !died;
             /* Lanes without a task repeat one. What a task did not come to see is all alike. */
-            int64_t k = (az_machine_trained(lanes->machine, l) - 1) * width_of(t);
+            int64_t k = (az_machine_trained(lanes->machine, l) - 1) * az_prediction_width(t);
             for (; died && k < rows; ++k)
                 at[k * L + l] = NAN;
         }
@@ -122,8 +112,8 @@ static double score_of(const az_trial *t, const az_batch *batch, const double *p
 {
     const int64_t L = batch->lanes, C = t->classes, from = until / 2;
     double sum = 0.0;
-    p += from * width_of(t) * L;
-    for (int64_t e = from; e < until; ++e, p += width_of(t) * L) {
+    p += from * az_prediction_width(t) * L;
+    for (int64_t e = from; e < until; ++e, p += az_prediction_width(t) * L) {
         const double y = batch->y_train[e * L];
         if (C > 2) {
             int64_t best = 0;

@@ -19,11 +19,6 @@ void az_trial_time(az_trial *t, int stage)
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
-static int64_t width_of(const az_trial *t)
-{
-    return t->classes > 2 ? t->classes : 1;
-}
-
 static int make_machines(az_layout *layout)
 {
     for (int i = 0; i < layout->count; ++i) {
@@ -77,7 +72,7 @@ size_t az_stages_room(const az_trial *t)
     int64_t lanes = 0;
     for (int i = 0; i < t->interpreted.count; ++i)
         lanes += t->interpreted.lanes[i].batch->lanes;
-    return (size_t)(lanes * az_stages_heard(t) * width_of(t));
+    return (size_t)(lanes * az_stages_heard(t) * az_prediction_width(t));
 }
 
 /* How many blocks hold all but the tasks that only confirm. */
@@ -100,7 +95,7 @@ size_t az_trial_bytes(const az_trial *t, const az_space *space)
 
 int az_trial_finish(az_trial *t, const az_space *space)
 {
-    const size_t per_task = (size_t)((t->fec_train + t->fec_valid) * width_of(t));
+    const size_t per_task = (size_t)((t->fec_train + t->fec_valid) * az_prediction_width(t));
     size_t lanes = 0;
     for (int i = 0; i < t->interpreted.count; ++i)
         lanes += (size_t)t->interpreted.lanes[i].batch->lanes;
@@ -173,20 +168,23 @@ int az_trial_depends(az_trial *t)
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+void az_trial_prepare(az_trial *t, const az_lanes *lanes)
+{
+    const az_work work = {
+        .program = &t->canonical.program,
+        .known = &t->canonical.known,
+        .batch = lanes->batch,
+        .settings = &t->settings};
+    t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
+}
+
 /* Prepares the interpreter's machines for the candidate. */
 static void prepare(az_trial *t)
 {
     if (t->prepared)
         return;
-    for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
-        az_lanes *lanes = &t->interpreted.lanes[i];
-        const az_work work = {
-            .program = &t->canonical.program,
-            .known = &t->canonical.known,
-            .batch = lanes->batch,
-            .settings = &t->settings};
-        t->failed |= az_machine_prepare(lanes->machine, lanes->kernels, &work) != AZ_READY;
-    }
+    for (int i = 0; i < t->interpreted.count && !t->failed; ++i)
+        az_trial_prepare(t, &t->interpreted.lanes[i]);
     t->prepared = 1;
     az_trial_time(t, AZ_STAGE_PREPARE);
 }
@@ -324,7 +322,7 @@ static void find_fingerprint(az_trial *t, az_score *own)
     prepare(t);
     for (int i = 0; i < t->interpreted.count && !t->failed; ++i) {
         const az_lanes *lanes = &t->interpreted.lanes[i];
-        const int64_t L = lanes->batch->lanes, count = examples * width_of(t) * L;
+        const int64_t L = lanes->batch->lanes, count = examples * az_prediction_width(t) * L;
         az_machine_begin(
             lanes->machine,
             &(az_part){.train = t->fec_train, .valid = t->fec_valid, .epochs = 1, .seen = digest});

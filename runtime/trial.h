@@ -89,12 +89,21 @@ typedef struct {
 /* Bytes of working memory, without machines. */
 size_t az_trial_bytes(const az_trial *trial, const az_space *space);
 
+/* Numbers in one prediction. */
+static inline int64_t az_prediction_width(const az_trial *trial)
+{
+    return trial->classes > 2 ? trial->classes : 1;
+}
+
 /* Cuts it up, when what to do and the layouts are set; 0: no memory. */
 int az_trial_finish(az_trial *trial, const az_space *space);
 void az_trial_free(az_trial *trial);
 
 /* Analyses a candidate; returns its canonical hash. What follows is about that candidate. */
 az_hash az_trial_analyse(az_trial *trial, const az_space *space, const az_candidate *c);
+
+/* Prepares the interpreter's machine of some tasks for the analysed candidate. */
+void az_trial_prepare(az_trial *trial, const az_lanes *lanes);
 
 /* Whether the analysed candidate depends on features and labels. */
 int az_trial_depends(az_trial *trial);

@@ -60,10 +60,9 @@ def own_files() -> set[str]:
     }
 
 
-def built_once(base: Path, name: str, build: Callable[[Path], object]) -> Path:
+def built_once(shared: Path, name: str, build: Callable[[Path], object]) -> Path:
     """What `build` makes in a folder of that name, for all processes that run tests: the first
     builds it, in this tree, where two would be in each other's way."""
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = shared / name
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -76,17 +75,17 @@ def built_once(base: Path, name: str, build: Callable[[Path], object]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sdist(shared: Path) -> Path:
     """The source archive of this tree."""
 
     def build(folder: Path) -> None:
         succeed(sys.executable, "-c", BUILD_SDIST, folder, cwd=ROOT)
 
-    return next(built_once(tmp_path_factory.getbasetemp(), "sdist", build).glob("*.tar.gz"))
+    return next(built_once(shared, "sdist", build).glob("*.tar.gz"))
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(sdist: Path, shared: Path) -> Path:
     """The wheel that the source archive gives, compiled in haste, with nothing fetched."""
     if shutil.which(os.environ.get("CC", "cc").split()[0]) is None:
         pytest.skip("needs a C compiler")
@@ -96,7 +95,7 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = (sys.executable, "-m", "pip", "wheel", "-q", *options, sdist)
         succeed(*command, cwd=folder, CFLAGS="-O0", PIP_NO_CACHE_DIR="1")
 
-    return next(built_once(tmp_path_factory.getbasetemp(), "wheel", build).glob("*.whl"))
+    return next(built_once(shared, "wheel", build).glob("*.whl"))
 
 
 @pytest.mark.slow

@@ -84,6 +84,22 @@ class _Search(Estimator):
     n_programs_ : programs drawn.
     """
 
+    def __init__(
+        self,
+        *,
+        programs: int | None = 1000,
+        seconds: float | None = None,
+        start: Program | str | Path | Sequence[Any] = "auto",
+        tasks: int = 4,
+        epochs: int = 5,
+        settings: Mapping[str, Any] | None = None,
+        standardize: bool = True,
+        random_state: Any = None,
+    ) -> None:
+        self.programs, self.seconds, self.start = programs, seconds, start
+        self.tasks, self.epochs, self.settings = tasks, epochs, settings
+        self.standardize, self.random_state = standardize, random_state
+
     programs: int | None
     seconds: float | None
     start: Any
@@ -192,43 +208,11 @@ class SearchClassifier(Classifier, _Search):
 
     __doc__ += _Search.__doc__ or ""
 
-    def __init__(
-        self,
-        *,
-        programs: int | None = 1000,
-        seconds: float | None = None,
-        start: Program | str | Path | Sequence[Any] = "auto",
-        tasks: int = 4,
-        epochs: int = 5,
-        settings: Mapping[str, Any] | None = None,
-        standardize: bool = True,
-        random_state: Any = None,
-    ) -> None:
-        self.programs, self.seconds, self.start = programs, seconds, start
-        self.tasks, self.epochs, self.settings = tasks, epochs, settings
-        self.standardize, self.random_state = standardize, random_state
-
 
 class SearchRegressor(Regressor, _Search):
     """Evolves a program that learns to predict numbers, and trains it."""
 
     __doc__ += _Search.__doc__ or ""
-
-    def __init__(
-        self,
-        *,
-        programs: int | None = 1000,
-        seconds: float | None = None,
-        start: Program | str | Path | Sequence[Any] = "auto",
-        tasks: int = 4,
-        epochs: int = 5,
-        settings: Mapping[str, Any] | None = None,
-        standardize: bool = True,
-        random_state: Any = None,
-    ) -> None:
-        self.programs, self.seconds, self.start = programs, seconds, start
-        self.tasks, self.epochs, self.settings = tasks, epochs, settings
-        self.standardize, self.random_state = standardize, random_state
 
 
 def _keywords(settings: Any) -> dict[str, Any]:
