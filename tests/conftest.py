@@ -34,17 +34,17 @@ def _interruptible() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes that run tests have in common."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(shared: Path) -> Iterator[None]:
+def _own_cache(common_folder: Path) -> Iterator[None]:
     """Compiled programs of tests are kept where the user's are not."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AZC_CACHE_DIR", str(shared / "cache"))
+        patch.setenv("AZC_CACHE_DIR", str(common_folder / "cache"))
         yield
 
 

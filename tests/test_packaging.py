@@ -75,17 +75,17 @@ def built_once(shared: Path, name: str, build: Callable[[Path], object]) -> Path
 
 
 @pytest.fixture(scope="module")
-def sdist(shared: Path) -> Path:
+def sdist(common_folder: Path) -> Path:
     """The source archive of this tree."""
 
     def build(folder: Path) -> None:
         succeed(sys.executable, "-c", BUILD_SDIST, folder, cwd=ROOT)
 
-    return next(built_once(shared, "sdist", build).glob("*.tar.gz"))
+    return next(built_once(common_folder, "sdist", build).glob("*.tar.gz"))
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, shared: Path) -> Path:
+def wheel(sdist: Path, common_folder: Path) -> Path:
     """The wheel that the source archive gives, compiled in haste, with nothing fetched."""
     if shutil.which(os.environ.get("CC", "cc").split()[0]) is None:
         pytest.skip("needs a C compiler")
@@ -95,7 +95,7 @@ def wheel(sdist: Path, shared: Path) -> Path:
         command = (sys.executable, "-m", "pip", "wheel", "-q", *options, sdist)
         succeed(*command, cwd=folder, CFLAGS="-O0", PIP_NO_CACHE_DIR="1")
 
-    return next(built_once(shared, "wheel", build).glob("*.whl"))
+    return next(built_once(common_folder, "wheel", build).glob("*.whl"))
 
 
 @pytest.mark.slow
