@@ -41,7 +41,7 @@ help:
 	@echo "make clang     test the C code as clang compiles it"
 	@echo "make warnings  compile with gcc and clang, warnings being errors"
 	@echo "make wheel     build dist/*.whl and dist/*.tar.gz"
-	@echo "make docs      write the generated pages in docs/"
+	@echo "make docs      write what is generated in docs/ and grammar/"
 	@echo "make bench     how to measure"
 	@echo "make clean     remove what was built, but for .venv"
 
@@ -149,6 +149,7 @@ wheel: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m azc.ops.page >docs/ops.md
+	$(BIN)/python -m azc.lang.textmate >grammar/az.tmLanguage.json
 
 bench: $(VENV)/.installed
 	@for file in benchmarks/*.py; do echo "$(BIN)/python $$file"; \

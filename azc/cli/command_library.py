@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from azc.cli.base import Command, json_option
-from azc.cli.output import Column, first_line, print_json, print_table, print_verbatim
+from azc.cli.output import Column, first_line, print_json, print_program, print_table
 
 _EXAMPLES = """
 azc library
@@ -30,7 +30,7 @@ def command(name: str | None, as_json: bool) -> None:
             program = library.load(name)
             print_json({"name": name, "doc": program.doc, "hash": program.hash, "text": text})
         else:
-            print_verbatim(text)
+            print_program(text)
         return
     docs = {found: library.load(found).doc for found in library.names()}
     if as_json:

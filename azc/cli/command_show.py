@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azc.cli.base import Command, Whole, json_option
-from azc.cli.output import finite, print_json, print_verbatim
+from azc.cli.output import finite, print_json, print_program
 from azc.cli.programs import load_program
 
 if TYPE_CHECKING:
@@ -65,17 +65,17 @@ def command(
     from azc import analysis
 
     if core:
-        print_verbatim(str(program))
+        print_program(str(program))
     elif live:
-        print_verbatim(str(analysis.live(program, classes)))
+        print_program(str(analysis.live(program, classes)))
     elif canonical:
-        print_verbatim(str(analysis.canonical(program, classes)))
+        print_program(str(analysis.canonical(program, classes)))
     elif only_hash:
         click.echo(analysis.canonical_hash(program, classes))
     elif as_json:
         print_json(_document(program, classes))
     else:
-        print_verbatim(_annotated(program, classes))
+        print_program(_annotated(program, classes))
 
 
 def _annotated(program: Program, classes: int | None) -> str:

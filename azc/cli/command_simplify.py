@@ -9,7 +9,7 @@ import click
 
 from azc.cli.base import Command, json_option
 from azc.cli.evaluating import TaskChoice, optional_evaluation_options
-from azc.cli.output import finite, print_json, print_verbatim
+from azc.cli.output import finite, print_json, print_program
 from azc.cli.programs import load_program
 from azc.cli.saving import check_writable, write_file
 from azc.errors import ConfigError, expected
@@ -85,4 +85,4 @@ def command(
         return
     click.echo(said, err=True)
     if output is None:
-        print_verbatim(str(simple))
+        print_program(str(simple))

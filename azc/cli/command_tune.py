@@ -9,7 +9,7 @@ import click
 
 from azc.cli.base import Command, OneOf, Positive, Whole, json_option
 from azc.cli.evaluating import TaskChoice, evaluation_options
-from azc.cli.output import Column, finite, print_json, print_table, print_verbatim
+from azc.cli.output import Column, finite, print_json, print_program, print_table
 from azc.cli.programs import read_text
 from azc.cli.saving import check_writable, write_file
 from azc.errors import ConfigError, expected
@@ -141,7 +141,7 @@ def command(
     _print(tuned)
     if output is None:
         click.echo()
-        print_verbatim(new)
+        print_program(new)
 
 
 def _lines(tuned: Tuned, text: str) -> list[int]:

@@ -11,7 +11,15 @@ from typing import Any
 
 import click
 
-__all__ = ["Column", "finite", "first_line", "print_json", "print_table", "print_verbatim"]
+__all__ = [
+    "Column",
+    "finite",
+    "first_line",
+    "print_json",
+    "print_program",
+    "print_table",
+    "print_verbatim",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,30 @@ def print_verbatim(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
+
+
+def print_program(text: str) -> None:
+    """The text of a program: as `print_verbatim` does, in colours on a terminal that wants them."""
+    print_verbatim(_coloured(text) if _wants_colours() else text)
+
+
+def _wants_colours() -> bool:
+    if not sys.stdout.isatty():
+        return False
+    from rich.console import Console
+
+    console = Console(file=sys.stdout)
+    return not (console.no_color or console.is_dumb_terminal)
+
+
+def _coloured(text: str) -> str:
+    from pygments import highlight
+    from pygments.formatters import TerminalFormatter
+
+    from azc.lang.lexer import AzLexer
+
+    coloured: str = highlight(text, AzLexer(stripnl=False, ensurenl=False), TerminalFormatter())
+    return coloured
 
 
 def finite(value: float) -> float | None:

@@ -39,7 +39,7 @@ from azc.lang.syntax import (
     VarDeclaration,
 )
 
-__all__ = ["read", "tokens"]
+__all__ = ["read", "terminals", "tokens"]
 
 
 def read(source: Source) -> File:
@@ -66,6 +66,14 @@ def tokens(source: Source) -> Iterator[Token]:
     except UnexpectedCharacters as error:
         place = Place(error.line, error.column)
         raise PlacedError(_explain_character(error.char), place) from None
+
+
+def terminals() -> dict[str, tuple[str, bool]]:
+    """The grammar's terminals: the text of each and True, or its regular expression and False."""
+    return {
+        terminal.name: (terminal.pattern.value, terminal.pattern.type == "str")
+        for terminal in _lark().terminals
+    }
 
 
 class _KeepLayout:

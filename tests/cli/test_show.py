@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from azc import analysis, library, parse
@@ -117,3 +119,22 @@ def test_one_thing_at_a_time(azc, files):
 
 def test_standard_input(azc):
     assert azc("show", "-", "--hash", stdin=LINEAR.encode()).out.strip() == parse(LINEAR).hash
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)  # fmt: skip
+def test_colours_on_a_terminal_that_wants_them(
+    azc, files, capsys, monkeypatch, environment, coloured
+):
+    (files / "authored.az").write_text(AUTHORED)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    plain = azc("show", "authored.az").out
+    for name, value in {"TERM": "xterm", **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shown = azc("show", "authored.az").out
+    assert ("\x1b[" in shown) == coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == plain
