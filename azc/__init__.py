@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from azc.use.compare import Comparison, compare
     from azc.use.explain import Explanation, explain
     from azc.use.export import export
+    from azc.use.motifs import Motifs, motifs
     from azc.use.simplify import simplify
     from azc.use.tune import Tuned, tune
 
@@ -54,6 +55,7 @@ _HOME = {
     "Explanation": "azc.use.explain",
     "Instruction": "azc.program",
     "Model": "azc.model",
+    "Motifs": "azc.use.motifs",
     "ParseError": "azc.errors",
     "Program": "azc.program",
     "ResourceError": "azc.errors",
@@ -70,6 +72,7 @@ _HOME = {
     "explain": "azc.use.explain",
     "export": "azc.use.export",
     "load": "azc.lang",
+    "motifs": "azc.use.motifs",
     "parse": "azc.lang",
     "simplify": "azc.use.simplify",
     "train": "azc.training",
@@ -85,6 +88,7 @@ __all__ = [
     "Explanation",
     "Instruction",
     "Model",
+    "Motifs",
     "ParseError",
     "Program",
     "ResourceError",
@@ -103,6 +107,7 @@ __all__ = [
     "export",
     "library",
     "load",
+    "motifs",
     "parse",
     "simplify",
     "tasks",

@@ -75,7 +75,12 @@ cdef extern from "space.h" nogil:
         int64_t classes
     int az_mutate(const az_space *, az_draws *, const az_context *, az_candidate *)
     az_address_map az_space_map(const az_space *)
+    az_program az_program_of(const az_space *, const az_candidate *)
     void az_copy_candidate(const az_space *, az_candidate *, const az_candidate *)
+
+cdef extern from "filter.h" nogil:
+    int AZ_FILTER_STRICT
+    int az_learns_strictly(const az_space *, const az_program *)
 
 cdef extern from "heat.h" nogil:
     int AZ_HEAT_SETS, AZ_HEAT_WAYS
@@ -395,6 +400,39 @@ cdef class Space:
         with Environment():
             az_random_program(&self.space, &draws, &made)
         return pack_candidate(&self.space, &made)
+
+    def passing(
+        self, uint64_t seed, uint64_t candidate, int filter, int64_t tries, tuple held=None
+    ):
+        """(a random program, packed; draws it took), drawn again while a filter of this level
+        stops it, at most so many times; None where no draw passes.
+
+        `held`: a program whose functions stand where there are no ops to draw from.
+        """
+        cdef az_draws draws = az_draws_of(az_key(seed, 0), candidate, 0)
+        cdef az_candidate made
+        cdef az_program program
+        cdef bytearray room = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
+        cdef int64_t drawn = 0
+        cdef int passes = 0
+        made.code = <az_instruction *><char *>room
+        az_empty_program(&self.space, &made)
+        if held is not None:
+            unpack_candidate(&self.space, held, &made)
+        with Environment():
+            with nogil:
+                while drawn < tries and not passes:
+                    az_random_program(&self.space, &draws, &made)
+                    drawn += 1
+                    program = az_program_of(&self.space, &made)
+                    az_canonical_make(
+                        &self.canonical, &program, &self.map, self.space.classes)
+                    if filter == AZ_FILTER_STRICT:
+                        passes = az_learns_strictly(&self.space, &self.canonical.program)
+                    else:
+                        passes = not filter or az_canonical_depends(
+                            &self.canonical, &self.map, self.space.classes)
+        return (pack_candidate(&self.space, &made), drawn) if passes else None
 
     def mutate(self, tuple packed not None, uint64_t seed, uint64_t candidate) -> tuple:
         """(kind of mutation, the mutant, packed), where there are no others to look at."""

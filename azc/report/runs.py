@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from azc.errors import AzcError
-from azc.search.moving import returning
+from azc.search.moving import settings_as_run
 from azc.search.report import Ancestor, Best, Counts
 from azc.search.settings import Settings
 from azc.search.store import Saved, read_saved
@@ -102,14 +102,13 @@ class Run:
 def read_run(folder: Path) -> Run:
     """The run in `folder`, which may still be going on. Raises `StateError`."""
     saved = read_saved(folder)
-    text = saved.about["settings"]
-    settings, problem = _settings(saved, text, folder)
+    settings, problem = _settings(saved, folder)
     course = saved.course
     return Run(
         name=folder.absolute().name or str(folder),
         folder=folder,
         seed=int(saved.about["seed"]),
-        text=text,
+        text=saved.about["settings"],
         settings=settings,
         problem=problem,
         about=saved.about,
@@ -122,12 +121,9 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _settings(saved: Saved, text: str, folder: Path) -> tuple[Settings | None, str]:
-    name = str(folder / "search.toml")
+def _settings(saved: Saved, folder: Path) -> tuple[Settings | None, str]:
     try:
-        text = returning(text, name, folder, saved.about.get("folder", ""))
-        seed = f"search.seed={saved.about['seed']}"
-        return Settings.from_text(text, name, [seed]), ""
+        return settings_as_run(saved.about, folder), ""
     except AzcError as error:
         return None, str(error)
 

@@ -19,7 +19,7 @@ from azc.search.settings_file import parsed, steps_of, with_paths
 from azc.search.settings_tasks import Which
 from azc.tasks import Task
 
-__all__ = ["check_same", "fingerprints", "leaving", "returning", "split_moves"]
+__all__ = ["check_same", "fingerprints", "leaving", "returning", "settings_as_run", "split_moves"]
 
 
 # ---- paths --------------------------------------------------------------------------------------
@@ -49,6 +49,14 @@ def returning(text: str, name: str, folder: Path, before: str) -> str:
         return there if os.path.exists(there) and not os.path.exists(here) else here
 
     return tomli_w.dumps(with_paths(parsed(text, name), absolute))
+
+
+def settings_as_run(about: Mapping[str, str], folder: Path) -> Settings:
+    """The settings of the run in `folder`, which says `about` itself what it was. Raises
+    `AzcError` where this azc cannot read them, or what they name is gone."""
+    name = str(folder / "search.toml")
+    text = returning(about["settings"], name, folder, about.get("folder", ""))
+    return Settings.from_text(text, name, [f"search.seed={about['seed']}"])
 
 
 def split_moves(overrides: Sequence[str], tables: Mapping[str, Any]) -> tuple[list[str], list[str]]:

@@ -13,14 +13,17 @@ from azc.runtime.tables import MOST_HURDLES, SETTINGS
 from azc.search.settings import METHODS, MUTATIONS, Settings
 from azc.tasks import Task
 
-__all__ = ["ORIGINS", "bytes_needed", "bytes_of", "settings_of", "space_of", "static_cost"]
+__all__ = [
+    *("ORIGINS", "bytes_needed", "bytes_of", "filter_of", "settings_of", "space_of"),
+    "static_cost",
+]
 
 #: Where a program came from, by number (`runtime/space.h`).
 ORIGINS = _core.ORIGINS
 
 
-def space_of(settings: Settings) -> _core.Space:
-    """What the search draws from."""
+def space_of(settings: Settings, first: Sequence[int] | None = None) -> _core.Space:
+    """What the search draws from; `first`: the sizes of random programs, in place of ``init``."""
     space = settings.space
     functions = [space.function(name) for name in FUNCTIONS]
     return _core.Space(
@@ -29,7 +32,7 @@ def space_of(settings: Settings) -> _core.Space:
          for name in FUNCTIONS],
         [function.min for function in functions],
         [function.max for function in functions],
-        [function.init for function in functions],
+        [function.init for function in functions] if first is None else first,
         [MUTATIONS.index(kind) for kind in settings.search.mutations],
         classes=settings.tasks.search.facts().classes or 0,
         repeat=settings.search.repeat,
@@ -62,7 +65,7 @@ def settings_of(
         "median": search.aggregate == "median",
         "hot": hot,
         "rounding": _ignored_bits(settings.fec.digits),
-        "filter": 2 if search.filter == "strict" else int(search.filter),
+        "filter": filter_of(settings),
         "confirm": niches.confirm if niches else 0,
         "hurdle_train": once.train if once else 0,
         "hurdle_valid": (once.valid or len(first.y_valid)) if once else 0,
@@ -77,6 +80,11 @@ def settings_of(
     said = {each.name: _said(settings, each.key, each.default) for each in SETTINGS if each.key}
     rest = {each.name: each.default for each in SETTINGS}
     return rest | said | computed
+
+
+def filter_of(settings: Settings) -> int:
+    """The level of the filter (`runtime/filter.h`)."""
+    return 2 if settings.search.filter == "strict" else int(settings.search.filter)
 
 
 def _said(settings: Settings, key: str, default: Any) -> Any:
