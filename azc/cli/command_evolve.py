@@ -19,6 +19,7 @@ azc evolve search.toml --seed 7 --seconds 60 --workers 2
 azc evolve search.toml --set search.population=100 --set tasks.search.features=8
 azc evolve search.toml --out runs/first --json
 azc evolve --resume --out runs/first
+azc evolve search.toml --backend ray --address auto --workers 32
 """
 _MOST = 2**31 - 1
 _MOST_SEEDS = 2**64 - 1
@@ -51,6 +52,18 @@ _RUNS = Path("runs")
     help="Processes that the islands are shared out to; changes nothing but the time.  "
     "[default: as in S.toml]",
 )
+@click.option(
+    "--backend",
+    metavar="processes|ray",
+    help="What the workers are: processes on this machine, or actors on a Ray cluster; changes "
+    "nothing but the time.  [default: as in S.toml]",
+)
+@click.option(
+    "--address",
+    metavar="A",
+    help="Of the Ray cluster, such as 10.0.0.1:6379, or auto.  [default: $RAY_ADDRESS, else one is "
+    "started here]",
+)
 @click.option("--resume", is_flag=True, help="Go on with the search that is saved in DIR.")
 @click.option(
     "--set",
@@ -74,6 +87,8 @@ def command(
     seed: int | None,
     seconds: float | None,
     workers: int | None,
+    backend: str | None,
+    address: str | None,
     resume: bool,
     overrides: tuple[str, ...],
     data: str | None,
@@ -128,6 +143,8 @@ def command(
                 data=data,
                 report=view,
                 messages=view.message,
+                backend=backend,
+                address=address,
             )
             view.finish(outcome)
     finally:

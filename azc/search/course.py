@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from azc.errors import StateError, expected
-from azc.search.engines import ENGINES
+from azc.search.engines import engine_for
 from azc.search.hosts import Found, Slice
 from azc.search.hot import Hot, native_vector
 from azc.search.migration import migrate
@@ -53,6 +53,7 @@ class Course:
         store: Store | None,
         report: Callable[[Report], None] | None,
         messages: Callable[[str], None] | None,
+        address: str | None = None,
     ) -> None:
         self._settings, self._store = settings, store
         self._report, self._messages = report, messages
@@ -72,7 +73,7 @@ class Course:
         }
         with ExitStack() as stack:
             self._workers = Workers(
-                ENGINES["here" if search.workers == 1 else "processes"],
+                engine_for(search.backend, search.workers, address),
                 lambda numbers: {**common, "numbers": numbers},
                 search.islands,
                 search.workers,
@@ -261,6 +262,7 @@ class Course:
             "seconds": self._seconds(),
             "cpu_seconds": self._cpu_seconds(),
             "clocks": self._read_clocks(),
+            "nodes": [dataclasses.asdict(node) for node in self._workers.nodes()],
         }
 
     def _save(self, rows: tuple[Counts, ...], course: dict[str, Any] | None = None) -> None:
@@ -357,6 +359,7 @@ class Course:
             settled=settled,
             programs_limit=stop.programs,
             seconds_limit=stop.seconds,
+            nodes=tuple(self._workers.nodes()),
         )
 
     def _tell(self, *, settled: bool) -> None:

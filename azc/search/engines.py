@@ -8,16 +8,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from azc.errors import ResourceError, expected
+from azc.errors import ConfigError, ResourceError, expected
 from azc.search.hosts import Engine, Link, LostError
 from azc.search.islands import Islands
 
-__all__ = ["ENGINES", "Here", "Processes", "serve"]
+__all__ = ["ENGINES", "HERE", "Here", "Processes", "engine_for", "serve"]
+
+#: What the machine of this process is called among nodes.
+HERE = "this machine"
 
 #: Seconds that a worker may take to end.
 _PATIENCE = 5.0
@@ -34,6 +37,12 @@ class Here:
     def wait(self, links: Sequence[Link]) -> list[Link]:
         return list(links)
 
+    def misplaced(self, links: Sequence[Link]) -> list[Link]:
+        return []
+
+    def close(self) -> None:
+        pass
+
 
 class _Direct:
     """Calls the host at once, and keeps what it answers."""
@@ -43,6 +52,7 @@ class _Direct:
         self._answer: Any = None
         self._error: Exception | None = None
         self.cpu_seconds = 0.0
+        self.node = HERE
 
     def send(self, method: str, *arguments: Any) -> None:
         self._answer, self._error = None, None
@@ -78,6 +88,12 @@ class Processes:
         by_connection = {link.connection: link for link in links if isinstance(link, _Process)}
         return [by_connection[one] for one in wait(list(by_connection))]  # type: ignore[index]
 
+    def misplaced(self, links: Sequence[Link]) -> list[Link]:
+        return []
+
+    def close(self) -> None:
+        pass
+
 
 class _Process:
     """A process with a host, and the connection to it."""
@@ -104,6 +120,7 @@ class _Process:
                 ) from None
         self.connection: Connection[Any, Any] = Connection(ours.detach())
         self.cpu_seconds = 0.0
+        self.node = HERE
 
     def begin(self, arguments: Mapping[str, Any]) -> None:
         self._send(dict(arguments))
@@ -165,5 +182,26 @@ def serve(handle: int) -> None:
             return
 
 
-#: By name; another one is another entry.
-ENGINES: dict[str, Engine] = {"here": Here(), "processes": Processes()}
+def _on_ray(address: str | None) -> Engine:
+    # Imported here because Ray is optional.
+    from azc.search.on_ray import Ray
+
+    return Ray(address)
+
+
+#: Makers by name; another engine is another entry. What they are given is the cluster's address.
+ENGINES: dict[str, Callable[[str | None], Engine]] = {
+    "here": lambda address: Here(),
+    "processes": lambda address: Processes(),
+    "ray": _on_ray,
+}
+
+
+def engine_for(backend: str, workers: int, address: str | None = None) -> Engine:
+    """What a search with that many workers runs on. Raises `ConfigError` or `ResourceError`."""
+    if backend == "processes":
+        if address is not None:
+            what = expected("none with backend 'processes'", repr(address), "use backend 'ray'")
+            raise ConfigError(f"address: {what}")
+        return ENGINES["here" if workers == 1 else "processes"](None)
+    return ENGINES[backend](address)

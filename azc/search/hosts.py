@@ -172,10 +172,11 @@ class LostError(AzcError):
 
 
 class Link(Protocol):
-    """The way to one host. Attribute: `cpu_seconds`, CPU time that it has taken, without that of
-    this process and its finished children."""
+    """The way to one host. Attributes: `cpu_seconds`, CPU time that it has taken, without that of
+    this process and its finished children; `node`, the name of the machine it is on."""
 
     cpu_seconds: float
+    node: str
 
     def send(self, method: str, *arguments: Any) -> None:
         """Ask for a method of `Host`; before the next one, the answer is to be received. Raises
@@ -204,3 +205,9 @@ class Engine(Protocol):
 
     def wait(self, links: Sequence[Link]) -> list[Link]:
         """Those of `links` that have answered, or were lost; at least one."""
+
+    def misplaced(self, links: Sequence[Link]) -> list[Link]:
+        """Those of `links` whose hosts would better be made anew, on machines with less to do."""
+
+    def close(self) -> None:
+        """Let go of what hosts ran on, once there are none."""

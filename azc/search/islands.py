@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from azc.compiler import natives
-from azc.compiler.structure import ENTRIES, LANES, Arguments, structure_of
+from azc.compiler.structure import ENTRIES, LANES, Arguments, Structure, structure_of
 from azc.packing import Block, batch_of, blocks, native_blocks
 from azc.program import Program
 from azc.runtime import _core
@@ -196,12 +196,19 @@ class Islands:
         for island in self.islands.values():
             island.cool()
 
-    def use_native(self, key: int, packed: Packed, least: float) -> tuple[float, bool] | None:
-        program = Program.unpacked(packed)
-        made = [
+    def structures(self, packed: Packed) -> list[Structure]:
+        """What has to be compiled for `use_native`."""
+        return [structure for structure, _ in self._structures(Program.unpacked(packed))]
+
+    def _structures(self, program: Program) -> list[tuple[Structure, Arguments]]:
+        return [
             structure_of(program, classes=classes, features=features, layout=layout)
             for features, classes, layout in self.layouts()
         ]
+
+    def use_native(self, key: int, packed: Packed, least: float) -> tuple[float, bool] | None:
+        program = Program.unpacked(packed)
+        made = self._structures(program)
         found = natives.find({structure for structure, _ in made})
         if any(structure not in found for structure, _ in made):
             return None

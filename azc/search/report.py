@@ -9,7 +9,7 @@ from pathlib import Path
 from azc.program import Program
 from azc.runtime.tables import Counts
 
-__all__ = ["Ancestor", "Best", "Counts", "HotCounts", "Outcome", "Report"]
+__all__ = ["Ancestor", "Best", "Counts", "HotCounts", "NodeCounts", "Outcome", "Report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,27 @@ class HotCounts:
     share: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class NodeCounts:
+    """A machine and its part in a search: hosts and islands that are on it now, programs that it
+    has drawn since the search was begun or gone on with, hosts that were lost there, and how many
+    programs its last island is behind the first of all."""
+
+    name: str
+    hosts: int
+    islands: int
+    programs: int
+    restarts: int
+    lag: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """A search at one moment. `experiments`: populations begun, over all islands. `best`: the best
     on T_search so far; in an outcome, the one that was selected. `settled`: at the end of an
     interval, so the counts are part of the search's history; otherwise just a look in between.
-    `programs_limit` and `seconds_limit` are the budget (None: without end)."""
+    `programs_limit` and `seconds_limit` are the budget (None: without end). `repeatable`: another
+    search with the same seed does the same."""
 
     seconds: float
     cpu_seconds: float
@@ -68,6 +83,8 @@ class Report:
     settled: bool
     programs_limit: int | None = None
     seconds_limit: float | None = None
+    nodes: tuple[NodeCounts, ...] = ()
+    repeatable: bool = True
 
     def total(self, name: str) -> int:
         """The sum of one of the counts, such as ``"programs"``, over all islands."""

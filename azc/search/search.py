@@ -50,7 +50,7 @@ _PathLike = str | os.PathLike[str]
 _NUMEROUS = "of search.population, search.children, search.islands, fec.size or hurdles.window"
 #: Keys of a search file that do not change the course that a search takes, only its end.
 _FREE = re.compile(
-    r"search\.stop\..*|search\.workers|compile\..*|(islands\[\d+\]\.)?tasks\.\w+\.data"
+    r"search\.stop\..*|search\.workers|search\.backend|compile\..*|(islands\[\d+\]\.)?tasks\.\w+\.data"
 )
 
 
@@ -161,17 +161,21 @@ class Search:
         data: str | None = None,
         report: Callable[[Report], None] | None = None,
         messages: Callable[[str], None] | None = None,
+        backend: str | None = None,
+        address: str | None = None,
     ) -> Outcome:
         """Search until the goal is reached or the budget ends.
 
         Parameters
         ----------
-        seed, seconds, workers : in place of the settings' own; infinite seconds are no limit.
+        seed, seconds, workers, backend : in place of the settings' own; infinite seconds are no
+            limit.
         out : the folder that everything is saved in; without it nothing is.
         resume : go on with what is in `out`, as a search that `resume` returned does anyhow.
         data : where image sets lie.
         report : called several times a second, and at the end of every round.
         messages : called with what the user should know but did not ask for.
+        address : of the Ray cluster, with backend ``"ray"``; without it one is started here.
 
         Ctrl-C ends it as a budget does. Raises `ConfigError`, `TaskError`, `ResourceError`,
         `StateError` and, where hot compiling is asked for, `CompileError`.
@@ -184,12 +188,12 @@ class Search:
             given: dict[str, Any] = {KEYWORDS[which]: made for which, made in self._given.items()}
             self.outcome = Search.resume(out, **given).run(
                 seed=seed, seconds=seconds, workers=workers, data=data, report=report,
-                messages=messages,
+                messages=messages, backend=backend, address=address,
             )  # fmt: skip
             return self.outcome
         if self._folder is not None:
             self._check_goes_on(seed, out)
-        settings = self._with(seed, seconds, workers, data)
+        settings = self._with(seed, seconds, workers, data, backend)
         sets = {
             which: self._given[which] if which in self._given else settings.make_tasks(which)
             for which in settings.tasks.needed_at_once()
@@ -207,7 +211,9 @@ class Search:
             saving = self._store(out, settings, known)
             if saving:
                 stack.callback(saving.close)
-            course = stack.enter_context(Course(settings, sets, own, saving, report, messages))
+            course = stack.enter_context(
+                Course(settings, sets, own, saving, report, messages, address)
+            )
             stack.enter_context(_interruptible(course.interrupt))
             stack.enter_context(_core.Environment())
             if self._folder is not None:
@@ -234,7 +240,12 @@ class Search:
         return Store.create(folder, text, seed=settings.search.seed, about=about)
 
     def _with(
-        self, seed: int | None, seconds: float | None, workers: int | None, data: str | None
+        self,
+        seed: int | None,
+        seconds: float | None,
+        workers: int | None,
+        data: str | None,
+        backend: str | None,
     ) -> Settings:
         overrides = []
         if seed is not None:
@@ -245,6 +256,8 @@ class Search:
             overrides.append(f"search.stop.seconds={limit}")
         if workers is not None:
             overrides.append(f"search.workers={workers}")
+        if backend is not None:
+            overrides.append(f"search.backend={json.dumps(str(backend))}")
         if data is not None:
             tables = self.settings.tasks.configured()
             images = [name for name, table in tables.items() if table.uses_data]

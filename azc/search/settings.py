@@ -108,6 +108,7 @@ class SearchSettings(Table):
     stop: StopSettings
     islands: Annotated[int, Field(ge=1, le=10_000)] = 1
     workers: Annotated[int, Field(ge=1, le=10_000)] = 1
+    backend: Literal["processes", "ray"] = "processes"
     seed: Seed = 1
     interval: Count | None = None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -16,6 +16,7 @@ from typing import Any
 
 from azc.errors import ResourceError, expected
 from azc.search.hosts import Engine, Job, Link, LostError, Member, Packed, Past, Slice
+from azc.search.report import NodeCounts
 
 __all__ = ["Workers", "cpu_seconds"]
 
@@ -30,10 +31,11 @@ _LEAST_PART = 16
 Arguments = Callable[[tuple[int, ...]], Mapping[str, Any]]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Seat:
     """A host, which may be another one after it was lost, and what it was asked last."""
 
+    number: int
     numbers: tuple[int, ...]
     link: Link
     asked: tuple[Any, ...] | None = None
@@ -73,12 +75,14 @@ class Workers:
         self._natives: dict[int, tuple[Packed, float]] = {}
         self._lost_cpu_seconds = 0.0
         self._kept = time.monotonic()
+        self._drawn: Counter[str] = Counter()  # programs, by node
+        self._restarts: Counter[str] = Counter()  # hosts that were lost, by the node they were on
         self._parts: deque[tuple[Job, Job]] = deque()
         self._scores: dict[Job, _Scores] = {}
         try:
             for first in range(count):
                 share = tuple(range(first, islands, count))
-                seat = _Seat(share, engine.start(arguments(share)))
+                seat = _Seat(first, share, engine.start(arguments(share)))
                 self._seats.append(seat)
                 self._owner |= dict.fromkeys(share, seat)
             for seat in self._seats:
@@ -97,14 +101,14 @@ class Workers:
         nothing to run scores meanwhile."""
         shares: dict[int, list[int]] = {}
         for island in islands:
-            shares.setdefault(self._seats.index(self._owner[island]), []).append(island)
+            shares.setdefault(self._owner[island].number, []).append(island)
         running = [self._seats[number] for number in shares]
         self._finish_scoring(running)
         for number, share in shares.items():
             self._ask(self._seats[number], "run", share, until, seconds)
         slices: list[Slice] = []
         # Not who waits for the next slice.
-        idle = [seat for seat in self._seats if seat not in running]
+        idle = [seat for seat in self._seats if seat.number not in shares]
         while running:
             self._score_meanwhile(idle)
             scoring = [seat for seat in self._seats if seat.part]
@@ -113,15 +117,20 @@ class Workers:
                     self._take_scores(seat)
                     continue
                 running.remove(seat)
-                answer: list[Slice] = self._answer(seat)
-                for made in answer:
-                    past = self._pasts[made.island]
-                    past.programs = made.counts.programs
-                    past.offers += len(made.offers)
+                answer = self._answer_of_run(seat)
                 slices += answer
                 if all(made.done for made in answer):
                     idle.append(seat)
         return sorted(slices, key=lambda made: made.island)
+
+    def _answer_of_run(self, seat: _Seat) -> list[Slice]:
+        answer: list[Slice] = self._answer(seat)
+        for made in answer:
+            past = self._pasts[made.island]
+            self._drawn[seat.link.node] += max(0, made.counts.programs - past.programs)
+            past.programs = made.counts.programs
+            past.offers += len(made.offers)
+        return answer
 
     # ---- scoring ----
 
@@ -194,7 +203,20 @@ class Workers:
         if self._engine.loses:
             for island, state in snapshots.items():
                 self._pasts[island] = Past(state, programs=self._pasts[island].programs)
+            self._move()
         return snapshots
+
+    def _move(self) -> None:
+        """Hosts go where there is less to do, if there are such machines now; they have just left
+        snapshots, so that it costs them no more than to begin."""
+        misplaced = self._engine.misplaced([seat.link for seat in self._seats])
+        seats = [seat for seat in self._seats if seat.link in misplaced]
+        for seat in seats:
+            seat.asked = None
+            try:
+                self._renew(seat)
+            except LostError as lost:
+                self._replace(seat, lost)
 
     def keep(self) -> None:
         """Take snapshots if nobody else did so of late, so that what is lost is not much."""
@@ -240,12 +262,35 @@ class Workers:
         """CPU time that hosts have taken, without this process and its finished children."""
         return self._lost_cpu_seconds + sum(seat.link.cpu_seconds for seat in self._seats)
 
+    def nodes(self) -> list[NodeCounts]:
+        """What the machines do that hosts are on, or were; by their names."""
+        on: dict[str, list[_Seat]] = {node: [] for node in (*self._drawn, *self._restarts)}
+        for seat in self._seats:
+            on.setdefault(seat.link.node, []).append(seat)
+        most = max(past.programs for past in self._pasts.values())
+        found = []
+        for node, seats in sorted(on.items()):
+            islands = [number for seat in seats for number in seat.numbers]
+            least = min((self._pasts[number].programs for number in islands), default=most)
+            found.append(
+                NodeCounts(
+                    node,
+                    hosts=len(seats),
+                    islands=len(islands),
+                    programs=self._drawn[node],
+                    restarts=self._restarts[node],
+                    lag=most - least,
+                )
+            )
+        return found
+
     def close(self) -> None:
         """End all hosts."""
         for seat in self._seats:
             seat.link.leave()
         for seat in self._seats:
             seat.link.join()
+        self._engine.close()
 
     def _all(
         self, method: str, arguments: Callable[[_Seat], tuple[Any, ...]] = lambda seat: ()
@@ -284,21 +329,26 @@ class Workers:
         if self._message:
             self._message(f"a worker was lost ({lost}); another takes its place")
         while True:
+            self._restarts[seat.link.node] += 1
             seat.losses += 1
             if seat.losses > _MOST_LOSSES:
                 raise _given_up(lost) from None
-            self._lost_cpu_seconds += seat.link.cpu_seconds
-            seat.link.leave()
-            seat.link.join()
             try:
-                seat.link = self._engine.start(self._arguments(seat.numbers))
-                seat.link.receive()
-                self._bring_back(seat.link, seat.numbers)
-                if seat.asked:
-                    seat.link.send(*seat.asked)
+                self._renew(seat)
                 return
             except LostError as again:
                 lost = again
+
+    def _renew(self, seat: _Seat) -> None:
+        """Another host for this one. Raises `LostError`."""
+        self._lost_cpu_seconds += seat.link.cpu_seconds
+        seat.link.leave()
+        seat.link.join()
+        seat.link = self._engine.start(self._arguments(seat.numbers))
+        seat.link.receive()
+        self._bring_back(seat.link, seat.numbers)
+        if seat.asked:
+            seat.link.send(*seat.asked)
 
     def _bring_back(self, link: Link, numbers: Sequence[int]) -> None:
         link.send("recover", {number: self._pasts[number] for number in numbers})

@@ -56,7 +56,7 @@ def arguments(*changes: str) -> dict[str, Any]:
 
 def made(count: int, *changes: str, engine: str = "processes") -> Workers:
     given = arguments(*changes)
-    return Workers(ENGINES[engine], lambda numbers: {**given, "numbers": numbers}, 4, count)
+    return Workers(ENGINES[engine](None), lambda numbers: {**given, "numbers": numbers}, 4, count)
 
 
 # ---- the same course ----------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_scoring_is_shared_out(count, tasks):
     members = alone.emigrants({0: range(40)})[0]
     programs = list(dict.fromkeys(packed for packed, *_ in members))[:5]
     jobs = [Job("select", packed, 0, tasks) for packed in programs]
-    engine = ENGINES["here" if count == 1 else "processes"]
+    engine = ENGINES["here" if count == 1 else "processes"](None)
     with closing(Workers(engine, lambda numbers: {**given, "numbers": numbers}, 4, count)) as there:
         there.to_score(jobs[:2])
         # Only who has nothing else to do.
@@ -182,7 +182,7 @@ def test_a_host_made_anew():
 
 def test_a_host_that_cannot_be_made():
     with pytest.raises(TypeError):
-        Workers(ENGINES["processes"], lambda numbers: {"wrong": numbers}, 4, 2)
+        Workers(ENGINES["processes"](None), lambda numbers: {"wrong": numbers}, 4, 2)
 
 
 def test_a_worker_that_cannot_be_started(monkeypatch):

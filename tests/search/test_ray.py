@@ -1,0 +1,208 @@
+"""Islands on a Ray cluster: the same course on any number of nodes, whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from search_files import SMALL, changed, left, small, told
+
+from azc.errors import ConfigError, ResourceError
+from azc.search import workers
+from azc.search.engines import ENGINES
+from azc.search.workers import Workers
+
+FULL = os.environ.get("AZC_VERIFY") == "1"
+
+# Ray's own warnings are not ours to mend.
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+FOUR = ("search.islands=4", "search.stop={programs=24000}", "migration.every=900")
+KILLS = 20 if FULL else 1
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head and, until tests change that, one more node; this process is connected to them."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install azc[ray]")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        made = Cluster(initialize_head=True, head_node_args=node_arguments())
+        made.add_node(**node_arguments())
+        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+        yield made
+        ray.shutdown()
+        made.shutdown()
+
+
+def node_arguments(**more: Any) -> dict[str, Any]:
+    return {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False, **more}
+
+
+def actors() -> list[int]:
+    """The processes of hosts that are alive."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:
+            continue
+        if b"ray::Actor" in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+# ---- the same course ----------------------------------------------------------------------------
+
+
+def test_nodes_change_nothing(cluster, tmp_path):
+    whole = small(*FOUR).run(seed=5, out=tmp_path / "whole")
+    there = small(*FOUR).run(seed=5, workers=3, backend="ray", out=tmp_path / "there")
+    assert told(there) == told(whole)
+    assert left(tmp_path / "there") == left(tmp_path / "whole")
+    nodes = there.report.nodes
+    assert len(nodes) == 2
+    assert sum(node.islands for node in nodes) == 4
+    assert sorted(node.hosts for node in nodes) == [1, 2]
+    assert sum(node.programs for node in nodes) == there.report.total("programs")
+    assert all(node.lag == node.restarts == 0 for node in nodes)
+
+
+def made(count: int, islands: int = 4, *changes: str) -> Workers:
+    settings = changed(*FOUR, *changes, f"search.islands={islands}", text=SMALL)
+    given = {
+        "settings": settings,
+        "tasks": settings.make_tasks("search"),
+        "seed": 1,
+        "vector": None,
+    }
+    engine = ENGINES["ray"](None)
+    return Workers(engine, lambda numbers: {**given, "numbers": numbers}, islands, count)
+
+
+def test_hosts_go_to_nodes_with_less_to_do(cluster):
+    """To one that joins, once there are snapshots; and from one that leaves."""
+    with closing(made(6, 6)) as there:
+        assert sorted(node.hosts for node in there.nodes()) == [3, 3]
+        there.run(range(6), 50, 100.0)
+        joined = cluster.add_node(**node_arguments())
+        time.sleep(1.1)  # for which what nodes there are is not asked again
+        before = there.save()
+        assert sorted(node.hosts for node in there.nodes()) == [2, 2, 2]
+        assert there.save() == before
+        there.run(range(6), 80, 100.0)
+        cluster.remove_node(joined, allow_graceful=False)
+        for until in range(100, 10**6, 20):  # it may take a moment until its hosts are no more
+            after = {one.island: one.counts.programs for one in there.run(range(6), until, 100.0)}
+            assert after == dict.fromkeys(range(6), until)
+            nodes = there.nodes()
+            if sum(node.restarts for node in nodes) == 2:
+                break
+        time.sleep(1.1)
+        there.save()
+        assert sorted(node.hosts for node in there.nodes() if node.hosts) == [3, 3]
+
+
+def test_tasks_are_read_where_the_node_keeps_them(cluster):
+    import ray
+
+    def owners(tasks: Any) -> list[bool]:
+        found = []
+        for task in tasks:
+            array: Any = task.X_train
+            while isinstance(array.base, np.ndarray):
+                array = array.base
+            found.append(bool(array.flags.owndata))
+        return found
+
+    tasks = changed(text=SMALL).make_tasks("search")
+    assert ray.get(ray.remote(owners).remote(tasks)) == [False] * len(tasks)
+
+
+# ---- what goes wrong ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("victim", ["host", "node"] if FULL else ["host"])
+def test_what_is_killed(cluster, tmp_path, monkeypatch, victim):
+    """At any moment, again and again: others take its place, and the course is the same."""
+    monkeypatch.setattr(workers, "_SNAPSHOT_SECONDS", 0.05)
+    search = small(*FOUR, f"search.stop={{programs={KILLS * 60_000}}}")
+    whole = search.run(out=tmp_path / "whole")
+    chance = random.Random(7)
+    told_something, outcomes = threading.Event(), []
+
+    def run() -> None:
+        told_something.clear()
+        given: dict[str, Any] = {"workers": 2, "backend": "ray", "out": tmp_path / "run"}
+        outcomes.append(search.run(**given, report=lambda _: told_something.set()))
+
+    # Ray adds nodes in the main thread only.
+    running = threading.Thread(target=run)
+    running.start()
+    killed = 0
+    while killed < KILLS and running.is_alive():
+        if not told_something.wait(0.1):
+            continue
+        time.sleep(chance.uniform(0.0, 0.3))
+        if victim == "node":
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+            cluster.add_node(**node_arguments())
+        elif found := actors():
+            os.kill(chance.choice(found), signal.SIGKILL)
+        killed += 1
+        told_something.clear()
+    running.join()
+    assert killed == KILLS
+    assert told(outcomes[0]) == told(whole)
+    assert left(tmp_path / "run") == left(tmp_path / "whole")
+
+
+def test_no_cluster_at_an_address(monkeypatch):
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install azc[ray]")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+
+    def init(**settings: Any) -> None:
+        assert settings["address"] == "192.0.2.1:6379"
+        raise ConnectionError("nobody there\nand more")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ResourceError) as caught:
+        small(*FOUR).run(backend="ray", address="192.0.2.1:6379")
+    assert str(caught.value) == (
+        "expected a Ray cluster at '192.0.2.1:6379', got nobody there; start one with `ray start "
+        "--head`, and give the address that it tells"
+    )
+
+
+def test_other_versions_are_refused(cluster):
+    from azc.search import on_ray
+
+    _, error, _ = on_ray.Actor().begin({}, (0,), ("0.0.1", 1))
+    assert isinstance(error, ResourceError)
+    assert str(error).startswith("expected azc 0.0.1 on every node")
+
+
+def test_ray_is_optional(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError) as caught:
+        small(*FOUR).run(backend="ray")
+    message = "search.backend: expected Ray for backend 'ray', got none; pip install 'azc[ray]'"
+    assert str(caught.value) == message
+
+
+def test_an_address_is_a_clusters():
+    with pytest.raises(ConfigError, match="address: expected none with backend 'processes'"):
+        small(*FOUR).run(address="auto")
