@@ -127,7 +127,8 @@ class Workers:
         answer: list[Slice] = self._answer(seat)
         for made in answer:
             past = self._pasts[made.island]
-            self._drawn[seat.link.node] += max(0, made.counts.programs - past.programs)
+            if past.programs or past.snapshot is None:  # not what was drawn in an earlier run
+                self._drawn[seat.link.node] += made.counts.programs - past.programs
             past.programs = made.counts.programs
             past.offers += len(made.offers)
         return answer
