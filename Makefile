@@ -27,7 +27,7 @@ LIBASAN = $(shell gcc -print-file-name=libasan.so)
 
 C_FILES := $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch] benchmarks/*.[ch]))
 
-.PHONY: help demo test verify lint format sanitize clang warnings wheel docs bench clean
+.PHONY: help demo test verify lint format sanitize clang warnings wheel docs site bench clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -42,6 +42,7 @@ help:
 	@echo "make warnings  compile with gcc and clang, warnings being errors"
 	@echo "make wheel     build dist/*.whl and dist/*.tar.gz"
 	@echo "make docs      write what is generated in docs/ and grammar/"
+	@echo "make site      build the documentation as a site in build/site"
 	@echo "make bench     how to measure"
 	@echo "make clean     remove what was built, but for .venv"
 
@@ -97,14 +98,18 @@ test: $(VENV)/.installed $(VENV)/.test-tools $(VENV)/.ray-tools
 verify: $(VENV)/.installed $(VENV)/.test-tools $(VENV)/.ray-tools
 	AZC_VERIFY=1 $(PYTEST) $(TESTS)
 
-# mypy and import-linter read packages as folders lie, so they are laid out for them as they are
-# installed.
+# mypy, import-linter and what makes the reference of the site read packages as folders lie, so they
+# are laid out for them as they are installed.
+define LAY_OUT
+	@rm -rf build/layout && mkdir -p build/layout/azc
+	@ln -s "$(CURDIR)"/azc/* "$(CURDIR)/runtime" "$(CURDIR)/grammar" build/layout/azc
+endef
+
 lint: $(VENV)/.installed $(VENV)/.lint-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
-	@rm -rf build/layout && mkdir -p build/layout/azc
-	@ln -s "$(CURDIR)"/azc/* "$(CURDIR)/runtime" "$(CURDIR)/grammar" build/layout/azc
+	$(LAY_OUT)
 	cd build/layout && "$(abspath $(BIN))/mypy" --config-file "$(CURDIR)/pyproject.toml"
 	cd build/layout && "$(abspath $(BIN))/lint-imports" "$(CURDIR)/pyproject.toml" \
 		--cache-dir "$(CURDIR)/build/imports"
@@ -156,6 +161,12 @@ wheel: $(VENV)/.installed
 docs: $(VENV)/.installed
 	$(BIN)/python -m azc.ops.page >docs/ops.md
 	$(BIN)/python -m azc.lang.textmate >grammar/az.tmLanguage.json
+
+# What the theme says of its own future is no warning of ours.
+site: $(VENV)/.installed $(VENV)/.docs-tools
+	$(LAY_OUT)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+	@echo "build/site/index.html"
 
 bench: $(VENV)/.installed
 	@for file in benchmarks/*.py; do echo "$(BIN)/python $$file"; \
