@@ -26,6 +26,12 @@ SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 LIBASAN = $(shell gcc -print-file-name=libasan.so)
 
 C_FILES := $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch] benchmarks/*.[ch]))
+PYTHON_FILES = setup.py $(shell find azc runtime benchmarks -name '*.py')
+
+# Files have so many lines at most; those that tests are in may have more.
+at_most = awk 'FNR > $(1) && !told[FILENAME]++ { \
+	print FILENAME ": expected at most $(1) lines, got more; split it" } \
+	END { for (name in told) exit 1 }' $(2)
 
 .PHONY: help demo test verify lint format sanitize clang warnings wheel docs site bench clean
 .NOTPARALLEL:
@@ -35,7 +41,7 @@ help:
 	@echo "make demo      train an algorithm on handwritten digits, evolve one from nothing"
 	@echo "make test      run the tests; TESTS='tests/ops -k name' runs some of them"
 	@echo "make verify    run the tests with full counts (long)"
-	@echo "make lint      ruff, mypy, clang-format and the floors of imports"
+	@echo "make lint      ruff, mypy, clang-format, the length of files, the floors of imports"
 	@echo "make format    put the layout of Python and C files right"
 	@echo "make sanitize  test the C code under the address and undefined-behaviour sanitizers"
 	@echo "make clang     test the C code as clang compiles it"
@@ -109,6 +115,8 @@ lint: $(VENV)/.installed $(VENV)/.lint-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+	@$(call at_most,400,$(PYTHON_FILES))
+	@$(call at_most,800,$(C_FILES) runtime/_core.pyx runtime/_search.pxi)
 	$(LAY_OUT)
 	cd build/layout && "$(abspath $(BIN))/mypy" --config-file "$(CURDIR)/pyproject.toml"
 	cd build/layout && "$(abspath $(BIN))/lint-imports" "$(CURDIR)/pyproject.toml" \

@@ -17,8 +17,9 @@ from azc.memory import Room
 from azc.prepared import check_coordinates, code_of
 from azc.program import Program, require_program
 from azc.result import Result
+from azc.running import Progress, Work, build
 from azc.tasks import Task, TaskSet
-from azc.tiers import TIERS, Progress, Work
+from azc.tiers import TIERS
 from azc.training import check_settings, check_test_parts, scores_of
 
 __all__ = ["TIERS", "Result", "check", "check_coordinates", "evaluate", "listed", "run"]
@@ -103,7 +104,7 @@ def evaluate(
         return _run(work, tier, test)
     works = [Work(p, tasks, settings, keep=keep, room=room, remember=test) for p in programs]
     if tier == "compiled" and works:
-        tiers.build(works)
+        build(works)
     return _run_all(works, tier, test, workers, progress)
 
 
@@ -117,7 +118,7 @@ def run(
     progress: Progress | None = None,
     **options: Any,
 ) -> Result:
-    """`evaluate` after its checks; `options` are the further ones of `azc.tiers.Work`."""
+    """`evaluate` after its checks; `options` are the further ones of `azc.running.Work`."""
     if test:
         check_test_parts(tasks)
         options["remember"] = True

@@ -12,8 +12,9 @@ from azc.model import Model, stopped
 from azc.prepared import check_coordinates, code_of
 from azc.program import Program, require_program
 from azc.result import Training
+from azc.running import Work
 from azc.tasks import Task, TaskSet
-from azc.tiers import TIERS, Work
+from azc.tiers import TIERS
 
 __all__ = [
     *("Model", "TrainingError", "check_settings", "check_test_parts", "model_of", "scores_of"),

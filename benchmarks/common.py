@@ -21,8 +21,8 @@ from azc.compiler.toolchain import find_toolchain
 from azc.packing import blocks, pack
 from azc.prepared import has_matrices
 from azc.program import Program
+from azc.running import structures_of
 from azc.runtime import _core
-from azc.tiers import structures_of
 
 HERE = Path(__file__).parent
 TRAIN, VALID = 1000, 100

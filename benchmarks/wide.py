@@ -47,8 +47,8 @@ from azc.compiler.natives import obtain
 from azc.compiler.toolchain import find_toolchain
 from azc.library import load as load_library
 from azc.program import Program
+from azc.running import structures_of
 from azc.runtime import _core
-from azc.tiers import structures_of
 
 UPDATE = """
 def Setup():

@@ -19,8 +19,9 @@ from azc.prepared import state_of
 from azc.program import Address, Program
 from azc.reference import evaluate_task
 from azc.result import Training
+from azc.running import Work, build
 from azc.tasks import Preparation, Scaling
-from azc.tiers import Work, build, run
+from azc.tiers import run
 from azc.training import model_of
 
 

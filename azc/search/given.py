@@ -14,8 +14,9 @@ from typing import Any
 
 from azc.errors import ConfigError, TaskError, expected, nearest
 from azc.evaluation import listed
-from azc.search.settings import SearchSettings, Settings
+from azc.search.settings import Settings
 from azc.search.settings_file import find, locate, read
+from azc.search.settings_search import SearchSettings
 from azc.search.settings_tasks import SETS, Which
 from azc.tasks.spec import GIVEN
 from azc.tasks.taskset import TaskSet

@@ -24,6 +24,7 @@ from azc.search.report import Counts
 from azc.search.runtime_settings import settings_of, space_of
 from azc.search.scoring import Scorer
 from azc.search.settings import METHODS, Plan, Settings
+from azc.search.settings_plan import IslandSettings
 from azc.search.settings_tasks import Which
 from azc.tasks import Task
 
@@ -33,11 +34,11 @@ __all__ = ["Islands"]
 _AT_COUNT, _AT_TIME, _AT_TARGET, _AT_END = range(4)
 
 
-def _is_staged(settings: Settings) -> bool:
+def _is_staged(settings: IslandSettings) -> bool:
     return METHODS[settings.search.method].staged
 
 
-def _placing(settings: Settings) -> tuple[bool, int]:
+def _placing(settings: IslandSettings) -> tuple[bool, int]:
     """What it depends on how tasks lie in lanes: matrices, and tasks that only confirm."""
     return settings.space.matrices > 0, settings.niches.confirm if settings.niches else 0
 
@@ -98,7 +99,7 @@ class Islands:
         )
 
     def _interpreted(
-        self, tasks: Sequence[Task], settings: Settings
+        self, tasks: Sequence[Task], settings: IslandSettings
     ) -> list[tuple[Block, _core.Batch]]:
         """Tasks that only confirm are not mixed with the others."""
         matrices, confirm = _placing(settings)

@@ -11,6 +11,7 @@ from azc.program import FUNCTIONS, Program
 from azc.runtime import _core
 from azc.runtime.tables import MOST_HURDLES, SETTINGS
 from azc.search.settings import METHODS, MUTATIONS, Settings
+from azc.search.settings_plan import IslandSettings
 from azc.tasks import Task
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 ORIGINS = _core.ORIGINS
 
 
-def space_of(settings: Settings, first: Sequence[int] | None = None) -> _core.Space:
+def space_of(settings: IslandSettings, first: Sequence[int] | None = None) -> _core.Space:
     """What the search draws from; `first`: the sizes of random programs, in place of ``init``."""
     space = settings.space
     functions = [space.function(name) for name in FUNCTIONS]
@@ -41,7 +42,7 @@ def space_of(settings: Settings, first: Sequence[int] | None = None) -> _core.Sp
 
 
 def settings_of(
-    settings: Settings, tasks: Sequence[Task], seed: int, *, hot: bool
+    settings: IslandSettings, tasks: Sequence[Task], seed: int, *, hot: bool
 ) -> dict[str, Any]:
     """What an island is told, by the names in `azc.runtime.tables`: what is computed here, and for
     the rest the values of the search file. `island` is for the caller to say."""
@@ -82,12 +83,12 @@ def settings_of(
     return rest | said | computed
 
 
-def filter_of(settings: Settings) -> int:
+def filter_of(settings: IslandSettings) -> int:
     """The level of the filter (`runtime/filter.h`)."""
     return 2 if settings.search.filter == "strict" else int(settings.search.filter)
 
 
-def _said(settings: Settings, key: str, default: Any) -> Any:
+def _said(settings: IslandSettings, key: str, default: Any) -> Any:
     """What the search file has at `key`, or `default`."""
     value: Any = settings
     for part in key.split("."):
@@ -109,7 +110,7 @@ def bytes_needed(settings: Settings, tasks: Sequence[Sequence[Task]]) -> int:
     return total
 
 
-def bytes_of(settings: Settings, tasks: Sequence[Task], *, per_task: bool = False) -> int:
+def bytes_of(settings: IslandSettings, tasks: Sequence[Task], *, per_task: bool = False) -> int:
     """Those of one island."""
     told = settings_of(settings, tasks, settings.search.seed, hot=False)
     told["per_task"] = per_task
@@ -134,7 +135,7 @@ def static_cost(program: Program, features: int, train: int) -> float:
     return setup + train * (predict + learn)
 
 
-def _most_cost(settings: Settings, tasks: Sequence[Task], features: int) -> float:
+def _most_cost(settings: IslandSettings, tasks: Sequence[Task], features: int) -> float:
     budget = settings.budget
     if budget is None:
         return 0.0

@@ -198,7 +198,7 @@ class Search:
             which: self._given[which] if which in self._given else settings.make_tasks(which)
             for which in settings.tasks.needed_at_once()
         }
-        own = own_tasks(settings, sets)
+        own = own_tasks(settings.plans(), sets)
         known = fingerprints(settings, sets, own)
         if self._folder is not None:
             check_same(self._folder, self._data, known)

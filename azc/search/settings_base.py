@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from azc.errors import ConfigError, expected, nearest
 from azc.tasks.options import config_error
 
-__all__ = ["MisfitError", "Table", "error_of", "fill", "table_at"]
+__all__ = ["Count", "MisfitError", "Part", "Seed", "Table", "error_of", "fill", "table_at"]
+
+Count = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Seed = Annotated[int, Field(ge=0, le=2**64 - 1)]
+Part = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
 class Table(BaseModel):

@@ -18,24 +18,21 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from azc.errors import ConfigError, TaskError, expected, nearest
-from azc.runtime import _core
 from azc.search.settings_base import error_of, table_at
+from azc.search.settings_plan import IslandSettings, Plan
 from azc.search.settings_space import FunctionSettings
 
 if TYPE_CHECKING:
     from azc.search.settings_tasks import TaskTable, Which
     from azc.tasks import Task
 
-#: `azc.search.settings.Settings`, which is built on this module.
-Settings: TypeAlias = Any
-
-__all__ = ["Plan", "check_islands", "own_tasks", "plans_of", "total_of"]
+__all__ = ["check_islands", "own_tasks", "plans_of", "total_of"]
 
 Tables = Mapping[str, Any]
 
@@ -43,35 +40,18 @@ Tables = Mapping[str, Any]
 _STREAM = 0x69736C65
 #: What is the whole search's, or what programs of all islands are compared by.
 _COMMON = (
-    *(f"search.{key}" for key in ("stop", "islands", "workers", "seed", "interval", "aggregate")),
-    *("tasks.select", "tasks.final", "evaluation", "migration", "compile", "islands"),
+    *(f"search.{key}" for key in ("stop", "islands", "workers", "backend", "seed", "interval")),
+    *(
+        "search.aggregate",
+        "tasks.select",
+        "tasks.final",
+        "evaluation",
+        "migration",
+        "compile",
+        "islands",
+    ),
 )
-#: Members that the population of each method can have.
-_MOST = {method.name: method.most for method in _core.METHODS}
 _SCALES = ("linear", "log")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What an island is made of.
-
-    `island`: its number; `settings`: those in force there; `tasks`: the number of its T_search
-    among `Settings.task_tables`; `measure`: equal where fitness means the same; `path`: of the
-    table that it is of, if of any.
-    """
-
-    island: int
-    settings: Settings
-    tasks: int = 0
-    measure: int = 0
-    path: str = ""
-
-    @property
-    def population(self) -> int:
-        """Members that it can have."""
-        search = self.settings.search
-        members: int = min(search.population, _MOST[search.method])
-        return members
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +88,19 @@ def total_of(groups: Any) -> int | None:
     return total or None
 
 
-def plans_of(settings: Settings) -> tuple[list[Plan], list[TaskTable]]:
+def plans_of(rest: IslandSettings, groups: Sequence[Tables]) -> tuple[list[Plan], list[TaskTable]]:
     """What each island is made of, those of the tables first, and the tables of their tasks, the
-    file's own first."""
-    rest = settings.model_copy(update={"islands": ()})
+    file's own first. `rest`: what the file says beside the tables of islands, `groups`."""
     tables, measures = [rest.tasks.search], [_measure(rest)]
-    made: list[tuple[str, Settings]] = []
-    for number, group in enumerate(settings.islands):
-        drawn = _has_ranges(group, type(settings))
-        alike = None if drawn else _made(settings, number, lambda path, given: None)
+    made: list[tuple[str, IslandSettings]] = []
+    for number, group in enumerate(groups):
+        path = _path(number)
+        drawn = _has_ranges(group, IslandSettings)
+        alike = None if drawn else _made(rest, group, path, lambda key, given: None)
         for _ in range(group.get("count", 1)):
-            one = alike or _made(settings, number, _drawing(settings, len(made)))
-            made.append((f"islands[{number}]", one))
-    made += [("", rest)] * (settings.search.islands - len(made))
+            one = alike or _made(rest, group, path, _drawing(rest.search.seed, len(made)))
+            made.append((path, one))
+    made += [("", rest)] * (rest.search.islands - len(made))
     plans = []
     for island, (path, one) in enumerate(made):
         tasks = _number_in(tables, one.tasks.search)
@@ -128,39 +108,43 @@ def plans_of(settings: Settings) -> tuple[list[Plan], list[TaskTable]]:
     return plans, tables
 
 
-def _measure(settings: Settings) -> tuple[Any, ...]:
+def _path(number: int) -> str:
+    return f"islands[{number}]"
+
+
+def _measure(settings: IslandSettings) -> tuple[Any, ...]:
     """What fitness is found by."""
     return (settings.tasks.search, settings.hurdles, settings.budget)
 
 
 def _number_in(known: list[Any], one: Any) -> int:
-    """The place of `one`, which is added if it is not there."""
+    """The position of `one`, which is added if it is not there."""
     if one not in known:
         known.append(one)
     return known.index(one)
 
 
-def own_tasks(settings: Settings, sets: Mapping[Which, Sequence[Task]]) -> list[Sequence[Task]]:
+def own_tasks(plans: Sequence[Plan], sets: Mapping[Which, Sequence[Task]]) -> list[Sequence[Task]]:
     """The tasks of `Settings.task_tables` without the first of them, which is in `sets`. Raises
     `ConfigError`, `TaskError` or `ResourceError`."""
-    found: list[Sequence[Task]] = []
-    for plan in settings.plans():
-        if plan.tasks <= len(found):
+    own: list[Sequence[Task]] = []
+    for plan in plans:
+        if plan.tasks <= len(own):
             continue
         try:
             made = plan.settings.make_tasks("search")
             plan.settings.check_tasks({**sets, "search": made})
         except (ConfigError, TaskError) as error:
             raise type(error)(f"{plan.path}.{error}") from None
-        found.append(made)
-    return found
+        own.append(made)
+    return own
 
 
-def _drawing(settings: Settings, island: int) -> Callable[[str, _Range], float]:
-    def draw(path: str, given: _Range) -> float:
+def _drawing(seed: int, island: int) -> Callable[[str, _Range], float]:
+    def draw(key: str, given: _Range) -> float:
         # Each number by its own key, so that what is drawn for one does not depend on others.
-        key = [settings.search.seed, island, _STREAM, zlib.crc32(path.encode())]
-        return given.draw(np.random.default_rng(key))
+        stream = [seed, island, _STREAM, zlib.crc32(key.encode())]
+        return given.draw(np.random.default_rng(stream))
 
     return draw
 
@@ -168,12 +152,12 @@ def _drawing(settings: Settings, island: int) -> Callable[[str, _Range], float]:
 # ---- checking -----------------------------------------------------------------------------------
 
 
-def check_islands(settings: Settings) -> None:
+def check_islands(rest: IslandSettings, groups: Sequence[Tables]) -> None:
     """Raise `ConfigError` where a table does not fit the file: with the least and the most of its
     ranges."""
     total = 0
-    for number, group in enumerate(settings.islands):
-        path = f"islands[{number}]"
+    for number, group in enumerate(groups):
+        path = _path(number)
         count = group.get("count", 1)
         if type(count) is not int or count < 1:
             raise ConfigError(f"{path}.count: {expected('a whole number from 1 on', repr(count))}")
@@ -184,12 +168,12 @@ def check_islands(settings: Settings) -> None:
                 what = expected("what islands can differ in", repr(common), do)
                 raise ConfigError(f"{path}.{key}: {what}")
         for extreme in (lambda _, given: given.least, lambda _, given: given.most):
-            made = _made(settings, number, extreme)
-            if made.tasks.search != settings.tasks.search and settings.tasks.select is None:
+            made = _made(rest, group, path, extreme)
+            if made.tasks.search != rest.tasks.search and rest.tasks.select is None:
                 what = "tasks by which programs of all islands are compared"
                 do = f"{path} has tasks of its own, whose fitness says nothing of others"
                 raise ConfigError(f"tasks.select: {expected(what, 'none', do)}")
-    if total > (islands := settings.search.islands):
+    if total > (islands := rest.search.islands):
         what = f"islands that are at most search.islands ({islands}) together"
         raise ConfigError(f"islands: {expected(what, total)}")
 
@@ -204,16 +188,16 @@ def _paths(table: Tables, path: str = "") -> Iterator[str]:
 # ---- making -------------------------------------------------------------------------------------
 
 
-def _made(settings: Settings, number: int, choose: Callable[[str, _Range], Any]) -> Settings:
-    """The settings of an island of the table of this number, the numbers in ranges chosen."""
-    model, path = type(settings), f"islands[{number}]"
-    given = {key: value for key, value in settings.islands[number].items() if key != "count"}
-    tables = settings.tables()
-    tables.pop("islands", None)
+def _made(
+    rest: IslandSettings, group: Tables, path: str, choose: Callable[[str, _Range], Any]
+) -> IslandSettings:
+    """The settings of an island of the table at `path`, the numbers in ranges chosen."""
+    given = {key: value for key, value in group.items() if key != "count"}
     try:
-        return model.model_validate(_merged(tables, given, model, path, choose))
+        tables = _merged(rest.tables(), given, IslandSettings, path, choose)
+        return IslandSettings.model_validate(tables)
     except ValidationError as error:
-        lines = str(error_of(error, model)).splitlines()
+        lines = str(error_of(error, IslandSettings)).splitlines()
         raise ConfigError("\n".join(_named(line, path) for line in lines)) from None
 
 

@@ -10,24 +10,31 @@ import pytest
 from search_files import save
 
 from azc.cli.main import main
-from azc.search import Search, settings, settings_space, settings_tasks
+from azc.search import (
+    Search,
+    settings_plan,
+    settings_search,
+    settings_space,
+    settings_tables,
+    settings_tasks,
+)
 from azc.search.report import Counts
 from azc.search.settings import MUTATIONS, Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "searching.md").read_text()
 TABLES = {
-    "[search]": settings.SearchSettings,
+    "[search]": settings_search.SearchSettings,
     "[space]": settings_space.SpaceSettings,
     "[tasks.search], [tasks.select], [tasks.final]": settings_tasks.TaskTable,
-    "[restart]": settings.RestartSettings,
-    "[evaluation]": settings.EvaluationSettings,
-    "[budget]": settings.BudgetSettings,
-    "[fec]": settings.FecSettings,
-    "[hurdles]": settings.HurdleSettings,
-    "[niches]": settings.NichesSettings,
-    "[constants]": settings.ConstantsSettings,
-    "[migration]": settings.MigrationSettings,
-    "[compile]": settings.CompileSettings,
+    "[restart]": settings_tables.RestartSettings,
+    "[evaluation]": settings_tables.EvaluationSettings,
+    "[budget]": settings_tables.BudgetSettings,
+    "[fec]": settings_tables.FecSettings,
+    "[hurdles]": settings_tables.HurdleSettings,
+    "[niches]": settings_tables.NichesSettings,
+    "[constants]": settings_tables.ConstantsSettings,
+    "[migration]": settings_tables.MigrationSettings,
+    "[compile]": settings_tables.CompileSettings,
 }
 #: Defaults that are told in words, because they follow from other keys.
 IN_WORDS = {"mutations", "stop", "interval", "ops", "init", "valid", "count", "seed", "digits"}
@@ -77,8 +84,8 @@ def test_every_table_is_there():
 
 def test_every_mutation_and_count_is_there():
     assert [name for names, _ in rows(section("Mutations")) for name in names] == list(MUTATIONS)
-    assert set(settings._FIXED) | set(settings._VARIABLE) <= set(MUTATIONS)
-    for name in (*settings._FIXED, *settings._VARIABLE):
+    assert set(settings_plan._FIXED) | set(settings_plan._VARIABLE) <= set(MUTATIONS)
+    for name in (*settings_plan._FIXED, *settings_plan._VARIABLE):
         assert f"`{name}`" in section("Mutations").rpartition("|")[2]
     ways = [name for names, _ in rows(section("What need not be run")) for name in names]
     assert set(ways) == {"over_budget", "level1", "level2", "hurdled", "evaluated"}
@@ -88,9 +95,9 @@ def test_every_mutation_and_count_is_there():
     assert history
     columns = [name for names, _ in rows(history[1]) for name in names]
     assert {"report", *Counts.__dataclass_fields__} == set(columns) - {"--csv", "--json"}
-    for method in settings.METHODS:
+    for method in settings_search.METHODS:
         assert f'`"{method}"`' in section("[search]")
-    for stop in settings.StopSettings.model_fields:
+    for stop in settings_search.StopSettings.model_fields:
         assert f"`{stop}`" in section("[search]")
 
 

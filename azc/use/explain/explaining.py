@@ -10,9 +10,10 @@ from azc.tasks import Task, TaskSet
 from azc.use.dataflow import Flow, flow_of, without
 from azc.use.dropping import drop_lines
 from azc.use.explain.explanation import Cell, Direction, Explanation, Line
+from azc.use.explain.kinds import Kinds, kinds_of
 from azc.use.explain.observing import Observed, observe
 from azc.use.explain.picture import mermaid
-from azc.use.explain.roles import NEAR, Kinds, Teller, kinds_of
+from azc.use.explain.roles import NEAR, Teller
 from azc.use.intervals import mean_interval
 from azc.use.scoring import Scorer
 

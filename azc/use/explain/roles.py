@@ -13,16 +13,15 @@ from azc.analysis import interface_addresses
 from azc.ops import Type
 from azc.program import Address, Instruction, Program
 from azc.use.dataflow import Flow, Place
+from azc.use.explain.kinds import Kinds
 from azc.use.explain.observing import Cosine, Observed
 
-__all__ = ["GRADIENT", "NEAR", "Kinds", "Teller", "kinds_of"]
+__all__ = ["GRADIENT", "NEAR", "Teller"]
 
 #: From this cosine on a direction is called the gradient's; from the second on it is called near.
 GRADIENT, NEAR = 0.95, 0.6
 #: From this cosine on a scalar is called a multiple of the error.
 _ERROR = 0.9
-
-Kinds = dict[Address, str]
 
 _ADDS = {"scalar_add", "vector_add", "matrix_add"}
 _SUBTRACTS = {"scalar_sub", "vector_sub", "matrix_sub"}
@@ -36,24 +35,6 @@ _STEPS = {"scalar_heaviside", "vector_heaviside", "matrix_heaviside"}
 _MAXIMA = {"scalar_max", "vector_max", "matrix_max"}
 _MINIMA = {"scalar_min", "vector_min", "matrix_min"}
 _MEANS = {"vector_mean", "matrix_mean", "row_mean"}
-
-
-def kinds_of(program: Program, flow: Flow, seen: Observed, classes: int) -> Kinds:
-    """``"learned"``: carried from step to step and changing. ``"constant"``: the same from the
-    first step on. ``"scratch"``: made anew in each step. Features and label are left out."""
-    features, label, _ = interface_addresses(classes)
-    used: set[Address] = set()
-    for place in flow.live:
-        instruction = flow.at(place)
-        used.update(instruction.reads)
-        if instruction.output:
-            used.add(instruction.output)
-    return {
-        address: "learned" if address in flow.carried and address in seen.changes
-        else "scratch" if address in seen.changes
-        else "constant"
-        for address in sorted(used - {features, label}, key=lambda a: (a.type.rank, a.number))
-    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""What memory is for: learned, constant, or made anew in each step."""
+
+from __future__ import annotations
+
+from azc.analysis import interface_addresses
+from azc.program import Address, Program
+from azc.use.dataflow import Flow
+from azc.use.explain.observing import Observed
+
+__all__ = ["Kinds", "kinds_of"]
+
+Kinds = dict[Address, str]
+
+
+def kinds_of(program: Program, flow: Flow, seen: Observed, classes: int) -> Kinds:
+    """``"learned"``: carried from step to step and changing. ``"constant"``: the same from the
+    first step on. ``"scratch"``: made anew in each step. Features and label are left out."""
+    features, label, _ = interface_addresses(classes)
+    used: set[Address] = set()
+    for place in flow.live:
+        instruction = flow.at(place)
+        used.update(instruction.reads)
+        if instruction.output:
+            used.add(instruction.output)
+    return {
+        address: "learned" if address in flow.carried and address in seen.changes
+        else "scratch" if address in seen.changes
+        else "constant"
+        for address in sorted(used - {features, label}, key=lambda a: (a.type.rank, a.number))
+    }  # fmt: skip
