@@ -57,7 +57,7 @@ def _features(model: Model, path: Path, separator: str | None, encoding: str | N
 
     from azc.tasks.reading import memory_limit, read_npz, reading
     from azc.tasks.spec import FILE_SUFFIXES
-    from azc.tasks.tables import read_features
+    from azc.tasks.table_files import read_features
 
     kind = path.suffix.lower()
     if path.name.lower().endswith(FILE_SUFFIXES) and kind != ".npz":

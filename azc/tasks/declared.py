@@ -11,17 +11,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypedDict, get_args, get_origin, get_type_hints
 
 from azc.checks import whole_number
 from azc.errors import TaskError, expected, nearest
 
-if TYPE_CHECKING:
-    from azc.tasks.spec import Spec
-
 __all__ = [
     *("MAX_COUNT", "MAX_EXAMPLES", "MAX_FEATURES", "METRICS", "TaskKeywords", "TaskOption"),
-    *("check_fit", "checked_options", "task_options"),
+    *("checked_options", "task_options"),
 ]
 
 METRICS = ("rmse", "accuracy")
@@ -251,43 +248,3 @@ def _checked(option: TaskOption, value: Any) -> Any:
     elif not isinstance(value, (str, os.PathLike) if name == "data" else str):
         raise TaskError(expected(f"{name} to be a text", repr(value)))
     return value
-
-
-def check_fit(spec: Spec, options: Mapping[str, Any]) -> None:
-    """Raise `TaskError` where an option, correct by itself, is not for the kind of task."""
-    kinds = set()
-    if spec.is_table:
-        kinds = {TABLE, ROWS, POOL} if spec.is_parquet else {TABLE, ROWS, CSV, POOL}
-    elif spec.file is not None:
-        kinds = {POOL}
-    elif spec.images is not None:
-        kinds = {IMAGES}
-    elif spec.bundled is not None:
-        kinds = {ROWS, POOL}
-    pooled = bool(options.get("rows") or options.get("vary"))
-    for option in task_options():
-        value = options.get(option.name)
-        if value in (None, (), []) or not option.only or option.only in kinds:
-            continue
-        got = repr(list(value) if isinstance(value, tuple) else value)
-        do = f"it belongs to {option.only}"
-        raise TaskError(expected(f"no {option.name} for {spec.text!r}", got, do))
-    if spec.synthetic is not None and options.get("metric") == "accuracy":
-        what = f"metric 'rmse' for {spec.text!r}, whose labels are real"
-        raise TaskError(expected(what, "'accuracy'"))
-    if spec.single and not pooled and options.get("count") not in (None, 1):
-        what = f"count 1 for {spec.text!r}, which is used exactly as given"
-        do = "vary says how its rows are to make several"
-        raise TaskError(expected(what, options["count"], do))
-    if options.get("vary") == "pairs" and options.get("metric") == "rmse":
-        do = "numbers have no classes; leave one of them out"
-        raise TaskError(expected("metric 'accuracy' with vary 'pairs'", "'rmse'", do))
-    if options.get("standardize_labels") and options.get("metric") == "accuracy":
-        do = "classes have no mean; leave one of them out"
-        raise TaskError(expected("metric 'rmse' with standardize_labels", "'accuracy'", do))
-    if options.get("split") == "stratified" and options.get("metric") == "rmse":
-        do = "numbers have no classes; leave one of them out"
-        raise TaskError(expected("metric 'accuracy' with split 'stratified'", "'rmse'", do))
-    if options.get("test_images") == "official" and spec.images and not spec.images.test_files:
-        do = "leave test_images out"
-        raise TaskError(expected("an image set with test files of its own", spec.images.name, do))

@@ -13,13 +13,13 @@ from azc.checks import whole_number
 from azc.errors import ResourceError, TaskError, expected
 from azc.runtime import _core
 from azc.tasks.bundled import BUNDLED, Bundled, read_bundled
-from azc.tasks.declared import TaskKeywords, check_fit, checked_options, task_options
+from azc.tasks.declared import TaskKeywords, checked_options, task_options
 from azc.tasks.families import is_pool, member, pool_of_npz, side
 from azc.tasks.images.catalogue import IMAGE_SETS
 from azc.tasks.images.store import find, pools
 from azc.tasks.projection import FEATURES, classes_of, default_features, make_image_task
 from azc.tasks.reading import memory_limit
-from azc.tasks.spec import Spec, parse_spec
+from azc.tasks.spec import Spec, check_fit, parse_spec
 from azc.tasks.synthetic import FEATURES as SYNTHETIC_FEATURES
 from azc.tasks.synthetic import SENTENCES, TRAIN_EXAMPLES, VALID_EXAMPLES, make_synthetic
 from azc.tasks.tables import Table
@@ -178,7 +178,7 @@ def _from_images(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
 
 def _from_file(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
     from azc.tasks.files import hint_at_classes, read_npz_task
-    from azc.tasks.tables import read_table
+    from azc.tasks.table_files import read_table
 
     assert spec.file is not None
     if spec.several:

@@ -16,9 +16,9 @@ from pydantic import (
 )
 
 from azc.errors import ConfigError, TaskError, expected, nearest
-from azc.tasks.declared import TaskOption, check_fit, task_options
+from azc.tasks.declared import TaskOption, task_options
 from azc.tasks.making import make_set
-from azc.tasks.spec import parse_spec
+from azc.tasks.spec import check_fit, parse_spec
 from azc.tasks.taskset import TaskSet
 
 __all__ = ["TaskOptions", "config_error", "read_options"]

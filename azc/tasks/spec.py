@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 from azc.errors import TaskError, expected, nearest
 from azc.tasks.bundled import BUNDLED, Bundled
+from azc.tasks.declared import CSV, IMAGES, POOL, ROWS, TABLE, task_options
 from azc.tasks.images.catalogue import IMAGE_SETS, ImageSet
 from azc.tasks.synthetic import SENTENCES as SYNTHETIC
 
-__all__ = ["FILE_SUFFIXES", "GIVEN", "Spec", "parse_spec"]
+__all__ = ["FILE_SUFFIXES", "GIVEN", "Spec", "check_fit", "parse_spec"]
 
 FILE_SUFFIXES = (".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 #: Stands for tasks that no spec describes, because somebody gave them from Python.
@@ -134,3 +137,43 @@ def _image_spec(text: str, images: ImageSet, rest: list[str]) -> Spec:
     if a == b:
         raise TaskError(expected("two different classes", f"{a} twice in {text!r}"))
     return Spec(text, images=images, raw=raw, part="pair", pair=(a, b))
+
+
+def check_fit(spec: Spec, options: Mapping[str, Any]) -> None:
+    """Raise `TaskError` where an option, correct by itself, is not for the kind of task."""
+    kinds = set()
+    if spec.is_table:
+        kinds = {TABLE, ROWS, POOL} if spec.is_parquet else {TABLE, ROWS, CSV, POOL}
+    elif spec.file is not None:
+        kinds = {POOL}
+    elif spec.images is not None:
+        kinds = {IMAGES}
+    elif spec.bundled is not None:
+        kinds = {ROWS, POOL}
+    pooled = bool(options.get("rows") or options.get("vary"))
+    for option in task_options():
+        value = options.get(option.name)
+        if value in (None, (), []) or not option.only or option.only in kinds:
+            continue
+        got = repr(list(value) if isinstance(value, tuple) else value)
+        do = f"it belongs to {option.only}"
+        raise TaskError(expected(f"no {option.name} for {spec.text!r}", got, do))
+    if spec.synthetic is not None and options.get("metric") == "accuracy":
+        what = f"metric 'rmse' for {spec.text!r}, whose labels are real"
+        raise TaskError(expected(what, "'accuracy'"))
+    if spec.single and not pooled and options.get("count") not in (None, 1):
+        what = f"count 1 for {spec.text!r}, which is used exactly as given"
+        do = "vary says how its rows are to make several"
+        raise TaskError(expected(what, options["count"], do))
+    if options.get("vary") == "pairs" and options.get("metric") == "rmse":
+        do = "numbers have no classes; leave one of them out"
+        raise TaskError(expected("metric 'accuracy' with vary 'pairs'", "'rmse'", do))
+    if options.get("standardize_labels") and options.get("metric") == "accuracy":
+        do = "classes have no mean; leave one of them out"
+        raise TaskError(expected("metric 'rmse' with standardize_labels", "'accuracy'", do))
+    if options.get("split") == "stratified" and options.get("metric") == "rmse":
+        do = "numbers have no classes; leave one of them out"
+        raise TaskError(expected("metric 'accuracy' with split 'stratified'", "'rmse'", do))
+    if options.get("test_images") == "official" and spec.images and not spec.images.test_files:
+        do = "leave test_images out"
+        raise TaskError(expected("an image set with test files of its own", spec.images.name, do))

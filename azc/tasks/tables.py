@@ -1,4 +1,4 @@
-"""Tables of the user's own: numeric feature columns and a target column, whatever the file."""
+"""Tables: numeric feature columns and a target column, whatever file they are from."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from azc.errors import TaskError, expected, nearest, warn
+from azc.errors import TaskError, expected, nearest
 from azc.tasks.task import Array
 
 __all__ = [
     "MISSING",
+    "Choose",
     "Columns",
     "Table",
-    "choose_columns",
     "number",
-    "read_table",
     "refuse_entry",
     "without",
 ]
@@ -29,11 +28,6 @@ __all__ = [
 MISSING = frozenset(
     {"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "none", "?", "-", "."}
 )
-#: Columns that count rows: pandas' names for an index without one.
-_INDEX = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
-#: Names under which pandas puts an index among the columns; they can be features, too.
-_RESET = frozenset({"index", "level_0"})
-
 #: Classes that are fractions are believed where each occurs so often on average.
 _OFTEN = 10
 
@@ -152,62 +146,8 @@ class Table:
             got = f"{numbers[row]:g} in row {row}"
             raise TaskError(expected(what, got, "use metric rmse"))
         ordered = sorted(names.tolist(), key=lambda name: (float(name), name))
-        place = {name: position for position, name in enumerate(ordered)}
-        return ordered, np.array([place[text] for text in texts.tolist()], dtype=np.intp)
-
-
-def read_table(
-    path: Path,
-    target: str | None,
-    *,
-    drop: Sequence[str] = (),
-    gaps: bool = False,
-    separator: str | None = None,
-    encoding: str | None = None,
-) -> Table:
-    """The table in `path` with `target` as its label column, without the columns of `drop`.
-
-    Missing features become NaN if there may be `gaps`. `separator` and `encoding` are for
-    text. Raises `TaskError` with the row (from 0, after the header) and the column of what is
-    missing or is not a number. Columns that only count rows are left out, with a warning.
-    """
-
-    def choose(names: Sequence[str], index: Sequence[str]) -> Columns:
-        return choose_columns(path, names, target, drop, index)
-
-    return _without_counters(_read(path, choose, gaps, separator, encoding))
-
-
-def read_features(
-    path: Path,
-    columns: Sequence[str] | None,
-    *,
-    gaps: bool = False,
-    separator: str | None = None,
-    encoding: str | None = None,
-) -> Array:
-    """(n, F) the columns of that name in that order, whatever else the table in `path` holds: rows
-    to predict, as `Preparation.features` takes them; None: all columns. The rest is as in
-    `read_table`."""
-
-    def choose(names: Sequence[str], index: Sequence[str]) -> Columns:
-        wanted = names if columns is None else columns
-        _check_names(path, names, wanted)
-        return Columns(None, [list(names).index(name) for name in wanted])
-
-    return _read(path, choose, gaps, separator, encoding).X
-
-
-def _read(
-    path: Path, choose: Choose, gaps: bool, separator: str | None, encoding: str | None
-) -> Table:
-    if path.suffix.lower() == ".parquet":
-        from azc.tasks.parquet import read_parquet
-
-        return read_parquet(path, choose, gaps)
-    from azc.tasks.delimited import read_delimited
-
-    return read_delimited(path, choose, gaps, separator, encoding)
+        numbered = {name: number for number, name in enumerate(ordered)}
+        return ordered, np.array([numbered[text] for text in texts.tolist()], dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,77 +162,6 @@ class Columns:
 Choose = Callable[[Sequence[str], Sequence[str]], Columns]
 
 
-def choose_columns(
-    path: Path,
-    names: Sequence[str],
-    target: str | None,
-    drop: Sequence[str],
-    index: Sequence[str],
-) -> Columns:
-    """Which columns are used; `index` are those that the file itself says are no data."""
-    if target is None:
-        do = f"name the label's column with --target; there are {_listed(names)}"
-        raise TaskError(expected(f"a target column for {path}", "none", do))
-    _check_names(path, names, (target, *drop))
-    if target in drop:
-        raise TaskError(expected(f"the target {target!r} of {path} to be kept", "it in drop"))
-    features, counters = [], []
-    for position, name in enumerate(names):
-        if name == target or name in drop:
-            continue
-        if not name.strip() or name in index or _INDEX.fullmatch(name):
-            counters.append(name)
-        else:
-            features.append(position)
-    if not features:
-        raise TaskError(expected(f"feature columns beside {target!r} in {path}", "none"))
-    _say_left_out(path, counters)
-    return Columns(list(names).index(target), features)
-
-
-def _check_names(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
-    """Raise if columns cannot be told apart, or one that is needed is not there."""
-    for position, name in enumerate(names):
-        # The first may lack one: pandas and R write the names of rows so.
-        if not name.strip() and position:
-            do = "name or remove it"
-            raise TaskError(expected(f"a name for column {position} of {path}", "none", do))
-        if name in names[:position]:
-            raise TaskError(expected(f"columns of different names in {path}", f"{name!r} twice"))
-    for name in needed:
-        if name not in names:
-            do = nearest(name, names) or f"there are {_listed(names)}"
-            raise TaskError(expected(f"a column {name!r} in {path}", "none of that name", do))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-
-
-def _say_left_out(path: Path, columns: Sequence[str]) -> None:
-    if columns:
-        named = ", ".join(map(repr, columns))
-        what = "columns" if len(columns) > 1 else "column"
-        warn(
-            f"{what} {named} of {path} left out: names of rows are no features "
-            f"(pandas: to_csv(…, index=False)); to learn from one, give it another name"
-        )
-
-
-def _without_counters(table: Table) -> Table:
-    """Without columns called as pandas calls an index, if a whole number of its own stands in
-    every row."""
-    counters = [
-        name
-        for name, column in zip(table.columns, table.X.T, strict=True)
-        if name in _RESET and _counts(column)
-    ]
-    if not counters or len(counters) == len(table.columns):
-        return table
-    _say_left_out(table.path, counters)
-    return without(table, counters)
-
-
 def without(table: Table, drop: Sequence[str]) -> Table:
     """The table without some of its columns."""
     for name in drop:
@@ -305,8 +174,3 @@ def without(table: Table, drop: Sequence[str]) -> Table:
     columns = tuple(table.columns[i] for i in kept)
     X = np.ascontiguousarray(table.X[:, kept])
     return replace(table, columns=columns, X=X)
-
-
-def _counts(column: Array) -> bool:
-    whole = (column == np.floor(column)).all() and (column >= 0).all()
-    return bool(whole and len(np.unique(column)) == len(column))

@@ -10,7 +10,7 @@ import pytest
 
 from azc.errors import AzcWarning, TaskError
 from azc.tasks import make, make_set
-from azc.tasks.tables import read_features
+from azc.tasks.table_files import read_features
 
 rng = np.random.default_rng(1)
 N = 50
