@@ -10,8 +10,9 @@ JOBS ?= logical
 PYTEST := $(BIN)/pytest -n $(JOBS)
 comma := ,
 
+CYTHON_FILES := runtime/_core.pyx $(wildcard runtime/*.pxi)
 RUNTIME := setup.py $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch])) \
-	runtime/_core.pyx runtime/_search.pxi runtime/generate.py runtime/tables.py azc/ops/table.py azc/ops/model.py
+	$(CYTHON_FILES) runtime/generate.py runtime/tables.py azc/ops/table.py azc/ops/model.py
 
 # What pyproject.toml lists under a key, one a line.
 listed = $(BIN)/python -c 'import tomllib; \
@@ -116,7 +117,7 @@ lint: $(VENV)/.installed $(VENV)/.lint-tools
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	@$(call at_most,400,$(PYTHON_FILES))
-	@$(call at_most,800,$(C_FILES) runtime/_core.pyx runtime/_search.pxi)
+	@$(call at_most,800,$(C_FILES) $(CYTHON_FILES))
 	$(LAY_OUT)
 	cd build/layout && "$(abspath $(BIN))/mypy" --config-file "$(CURDIR)/pyproject.toml"
 	cd build/layout && "$(abspath $(BIN))/lint-imports" "$(CURDIR)/pyproject.toml" \

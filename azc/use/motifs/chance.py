@@ -13,7 +13,7 @@ from azc.program import FUNCTIONS, Program
 from azc.program.instruction import PACKED
 from azc.runtime import _core
 from azc.search.runtime_settings import filter_of, space_of
-from azc.search.settings import Settings
+from azc.search.settings_plan import IslandSettings
 from azc.use.motifs.fragments import Fragments
 
 __all__ = ["Chance", "at_least"]
@@ -38,7 +38,7 @@ class Chance:
     """
 
     def __init__(
-        self, settings: Settings, fragments: Fragments, *, classes: int, count: int, seed: int
+        self, settings: IslandSettings, fragments: Fragments, *, classes: int, count: int, seed: int
     ) -> None:
         self._fragments, self._classes, self._count = fragments, classes, count
         level = filter_of(settings)
@@ -52,7 +52,9 @@ class Chance:
         self._found: dict[int, NDArray[np.int64]] = {}
         self._compared: dict[Sizes, tuple[NDArray[np.int64], float]] = {}
 
-    def _drawn(self, settings: Settings, level: int, seed: int) -> list[tuple[bytes, bytes, bytes]]:
+    def _drawn(
+        self, settings: IslandSettings, level: int, seed: int
+    ) -> list[tuple[bytes, bytes, bytes]]:
         functions = [settings.space.function(name) for name in FUNCTIONS]
         held = [program.packed() for program in settings.space.start_programs()]
         sizes = {tuple(round(f.min + part * (f.max - f.min)) for f in functions) for part in _PARTS}

@@ -16,7 +16,7 @@ from azc.errors import ConfigError, expected
 from azc.program import Program
 from azc.search.moving import settings_as_run
 from azc.search.runtime_settings import filter_of
-from azc.search.settings import Settings
+from azc.search.settings_plan import IslandSettings
 from azc.search.store import read_saved
 from azc.use.compare import holm
 from azc.use.motifs.chance import Chance, at_least
@@ -33,7 +33,7 @@ class Hall:
     """What a run has found: programs, the best first, each with the settings of its island."""
 
     name: str
-    programs: Sequence[tuple[Program, Settings]]
+    programs: Sequence[tuple[Program, IslandSettings]]
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
 
 
-def _classes(settings: Settings, program: Program) -> int:
+def _classes(settings: IslandSettings, program: Program) -> int:
     """Of the tasks; where only their data tells, 3 stands for more than two."""
     known = settings.tasks.search.facts().classes
     return known if known is not None else 3 if predicts_vector(program) else 0
