@@ -1,6 +1,6 @@
 """Exported programs: random ones against azc, per format; the speed of exported C.
 
-    python benchmarks/exporting.py [--programs 300] [--features 4 8 16 32 64 128] [--repeat 15]
+    python benchmarks/exporting.py [--programs 300] [--features 4 8 16 32 64 128] [--repeat 61]
 
 Prints two tables. In the first, programs of the tests' generator are trained and asked by their
 exported form and by azc's interpreter: how many agree to the bit, and the largest difference of a
@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,24 +87,26 @@ def compare(programs: int, folder: Path) -> None:
         print(f"| {name} | {count} | {count - len(others)} | {middle} | {most} |", flush=True)
 
 
-def least_seconds(run: Callable[[], object], repeat: int) -> float:
-    """CPU time of a call, the least of several measurements of 50 ms."""
+def in_turns(runs: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
+    """CPU seconds of a call, [runs][rounds]: in each round all are measured, for some 4 ms each."""
 
-    def seconds(calls: int) -> float:
+    def seconds(run: Callable[[], object], calls: int) -> float:
         started = time.process_time()
         for _ in range(calls):
             run()
         return (time.process_time() - started) / calls
 
-    calls = max(1, round(0.05 / max(seconds(1), seconds(1), 1e-6)))
-    return min(seconds(calls) for _ in range(repeat))
+    calls = [max(1, round(0.004 / max(seconds(run, 2), 1e-6))) for run in runs]
+    return np.array([[seconds(*each) for each in zip(runs, calls, strict=True)]
+                     for _ in range(rounds)]).T  # fmt: skip
 
 
 def measure(features: list[int], repeat: int, folder: Path) -> None:
     """The second table."""
     program = library.load("network")
     text = export(program, "c")
-    print(f"\n{cpu()}, CPU time in ns per training example, the least of {repeat}\n")
+    print(f"\n{cpu()}, CPU time in ns per training example, medians of {repeat} rounds, and the\n"
+          "medians and quartiles of the ratios to azc\n")  # fmt: skip
     print("| F | azc, compiled | C, any F | C, known F |")
     print("|---|---|---|---|")
     for f in features:
@@ -129,15 +131,20 @@ def measure(features: list[int], repeat: int, folder: Path) -> None:
             return train
 
         runs = [Compiled(program, [task]), exported(), exported(f"-DAZC_FEATURES={f}")]
-        times = [least_seconds(run, repeat) / len(X) * 1e9 for run in runs]
-        print(f"| {f} | {' | '.join(f'{time:.0f}' for time in times)} |", flush=True)
+        times = in_turns(runs, repeat)
+        cells = [f"{np.median(times[0]) / len(X) * 1e9:.0f}"]
+        for row in times[1:]:
+            low, middle, high = np.quantile(row / times[0], (0.25, 0.5, 0.75))
+            nanoseconds = np.median(row) / len(X) * 1e9
+            cells.append(f"{nanoseconds:.0f}: {middle:.2f} ({low:.2f}–{high:.2f})")
+        print(f"| {f} | {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--programs", type=int, default=300)
     parser.add_argument("--features", type=int, nargs="*", default=[4, 8, 16, 32, 64, 128])
-    parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--repeat", type=int, default=61)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if arguments.programs:

@@ -99,6 +99,8 @@ class CModel:
         self.library, self.features = library, features
         library.azc_model_new.restype = _POINTER
         library.azc_model_new.argtypes = [ctypes.c_size_t, ctypes.c_uint64]
+        library.azc_model_fit.restype = ctypes.c_size_t
+        library.azc_model_fit.argtypes = [_POINTER, _POINTER, _POINTER, ctypes.c_size_t]
         library.azc_model_learn.argtypes = [_POINTER, _POINTER, ctypes.c_double]
         library.azc_model_predict.argtypes = [_POINTER, _POINTER, _POINTER]
         library.azc_model_predict_all.argtypes = [_POINTER, _POINTER, ctypes.c_size_t, _POINTER]
@@ -114,6 +116,11 @@ class CModel:
     def learn(self, x: np.ndarray, y: float) -> bool:
         x = np.ascontiguousarray(x)
         return bool(self.library.azc_model_learn(self.model, x.ctypes.data, y))
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> int:
+        """How many examples were learned."""
+        X, y = np.ascontiguousarray(X), np.ascontiguousarray(y, dtype=np.float64)
+        return int(self.library.azc_model_fit(self.model, X.ctypes.data, y.ctypes.data, len(X)))
 
     def predict(self, X: np.ndarray, classes: int = 0) -> np.ndarray:
         X = np.ascontiguousarray(X)

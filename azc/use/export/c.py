@@ -107,19 +107,27 @@ void azc_model_free(azc_model *m)
 """
 
 _LEARN = """\
+/* Returns how many examples were learned; inlined, since one alone needs no loop. */
+AZ_INLINE size_t azc_learn(
+    azc_model *restrict m, const double *restrict X, const double *restrict Y, size_t n)
+{{
+{before}
+    size_t row = 0;
+    for (; row < n; ++row) {{
+{body}
+    }}
+{after}    m->step += row;
+    return row;
+}}
+
 int azc_model_learn(azc_model *m, const double *x, double y)
 {{
-{body}
-    return 1;
+    return azc_learn(m, x, &y, 1) == 1;
 }}
 
 size_t azc_model_fit(azc_model *m, const double *X, const double *y, size_t n)
 {{
-    const size_t F = AZC_FEATURES ? AZC_FEATURES : m->F;
-    for (size_t row = 0; row < n; ++row)
-        if (!azc_model_learn(m, X + row * F, y[row]))
-            return row;
-    return n;
+    return azc_learn(m, X, y, n);
 }}
 """
 
@@ -177,7 +185,9 @@ class _File:
 
     def _used(self, text: str) -> list[str]:
         """The vectors and matrices of the model, by name."""
-        names = set(re.findall(r"(?:m->|AZ_VECTOR\()((?:kept_|spare_)?[vm]\d*)\b", text))
+        names = set(
+            re.findall(r"(?:m->|AZ_(?:VECTOR|HELD|GIVEN)\()((?:kept_|spare_)?[vm]\d*)\b", text)
+        )
         return sorted(names, key=lambda name: (_is_grid(name), name[:5], len(name), name))
 
     def _struct(self, used: list[str]) -> str:
@@ -238,38 +248,48 @@ class _File:
     def _learn(self) -> str:
         subject = self.subject
         predict, learn = self._learning(), subject.learn
-        lines = self._given(predict, learn, "x")
+        lines = ["const double y = Y[row];", *self._given(predict, learn, "(X + row * F)")]
         if not _reads((*predict, *learn), self.features):
-            lines = ["(void)x;", *lines]
-        lines += Body(predict, subject.before_learn).lines()
+            lines = ["(void)X;", *lines]
+        bodies = [Body(predict, subject.before_learn), Body(learn, subject.needed.between)]
+        lines += bodies[0].lines()
         lines += self._judged()
         writes = {s.writes for s in (*predict, *learn)}
         if self.features in writes and _reads(learn, self.features):
-            lines.append(f"memcpy({self.features}, x, F * sizeof(double));")
+            lines.append(f"memcpy({self.features}, X + row * F, F * sizeof(double));")
         if _reads(learn, self.label):
             if subject.many:
                 lines += [f"memset({self.label}, 0, F * sizeof(double));",
                           f"{self.label}[(size_t)y] = 1.0;"]  # fmt: skip
             else:
                 lines.append(f"{self.label} = y;")
-        lines += Body(learn, subject.needed.between).lines()
+        lines += bodies[1].lines()
+        if any(s.instruction.op.random for s in (*predict, *learn)):
+            lines.append("++step;")
         written = {*writes, self.prediction} & self._scalars()
-        lines += [f"m->{a} = {a};" for a in ordered(written)]
-        lines.append("++m->step;")
-        names = self._declared([*predict, *learn], lines, carried=self._scalars())
-        return _LEARN.format(body="\n".join(_indented([*names, *lines])))
+        after = [f"m->{a} = {a};" for a in ordered(written)]
+        names = self._declared([*predict, *learn], lines, carried=self._scalars(), held=True)
+        held = {a for body in bodies for a in body.stored} & subject.needed.between
+        after += [f"AZ_HOLD({a});" for a in ordered(held) if f"AZ_HELD({a});" in names]
+        return _LEARN.format(
+            before="\n".join(_indented(names)),
+            body="\n".join(_indented(_indented(lines))),
+            after="".join(f"{line}\n" for line in _indented(after)),
+        )
 
     def _judged(self) -> list[str]:
         subject, prediction = self.subject, self.prediction
         if not subject.many:
             lines = [f"{prediction} = az_sigmoid({prediction});"] if subject.classes else []
             check = f"if (!(fabs(y - {prediction}) <= AZC_MAX_ABS_ERROR))"
-            return [*lines, check, "    return 0;"]
+            return [*lines, check, "    break;"]
         return [
             f"az_softmax({prediction}, {subject.classes});",
+            "int failed = 0;",
             f"for (size_t c = 0; c < {subject.classes}; ++c)",
-            f"    if (!(fabs(((size_t)y == c) - {prediction}[c]) <= AZC_MAX_ABS_ERROR))",
-            "        return 0;",
+            f"    failed |= !(fabs(((size_t)y == c) - {prediction}[c]) <= AZC_MAX_ABS_ERROR);",
+            "if (failed)",
+            "    break;",
         ]
 
     def _predicting(self) -> list[Statement]:
@@ -296,7 +316,7 @@ class _File:
         sizes = {a: "F * P" if a.type is Type.MATRIX else "F" for a in saved}
         save = [f"memcpy(m->kept_{a}, {a}, {sizes[a]} * sizeof(double));" for a in saved]
         load = [f"memcpy({a}, m->kept_{a}, {sizes[a]} * sizeof(double));" for a in saved]
-        names = self._declared(found, lines, carried=self._scalars(), in_loop=True)
+        names = self._declared(found, lines, carried=self._scalars())
         return _PREDICT.format(
             before="\n".join(_indented([*names, *save])),
             body="\n".join(_indented(_indented(lines))),
@@ -309,11 +329,7 @@ class _File:
         if any(s.writes == self.features for s in both):
             lines.append(f"memcpy({features}, {x}, F * sizeof(double));")
         elif _reads(both, self.features):
-            lines += [
-                f"const double *{features} = {x};",
-                "if (F % 8) /* read eight at a time */",
-                f"    {features} = memcpy(m->{features}, {x}, F * sizeof(double));",
-            ]
+            lines.append(f"AZ_GIVEN({features}, {x});")
         if _reads(predict, self.label):
             zero = f"memset({self.label}, 0, F * sizeof(double));"
             lines.append(zero if self.subject.many else f"{self.label} = 0.0;")
@@ -325,14 +341,14 @@ class _File:
         lines: Sequence[str],
         *,
         carried: set[Address],
-        in_loop: bool = False,
+        held: bool = False,
     ) -> list[str]:
-        """Local names for what the lines use."""
+        """Local names for what the lines use; `held`: copies of vectors where that is faster."""
         text = "\n".join(line for line in lines if not line.lstrip().startswith("/*"))
         declared = ["const size_t F = AZC_FEATURES ? AZC_FEATURES : m->F;",
                     "const size_t P = (F + 7) / 8 * 8;", "(void)P;"]  # fmt: skip
         if re.search(r"\bstep\b", text.replace("m->step", "")):
-            mark = "" if in_loop else "const "
+            mark = "" if "++step;" in lines else "const "
             declared.append(f"{mark}uint64_t step = m->step;")
         used = {a for s in found for a in (*s.reads, s.writes)} | set(self.subject.interface)
         written = {s.writes for s in found if s.replaces}
@@ -340,15 +356,18 @@ class _File:
                  if a.type is Type.VECTOR} - set(self.subject.interface)  # fmt: skip
         for address in ordered(used):
             name = str(address)
-            if not re.search(rf"(?<!->)\b{name}\b", text) or f"const double *{name} =" in text:
+            if not re.search(rf"(?<!->)\b{name}\b", text) or f"AZ_GIVEN({name}," in text:
                 continue
             if address.type is Type.SCALAR:
                 start = f"m->{name}" if address in carried else "0.0"
                 declared.append(f"double {name} = {start};")
             elif address in local:
                 declared.append(f"AZ_VECTOR({name});")
+            elif held and address.type is Type.VECTOR:
+                declared.append(f"AZ_HELD({name});")
             else:
-                declared.append(f"double *const {name} = m->{name};")
+                mark = "restrict " if held else ""
+                declared.append(f"double *const {mark}{name} = m->{name};")
         for kind in ("v", "m"):
             if f"spare_{kind}" in text:
                 declared.append(f"double *const spare_{kind} = m->spare_{kind};")

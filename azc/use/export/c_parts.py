@@ -27,7 +27,9 @@ typedef int64_t az_m8 __attribute__((vector_size(64), aligned(8), may_alias));
 """
 
 _LOCALS = """\
-/* Vectors that hold nothing from one example to the next: local where their size is known. */
+/* Vectors while examples are gone through: local where their size is known, so that they may stay
+ * in registers; otherwise where the model has them. AZ_VECTOR: what holds nothing from one example
+ * to the next; AZ_HELD: what does, and AZ_HOLD puts it back. */
 #if AZC_FEATURES > 0 && AZC_FEATURES <= 256
 #if AZC_FEATURES % 8 == 0
 #define AZ_START
@@ -37,9 +39,50 @@ _LOCALS = """\
 #define AZ_VECTOR(name)                              \\
     az_v8 name##_8[(AZC_FEATURES + 7) / 8] AZ_START; \\
     double *const name = (double *)name##_8
+#define AZ_HELD(name)                             \\
+    az_v8 name##_8[(AZC_FEATURES + 7) / 8];       \\
+    memcpy(name##_8, m->name, sizeof name##_8);   \\
+    double *const name = (double *)name##_8
+#define AZ_HOLD(name) memcpy(m->name, name##_8, sizeof name##_8)
 #else
-#define AZ_VECTOR(name) double *const name = m->name
+#define AZ_VECTOR(name) double *const restrict name = m->name
+#define AZ_HELD(name) AZ_VECTOR(name)
+#define AZ_HOLD(name)
 #endif
+"""
+
+_GIVEN = """\
+/* An example's features: as they stand where their number is a multiple of eight, otherwise copied,
+ * with zeros after them. */
+#if AZC_FEATURES > 0 && AZC_FEATURES % 8 == 0
+#define AZ_GIVEN(name, x) const double *const name = x
+#elif AZC_FEATURES > 0 && AZC_FEATURES <= 256
+#define AZ_GIVEN(name, x)                     \\
+    az_v8 name##_8[(AZC_FEATURES + 7) / 8];   \\
+    const double *const name = az_filled((double *)name##_8, x, F)
+#else
+#define AZ_GIVEN(name, x) const double *const restrict name = F % 8 ? az_filled(m->name, x, F) : x
+#endif
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+AZ_INLINE const double *az_filled(double *to, const double *x, size_t F)
+{
+    const size_t e = F / 8 * 8;
+    for (size_t i = 0; i < e; i += 8)
+        AZ_AT(to + i) = AZ_FROM(x + i);
+    /* Written as eight: they are read so, and the processor would wait for parts to be joined. */
+#ifdef __AVX512F__
+    AZ_AT(to + e) = (az_v8)_mm512_maskz_loadu_pd((__mmask8)((1u << F % 8) - 1), x + e);
+#else
+    az_v8 last = AZ_ALL(0.0);
+    memcpy(&last, x + e, F % 8 * sizeof(double));
+    AZ_AT(to + e) = last;
+#endif
+    return to;
+}
 """
 
 _SUMS = """\
@@ -263,8 +306,10 @@ def parts_for(text: str) -> str:
     totals = sorted(set(re.findall(r"\baz_(?:grid_)?total_(a+b?)\b", used)))
     grids = set(re.findall(r"\baz_grid_total_(a+b?)\b", used))
     parts = [_VECTORS, _math(used), _draws(used)]
-    if "AZ_VECTOR(" in used:
+    if re.search(r"AZ_(VECTOR|HELD)\(", used):
         parts.append(_LOCALS)
+    if "AZ_GIVEN(" in used:
+        parts.append(_GIVEN)
     if totals or "AZ_TREE" in used:
         parts.append(_SUMS)
     for name in totals:

@@ -37,6 +37,39 @@ def test_random_programs(tmp_path, full):
             assert agrees(case, model, classes), seed
 
 
+def test_all_examples_at_once_are_as_one_by_one(tmp_path, full):
+    """Where vectors are held in local arrays meanwhile, and where they are not; with failures."""
+    compared = 0
+    for seed in range(500, 500 + (60 if full else 8)):
+        made = random_case(seed, most=16)
+        if made is None:
+            continue
+        case, subject = made
+        task, text = case.task, write(subject)
+
+        known = f"-DAZC_FEATURES={task.features}" if seed % 2 else "-DAZC_FEATURES=0"
+        library = compile_c(text, tmp_path, f"fit{seed}", *FAST, known)
+        with (
+            CModel(library, task.features, seed) as one,
+            CModel(library, task.features, seed) as all_,
+        ):
+            learned = 0
+            for x, y in zip(task.X_train, task.y_train, strict=True):
+                if not one.learn(x, y):
+                    break
+                learned += 1
+            half = len(task.X_train) // 2
+            count = all_.fit(task.X_train[:half], task.y_train[:half])
+            if count == half:
+                count += all_.fit(task.X_train[half:], task.y_train[half:])
+            assert count == learned
+            if count == len(task.X_train):
+                found = [model.predict(task.X_valid, task.classes) for model in (one, all_)]
+                assert found[0].tobytes() == found[1].tobytes()
+                compared += 1
+    assert compared >= 2
+
+
 @pytest.mark.parametrize("features", [4, 16])
 def test_known_features(tmp_path, features):
     """The same bits for a number of features that the compiler knows; no other is taken."""
