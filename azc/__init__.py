@@ -13,9 +13,17 @@ From Scratch", ICML 2020).
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from azc.version import VERSION as __version__
+
+if importlib.util.find_spec("azc.runtime") is None:
+    # Python looks in the current folder first.
+    raise ImportError(
+        f"expected azc with its runtime, got sources that are not built ({__path__[0]}); "
+        "work in another folder, or build them: pip install -e ."
+    )
 
 if TYPE_CHECKING:
     from azc import library, tasks

@@ -179,6 +179,13 @@ def test_installed_under_one_name(tmp_path: Path) -> None:
     assert succeed(sys.executable, "-c", code, cwd=tmp_path).strip() == "[None, None, None]"
 
 
+def test_sources_that_are_not_built_say_so(tmp_path: Path) -> None:
+    (tmp_path / "azc").symlink_to(ROOT / "azc")
+    done = run(sys.executable, "-S", "-c", "import azc", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "work in another folder, or build them: pip install -e ." in done.stdout
+
+
 @pytest.mark.slow
 def test_missing_compiler(sdist: Path, tmp_path: Path) -> None:
     options = ("--no-build-isolation", "--no-deps", "--no-index", "-w", tmp_path)
