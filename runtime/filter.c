@@ -70,19 +70,26 @@ int az_learns_strictly(const az_space *s, const az_program *p)
     if (!(prediction->given & OF_FEATURES))
         return 0;
     prediction->given |= OF_PREDICTION;
-    *features = (source){0, OF_FEATURES};
-    *label = (source){0, OF_LABEL};
+    /* The same, less what Predict computes from other states: a state learns if its old value
+     * itself is in the new one, not if predictions that were made from it are. */
+    source own[64];
+    memcpy(own, of, sizeof own);
+    for (az_set left = written; left; left &= left - 1)
+        own[__builtin_ctzll(left)].from &= left & -left;
+    own[features - of] = *features = (source){0, OF_FEATURES};
+    own[label - of] = *label = (source){0, OF_LABEL};
     flow(s, p->body[AZ_LEARN], p->count[AZ_LEARN], of);
+    flow(s, p->body[AZ_LEARN], p->count[AZ_LEARN], own);
     for (int64_t i = 0; i < p->count[AZ_LEARN]; ++i)
         written |= az_written_by(s, &p->body[AZ_LEARN][i]);
-    *features = *label = (source){0, 0}; /* given anew */
+    own[features - of] = own[label - of] = *features = *label = (source){0, 0}; /* given anew */
     read &= written & ~(s->features | s->label);
     const az_set states = read;
+    const uint8_t learned = OF_LABEL | OF_PREDICTION;
     for (; read; read &= read - 1) {
         const int state = __builtin_ctzll(read);
-        const source all = over_steps(of, state);
-        if (!(all.from >> state & 1) ||
-            (all.given & (OF_LABEL | OF_PREDICTION)) != (OF_LABEL | OF_PREDICTION))
+        if (!(over_steps(own, state).from >> state & 1) ||
+            (over_steps(of, state).given & learned) != learned)
             return 0;
     }
     return states != 0;
@@ -122,7 +129,6 @@ uint64_t az_form(const az_space *s, const az_program *p)
 
     uint64_t hash[64];
     az_set known = 0;
-    int numbered = 0;
     for (int64_t i = 0; i < p->count[AZ_PREDICT]; ++i) {
         const az_instruction *in = &p->body[AZ_PREDICT][i];
         const az_op_info *op = &az_ops[in->op];
@@ -142,7 +148,7 @@ uint64_t az_form(const az_space *s, const az_program *p)
                                  : before[at] & OF_LABEL ? AZ_LEAF_LEARNED
                                                          : AZ_LEAF_WRITTEN;
                 hash[at] = az_mix(
-                    (uint64_t)(kind * 1000 + type * 100 + (kind > AZ_LEAF_ZERO ? ++numbered : 0)));
+                    (uint64_t)(kind * 1000 + type * 100));
                 known |= bit;
             }
             operand[side] = hash[at];

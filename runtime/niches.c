@@ -30,7 +30,7 @@ int az_niches_begin(az_island *s)
     n->ranked = calloc(P, sizeof *n->ranked);
     n->vacant = calloc(P, sizeof *n->vacant);
     for (int i = 0; i < s->trial.hurdles; ++i)
-        n->least[i] = az_stages_untaught(&s->trial, i);
+        n->least[i] = s->method.least * az_stages_untaught(&s->trial, i);
     return n->elite && n->niche && n->of && n->ranked && n->vacant;
 }
 
@@ -123,21 +123,31 @@ static int32_t leave(az_island *s)
 
 /* ---- drawing ------------------------------------------------------------------------------- */
 
-/* A niche by rank, such that each doubling of the rank is as probable as the one before, or any;
- * in it the better of two. */
+/* The niche at a share of all ranks such that each doubling of the rank has as much as the one
+ * before. */
+static int32_t niche_at(const az_niches *n, double share)
+{
+    const int32_t rank = (int32_t)az_exp(share * az_log((double)n->niches + 1.0)) - 1;
+    return n->ranked[rank < 0 ? 0 : rank >= n->niches ? n->niches - 1 : rank];
+}
+
+/* A niche by rank, or any; in it the better of two. */
 static const az_member *parent_of(const az_island *s, az_draws *d)
 {
     const az_niches *n = &s->niches;
-    int32_t rank;
-    if (az_uniform(d) < s->method.even) {
-        rank = az_below(d, n->niches);
-    } else {
-        rank = (int32_t)az_exp(az_uniform(d) * az_log((double)n->niches + 1.0)) - 1;
-        rank = rank < 0 ? 0 : rank >= n->niches ? n->niches - 1 : rank;
-    }
-    const int32_t niche = n->ranked[rank], count = n->niche[niche].count;
+    const int32_t niche = az_uniform(d) < s->method.even ? n->ranked[az_below(d, n->niches)]
+                                                         : niche_at(n, az_uniform(d));
+    const int32_t count = n->niche[niche].count;
     const int32_t one = az_below(d, count), other = az_below(d, count);
     return &s->member[members_of(s, niche)[one < other ? one : other]];
+}
+
+/* Programs that others may take parts of: by rank as well. */
+static const az_candidate *donor(const void *island, int32_t number)
+{
+    const az_island *s = island;
+    const int32_t niche = niche_at(&s->niches, ((double)number + 0.5) / (double)s->members);
+    return &s->member[members_of(s, niche)[number % s->niches.niche[niche].count]].program;
 }
 
 /* A program to start from: random, or grown from what a population starts from until the filter
@@ -174,8 +184,9 @@ static int is_same(az_hash one, az_hash other)
 static const az_member *draw(az_island *s, az_draws *d, az_member *to, int *origin)
 {
     const az_niches *n = &s->niches;
-    const az_context context = az_context_of(s);
+    az_context context = az_context_of(s);
     const az_member *parent = NULL;
+    context.other = donor;
     for (int left = DRAWS;; --left) {
         if (n->evaluated < s->method.grown || !n->niches) {
             grow(s, d, &context, &to->program);

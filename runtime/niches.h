@@ -28,7 +28,7 @@ typedef struct {
     az_niche *niche;
     int32_t *of, *ranked, *vacant;
     int32_t niches, vacancies, used; /* niche numbers: ranked, vacant, ever used */
-    double least[AZ_MOST_HURDLES];   /* what a program without knowledge scores at a hurdle */
+    double least[AZ_MOST_HURDLES];   /* what a candidate must score at a hurdle in any case */
     int64_t evaluated;               /* on the first tasks, in this population */
 } az_niches;
 

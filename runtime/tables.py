@@ -70,6 +70,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("even", "double", "that a niche is drawn evenly, not by rank", "niches.even", 0.0),
     Setting("grown", "int64_t", "programs evaluated before the first mutant", "niches.grown", 1),
     Setting("parsimony", "double", "what an instruction counts", "niches.parsimony", 0.0),
+    Setting("least", "double", "share of always 0's score, at hurdles", "niches.least", 1.0),
     _trial("classes", "int64_t", "of the tasks; 0: regression"),
     _trial("tasks", "int64_t", "how many"),
     _trial("train", "int64_t", "training examples"),

@@ -105,6 +105,7 @@ class NichesSettings(Table):
     even: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
     grown: Count = 50
     parsimony: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    least: Annotated[float, Field(ge=0.0, le=10.0)] = 0.75
     confirm: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 

@@ -315,11 +315,12 @@ _LABEL, _PREDICTION, _FEATURES, _SETUP_VALUE = "label", "prediction", "features"
 
 def learns_strictly(program: Program, classes: int) -> bool:
     """Whether every instruction of Predict depends on the features, and every state that it reads
-    and that is written depends on itself, the label and the prediction. Without dead code."""
+    and that is written depends on the label, the prediction, and on its own old value, without what
+    Predict made of other states. Without dead code."""
     features, label, prediction = interface_addresses(classes)
     of: dict[Address, set[Any]] = {features: {_FEATURES}, label: set()}
 
-    def run(body: Sequence[Instruction]) -> bool:
+    def run(body: Sequence[Instruction], of: dict[Address, set[Any]]) -> bool:
         all_on_features = True
         for instruction in body:
             if instruction.output is None:
@@ -329,23 +330,35 @@ def learns_strictly(program: Program, classes: int) -> bool:
             all_on_features &= _FEATURES in sources
         return all_on_features
 
-    if not run(program.predict) or _FEATURES not in of.get(prediction, set()):
+    def over_steps(of: dict[Address, set[Any]]) -> None:
+        of[features], of[label] = {_FEATURES}, {_LABEL}
+        run(program.learn, of)
+        of[features] = of[label] = set()
+        for _ in range(len(of) + 1):  # step after step, until nothing is added
+            for address in of:
+                for source in list(of[address]):
+                    of[address] = of[address] | (of.get(source, set()) if source in of else set())
+
+    if not run(program.predict, of) or _FEATURES not in of.get(prediction, set()):
         return False
     of[prediction] = of[prediction] | {_PREDICTION}
-    of[features], of[label] = {_FEATURES}, {_LABEL}
-    run(program.learn)
-    of[features] = of[label] = set()
-    for _ in range(len(of) + 1):  # step after step, until nothing is added
-        for address in of:
-            for source in list(of[address]):
-                of[address] = of[address] | (of.get(source, set()) if source in of else set())
     read, written = set(), set()
     for instruction in program.predict:
         read |= set(instruction.reads) - written
         written.add(instruction.output)
+    own = {
+        address: {one for one in sources if not isinstance(one, Address) or one == address}
+        if address in written
+        else set(sources)
+        for address, sources in of.items()
+    }
+    over_steps(of)
+    over_steps(own)
     written |= {instruction.output for instruction in program.learn}
     states = (read & written) - {features, label}
-    return bool(states) and all({one, _LABEL, _PREDICTION} <= of[one] for one in states)
+    return bool(states) and all(
+        {_LABEL, _PREDICTION} <= of[one] and one in own[one] for one in states
+    )
 
 
 # ---- forms ---------------------------------------------------------------------------------------
@@ -376,7 +389,6 @@ def form(program: Program, classes: int) -> Any:
         before = wider
     written = {i.output for i in (*program.predict, *program.learn)}
     found: dict[Address, Any] = {}
-    numbered = 0
     for instruction in program.predict:
         if instruction.output is None:
             continue
@@ -393,9 +405,7 @@ def form(program: Program, classes: int) -> Any:
                     leaf = "fixed"
                 else:
                     leaf = "learned" if _LABEL in sources else "written"
-                numbered += leaf not in ("features", "zero")
-                place = numbered if leaf not in ("features", "zero") else 0
-                found[address] = (leaf, of_type.value, place)
+                found[address] = (leaf, of_type.value)
             operands.append(found[address])
         if instruction.op.commutative:
             operands.sort(key=repr)

@@ -57,13 +57,21 @@ class Niches:
     def _parent(self, d: Draws) -> Any:
         count = len(self.ranked)
         if d.uniform() < self.model.given["even"]:
-            rank = d.below(count)
+            elites = self.ranked[d.below(count)].elites
         else:
-            power = d.uniform() * _apply("log", count + 1.0)
-            rank = min(max(int(_apply("exp", power)) - 1, 0), count - 1)
-        elites = self.ranked[rank].elites
+            elites = self._niche_at(d.uniform()).elites
         one, other = d.below(len(elites)), d.below(len(elites))
         return self.model.ring[elites[min(one, other)].place]
+
+    def _niche_at(self, share: float) -> Niche:
+        count = len(self.ranked)
+        rank = int(_apply("exp", share * _apply("log", count + 1.0))) - 1
+        return self.ranked[min(max(rank, 0), count - 1)]
+
+    def _donor(self, number: int) -> Bodies:
+        elites = self._niche_at((number + 0.5) / len(self.model.ring)).elites
+        donor: Bodies = self.model.ring[elites[number % len(elites)].place].bodies
+        return donor
 
     def _grow(self, d: Draws) -> Bodies:
         model = self.model
@@ -84,7 +92,7 @@ class Niches:
 
     def _draw(self, d: Draws) -> tuple[Any, str, Bodies]:
         model = self.model
-        others = [member.bodies for member in model.ring]
+        others = [self._donor(number) for number in range(len(model.ring))]
         for left in range(_DRAWS, 0, -1):
             parent = None
             origin = "seed" if model.seeds else "start" if model.given["empty"] else "random"
@@ -171,7 +179,7 @@ class Niches:
 
     def _bar(self, niche: Niche | None, tasks: Any, hurdle: int) -> float:
         given = self.model.given
-        least = self._hurdle(None, tasks, given["hurdle_at"][hurdle])
+        least = given["least"] * self._hurdle(None, tasks, given["hurdle_at"][hurdle])
         if niche is None or len(niche.elites) < given["elites"]:
             return least
         ordered = sorted(elite.hurdles[hurdle] for elite in niche.elites)
