@@ -147,8 +147,7 @@ uint64_t az_form(const az_space *s, const az_program *p)
                                  : !(written & bit) ? (before[at] ? AZ_LEAF_FIXED : AZ_LEAF_ZERO)
                                  : before[at] & OF_LABEL ? AZ_LEAF_LEARNED
                                                          : AZ_LEAF_WRITTEN;
-                hash[at] = az_mix(
-                    (uint64_t)(kind * 1000 + type * 100));
+                hash[at] = az_mix((uint64_t)(kind * 1000 + type * 100));
                 known |= bit;
             }
             operand[side] = hash[at];
