@@ -174,7 +174,7 @@ docs: $(VENV)/.installed
 # What the theme says of its own future is no warning of ours.
 site: $(VENV)/.installed $(VENV)/.docs-tools
 	$(LAY_OUT)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "build/site/index.html"
 
 bench: $(VENV)/.installed

@@ -28,7 +28,8 @@ ELSEWHERE = {
 #: Modules whose public names are documented beside those of `azc` itself.
 MODULES = ("azc.tasks", "azc.library", "azc.search", "azc.sklearn")
 
-_LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]*)(#[^)]*)?\)")
+_LINK = re.compile(r"\[([^][]*)\]\((?!\w+:|#)([^)#\s]*)(#[^)]*)?\)")
+_CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -49,15 +50,20 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         page.meta["hide"] = ["navigation"]  # it would hold this page alone
     own = page.file.src_uri
     source = next((old for old, new in ELSEWHERE.items() if new == own), f"docs/{own}")
-    markdown = _LINK.sub(lambda match: _relinked(match, source), markdown)
-    return _FENCE.sub(_in_its_language, markdown)
+    markdown = _LINK.sub(lambda match: _relinked(match, source, files), markdown)
+    parts = _CODE.split(markdown)
+    # An entry, m[i][j], is no link by reference.
+    parts[::2] = [part.replace("][", "]\\[") for part in parts[::2]]
+    return _FENCE.sub(_in_its_language, "".join(parts))
 
 
-def _relinked(match: re.Match[str], source: str) -> str:
-    target, anchor = match[1], match[2] or ""
+def _relinked(match: re.Match[str], source: str, files: Files) -> str:
+    text, target, anchor = match[1], match[2], match[3] or ""
     path = os.path.normpath(os.path.join(os.path.dirname(source), target))
     page = ELSEWHERE.get(path, path.removeprefix("docs/"))
-    return f"]({page}{anchor})"
+    if files.get_file_from_path(page) is None and (ROOT / path).exists():
+        return text  # a file of the project that is no page
+    return f"[{text}]({page}{anchor})"
 
 
 def _in_its_language(match: re.Match[str]) -> str:
