@@ -75,12 +75,12 @@ def _matrices_late(body: list[Statement]) -> list[Statement]:
     as the others allow, so that what they need of both examples is there and they meet."""
     alone = [Group([statement], nest=False) for statement in body]
     waits = {
-        place: {p for p in range(place) if alone[p].keeps_from_moving(statement)}
-        for place, statement in enumerate(body)
+        position: {p for p in range(position) if alone[p].keeps_from_moving(statement)}
+        for position, statement in enumerate(body)
     }
     order: list[Statement] = []
     while waits:
-        ready = [place for place, before in waits.items() if not before & waits.keys()]
+        ready = [position for position, before in waits.items() if not before & waits.keys()]
         chosen = next((p for p in ready if not _has_matrix(body[p])), ready[0])
         order.append(body[chosen])
         del waits[chosen]

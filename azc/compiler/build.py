@@ -292,10 +292,10 @@ def _ending(status: int) -> str:
 def _excerpt(log: str, name: str) -> tuple[int, str]:
     """The emitted line that the first error is about (0 if none), and the lines that tell of it."""
     lines = log.splitlines()
-    place = re.compile(rf"{name}\.pyx:(\d+):(\d+:)? (fatal )?(?!warning|note)")
-    at = next((index for index, line in enumerate(lines) if place.match(line)), None)
-    found = None if at is None else place.match(lines[at])
+    message = re.compile(rf"{name}\.pyx:(\d+):(\d+:)? (fatal )?(?!warning|note)")
+    at = next((index for index, line in enumerate(lines) if message.match(line)), None)
+    told = None if at is None else message.match(lines[at])
     if at is None:
         at = next((index for index, line in enumerate(lines) if "error" in line), 0)
     shown = [line[:_MOST_CHARACTERS] for line in lines[max(at - 12, 0) :]]
-    return int(found.group(1)) if found else 0, "\n".join(shown[:_MOST_LINES])
+    return int(told.group(1)) if told else 0, "\n".join(shown[:_MOST_LINES])

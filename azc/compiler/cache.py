@@ -111,7 +111,7 @@ def _chosen_directory(given: Path | None) -> Path:
             return Path("~", ".cache", "azc")
     what, path = ("AZC_CACHE_DIR", Path(named or "")) if given is None else ("directory", given)
     if not path.is_absolute():
-        # What is found must not hang on where a command is run from.
+        # What is there must not hang on where a command is run from.
         raise ConfigError(f"{what}: {expected('an absolute path', repr(str(path)))}")
     return path
 
@@ -138,7 +138,7 @@ def _checked(keys: Iterable[str]) -> list[str]:
 class Cache:
     """The cache in one directory, for one process; threads may share it.
 
-    A directory that cannot be read, written or trusted is no error: nothing is found in it,
+    A directory that cannot be read, written or trusted is no error: nothing is there to use,
     nothing is kept in it, and `problem` says why, until something is kept.
 
     Attributes: `directory`, which need not exist; `limit`, the most bytes of modules and indexes
@@ -175,7 +175,7 @@ class Cache:
 
         Another process may evict a module before it is loaded: then build it again.
         """
-        found: dict[str, Located] = {}
+        located: dict[str, Located] = {}
         unsound: list[str] = []
         keys = _checked(keys)
         with self._folder.trying():
@@ -189,10 +189,10 @@ class Cache:
                     unsound.append(key)
                     continue
                 self._touch(index.stem)
-                found[key] = self._located(index.stem, index.positions[key])
+                located[key] = self._located(index.stem, index.positions[key])
         if unsound:
             self._discard(unsound)
-        return found
+        return located
 
     def add(self, built: Path, name: str, keys: Sequence[str]) -> dict[str, Located]:
         """Keep a copy of the file `built`, a module called `name` whose i-th function is `keys[i]`.

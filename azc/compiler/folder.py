@@ -74,22 +74,22 @@ def unsealed(kind: str, content: bytes) -> dict[str, Any]:
     return fields  # type: ignore[no-any-return]
 
 
-def _check_folder(path: str, found: os.stat_result) -> None:
-    if not stat.S_ISDIR(found.st_mode) or not _private(found):
+def _check_folder(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode) or not _private(status):
         what = "a folder of yours that only you can write in, to load compiled programs from"
-        got = f"{path} ({stat.filemode(found.st_mode)}, of user {found.st_uid})"
+        got = f"{path} ({stat.filemode(status.st_mode)}, of user {status.st_uid})"
         raise RefusedError(expected(what, got, "put that right, or set AZC_CACHE_DIR"))
 
 
-def _private(found: os.stat_result) -> bool:
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def _private(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def identity(found: os.stat_result) -> Identity:
+def identity(status: os.stat_result) -> Identity:
     """Of a file, by its status; `UnsoundError` unless it is plain and only we can write it."""
-    if not stat.S_ISREG(found.st_mode) or not _private(found):
+    if not stat.S_ISREG(status.st_mode) or not _private(status):
         raise UnsoundError
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def read(path: str) -> tuple[Identity, bytes]:

@@ -272,26 +272,26 @@ def fuse_columns(row: Sequence[Statement], *, sums: bool) -> list[Group]:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Who reads the value that a statement writes: places in the body, and whether it also leaves
+    """Who reads the value that a statement writes: positions in the body, and whether it also leaves
     the body."""
 
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
     leaves: bool
 
 
 def uses(body: Sequence[Statement], live_out: Collection[Address]) -> list[Use]:
     """For each statement of a body who reads its value; `live_out` leave the body."""
     later = {address: Use((), True) for address in live_out}
-    found: list[Use] = []
-    for place in range(len(body) - 1, -1, -1):
-        statement = body[place]
-        found.append(later.get(statement.writes, _UNUSED))
+    each_use: list[Use] = []
+    for position in range(len(body) - 1, -1, -1):
+        statement = body[position]
+        each_use.append(later.get(statement.writes, _UNUSED))
         if statement.replaces:
             later[statement.writes] = _UNUSED
         for address in statement.reads:
             use = later.get(address, _UNUSED)
-            later[address] = Use((place, *use.places), use.leaves)
-    return found[::-1]
+            later[address] = Use((position, *use.positions), use.leaves)
+    return each_use[::-1]
 
 
 _UNUSED = Use((), False)

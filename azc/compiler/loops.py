@@ -28,10 +28,10 @@ class Loops:
     def __init__(self, memory: Memory, sums: Sums) -> None:
         self.memory, self.sums = memory, sums
 
-    def body(self, found: list[Statement], after: Collection[Address]) -> list[str]:
+    def body(self, statements: list[Statement], after: Collection[Address]) -> list[str]:
         """The lines of Setup, Predict or Learn; the values at the addresses `after` leave it."""
         lines: list[str] = []
-        for node in schedule(found, after, lanes=self.memory.lanes, deep=self.memory.deep):
+        for node in schedule(statements, after, lanes=self.memory.lanes, deep=self.memory.deep):
             lines += [f"# {comment(step.statement)}" for step in node.steps]
             match node.run:
                 case Run.ROWS:

@@ -1,4 +1,4 @@
-"""From structures to functions that can be called: found in the process, in the cache, or built."""
+"""From structures to functions that can be called: those in the process, in the cache, or built."""
 
 from __future__ import annotations
 
@@ -78,18 +78,18 @@ def obtain(
     toolchain = find_toolchain(cpu)
     keys = {structure: structure.key(toolchain.identity) for structure in structures}
     cache = Cache()
-    found = _find(keys, cache)
-    missing = [structure for structure in keys if structure not in found]
+    there = _find(keys, cache)
+    missing = [structure for structure in keys if structure not in there]
     if not missing:
-        return found
+        return there
     with cache.lock([keys[structure] for structure in missing]):
         # Another process may have built them while this one waited.
-        found |= _find({structure: keys[structure] for structure in missing}, cache)
-        missing = [structure for structure in missing if structure not in found]
+        there |= _find({structure: keys[structure] for structure in missing}, cache)
+        missing = [structure for structure in missing if structure not in there]
         if missing:
-            report = _reporting(progress, len(found), len(keys))
-            found |= _build(missing, keys, toolchain, cache, workers, report)
-    return found
+            report = _reporting(progress, len(there), len(keys))
+            there |= _build(missing, keys, toolchain, cache, workers, report)
+    return there
 
 
 def build_seconds(structures: Collection[Structure]) -> float:
@@ -116,14 +116,14 @@ def recorded(name: str, guess: float) -> float:
 
 
 def _find(keys: dict[Structure, str], cache: Cache) -> dict[Structure, Found]:
-    found = {structure: _loaded[key] for structure, key in keys.items() if key in _loaded}
-    wanted = {structure: key for structure, key in keys.items() if structure not in found}
+    there = {structure: _loaded[key] for structure, key in keys.items() if key in _loaded}
+    wanted = {structure: key for structure, key in keys.items() if structure not in there}
     if wanted:
         located = cache.find(wanted.values())
         for structure, key in wanted.items():
             if key in located and (native := _load_located(key, located[key])):
-                found[structure] = native
-    return found
+                there[structure] = native
+    return there
 
 
 def _load_located(key: str, located: Located) -> Found | None:
@@ -204,12 +204,12 @@ def _build(
         built = build(sources, toolchain, folder, workers=workers, progress=finished)
         if len(structures) == 1 and _instructions(structures[0]) <= _USUAL:
             cache.record(_BUILD, time.perf_counter() - started)
-        found: dict[Structure, Found] = {}
+        there: dict[Structure, Found] = {}
         for module, batch in zip(built, batches, strict=True):
-            found |= _take(module.path, module.name, batch, keys, cache)
+            there |= _take(module.path, module.name, batch, keys, cache)
         if cache.problem:
             _warn_once(f"compiled programs are not kept: {cache.problem}")
-        return found
+        return there
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -232,14 +232,14 @@ def _take(
             do = "set AZC_CACHE_DIR to a folder from which code may be run"
             what = expected("to load compiled programs from the cache", problem, do)
             _warn_once(f"compiled programs are built anew by every process: {what}", "not loaded")
-        found = {}
+        there = {}
         kept = candidate if candidate != path else None
         for index, structure in enumerate(batch):
             new = Found(_core.Native(programs, index), kept, index, False)
             with _lock:
                 known = _loaded.setdefault(keys[structure], new)
-            found[structure] = replace(known, built=True)
-        return found
+            there[structure] = replace(known, built=True)
+        return there
     do = "set TMPDIR to a folder on a file system from which code may be run"
     message = expected("a module that can be loaded", problem, do)
     raise CompileError("; ".join(filter(None, (message, cache.problem))))

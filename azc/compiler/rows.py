@@ -129,7 +129,7 @@ class Row:
     def _partials(self, step: Step) -> list[str]:
         own = self.suffix and "_" + self.suffix
         return [
-            self.memory.variable("az_partial", f"sum{step.place}_{number}{own}")
+            self.memory.variable("az_partial", f"sum{step.position}_{number}{own}")
             for number in range(len(step.statement.instruction.op.sums))
         ]
 

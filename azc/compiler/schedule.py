@@ -43,7 +43,7 @@ class Step:
     `stored`: it is in memory, for others. `place` numbers it in its body."""
 
     statement: Statement
-    place: int
+    position: int
     held: bool
     stored: bool
 
@@ -73,20 +73,22 @@ class Node:
 
 
 def schedule(
-    found: list[Statement], after: Collection[Address], *, lanes: bool, deep: bool
+    statements: list[Statement], after: Collection[Address], *, lanes: bool, deep: bool
 ) -> list[Node]:
     """A body as nodes, to be run one after the other; the values at the addresses `after` leave it.
     `deep`: a pass over a matrix costs more than computing again."""
     if deep:
-        found = recompute(found, after)
-    places = {id(statement): place for place, statement in enumerate(found)}
-    used = uses(found, after)
-    return [_node(group, places, used, deep) for group in _groups(found, lanes=lanes, deep=deep)]
+        statements = recompute(statements, after)
+    positions = {id(statement): position for position, statement in enumerate(statements)}
+    used = uses(statements, after)
+    return [
+        _node(group, positions, used, deep) for group in _groups(statements, lanes=lanes, deep=deep)
+    ]
 
 
-def _groups(found: Sequence[Statement], *, lanes: bool, deep: bool) -> list[Group]:
+def _groups(statements: Sequence[Statement], *, lanes: bool, deep: bool) -> list[Group]:
     groups = []
-    for group in fuse(found, rows=lanes or deep, totals=deep):
+    for group in fuse(statements, rows=lanes or deep, totals=deep):
         # Without a matrix to share, several rows at once are better than one by one.
         if deep and all(m.kind in (Kind.ROWS, Kind.VECTOR) for m in group.members):
             groups += fuse(group.members, rows=False, totals=False)
@@ -95,13 +97,13 @@ def _groups(found: Sequence[Statement], *, lanes: bool, deep: bool) -> list[Grou
     return groups
 
 
-def _node(group: Group, places: dict[int, int], used: Sequence[Use], deep: bool) -> Node:
+def _node(group: Group, positions: dict[int, int], used: Sequence[Use], deep: bool) -> Node:
     def step(statement: Statement, members: Sequence[Statement]) -> Step:
-        place = places[id(statement)]
-        use, inside = used[place], {places[id(member)] for member in members}
-        stays = not use.leaves and inside.issuperset(use.places)
-        held = not inside.isdisjoint(use.places) or (stays and statement.kind is Kind.MATRIX)
-        return Step(statement, place, held, stored=not (held and stays))
+        position = positions[id(statement)]
+        use, inside = used[position], {positions[id(member)] for member in members}
+        stays = not use.leaves and inside.issuperset(use.positions)
+        held = not inside.isdisjoint(use.positions) or (stays and statement.kind is Kind.MATRIX)
+        return Step(statement, position, held, stored=not (held and stays))
 
     steps = [step(member, group.members) for member in group.members]
     if not group.nest:

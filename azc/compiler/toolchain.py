@@ -140,10 +140,10 @@ def environment() -> dict[str, str]:
 
 def cython_folder() -> Path:
     """The folder that Cython is imported from."""
-    found = importlib.util.find_spec("Cython")
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec("Cython")
+    if package is None or not package.submodule_search_locations:
         raise CompileError(expected("Cython", "none", "install it: `pip install cython`"))
-    return Path(found.submodule_search_locations[0]).absolute().parent
+    return Path(package.submodule_search_locations[0]).absolute().parent
 
 
 @lru_cache(maxsize=16)

@@ -109,8 +109,8 @@ class Pool:
 
     def best(self) -> tuple[Program, float] | None:
         """The best program that was evaluated in full, and its fitness."""
-        found = self._island.best()
-        return (Program.unpacked(found[0]), found[1]) if found else None
+        best = self._island.best()
+        return (Program.unpacked(best[0]), best[1]) if best else None
 
 
 class Method(Protocol):

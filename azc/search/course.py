@@ -321,8 +321,8 @@ class Course:
 
     def _under_way(self) -> Found | None:
         """The best of the populations that have not ended."""
-        found = [best for _, best in sorted(self._bests.items())]
-        return max(found, key=lambda one: one.fitness) if found else None
+        bests = [best for _, best in sorted(self._bests.items())]
+        return max(bests, key=lambda one: one.fitness) if bests else None
 
     def _slice(self) -> float:
         limit = self._settings.search.stop.seconds

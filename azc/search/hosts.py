@@ -132,11 +132,11 @@ class Host(Protocol):
         """Run each of `islands` until it has drawn `until` programs, or an equal share of about
         `seconds` is over, or it has a program that reaches the target."""
 
-    def emigrants(self, places: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
-        """Of each island its members at places, which are taken modulo how many there are."""
+    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+        """Of each island its members at positions, which are taken modulo how many there are."""
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
-        """To each island programs of others, by the places that they take; only those there are,
+        """To each island programs of others, by the positions that they take; only those there are,
         and only programs that the island could have drawn, by their sizes and addresses."""
 
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:

@@ -108,13 +108,13 @@ class Hot:
     # ---- choosing ----
 
     def _choose(self, seconds_per_step: float) -> list[_Wanted]:
-        found: dict[int, tuple[int, Packed]] = {}
+        steps_of: dict[int, tuple[int, Packed]] = {}
         for host in self._workers.hottest(4 * _MOST_IN_BATCH):
             for key, steps, runs, packed in host:
                 if key not in self._done and runs > 1:
-                    before = found.get(key, (0, packed))[0]
-                    found[key] = (before + steps, packed)
-        ranked = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
+                    before = steps_of.get(key, (0, packed))[0]
+                    steps_of[key] = (before + steps, packed)
+        ranked = sorted(steps_of.items(), key=lambda item: (-item[1][0], item[0]))
         gain = natives.recorded(self._gain_name, _FIRST_GAIN)
         batch: list[_Wanted] = []
         structures: list[Structure] = []

@@ -65,8 +65,8 @@ class Islands:
         self.interpreted = self._interpreted(self.tasks, self.settings)
         self.compiled = []
         if self.vector is not None:
-            found = native_blocks(self.tasks, matrices, self.vector, rest_alone=False)
-            placed = list(found)
+            wanted = native_blocks(self.tasks, matrices, self.vector, rest_alone=False)
+            placed = list(wanted)
             # One layout, so that a structure is built once for each number of features.
             if len({block.chunk for block in placed}) == 1:
                 self.compiled = self._packed(self.tasks, placed)
@@ -158,19 +158,21 @@ class Islands:
         lineage = tuple(island.ancestors())
         return Found(number, island.counts()["run"], birth, fitness, packed, lineage)
 
-    def emigrants(self, places: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
-        return {number: self._emigrants(number, asked) for number, asked in places.items()}
+    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+        return {number: self._emigrants(number, asked) for number, asked in positions.items()}
 
-    def _emigrants(self, number: int, places: Sequence[int]) -> list[Member]:
+    def _emigrants(self, number: int, positions: Sequence[int]) -> list[Member]:
         island = self.islands[number]
-        return [island.member(place % island.members) for place in places if island.members]
+        return [
+            island.member(position % island.members) for position in positions if island.members
+        ]
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
         for number, immigrants in members.items():
             island = self.islands[number]
-            for place, (packed, fitness, birth) in immigrants.items():
-                if place < island.members and island.takes(packed):
-                    island.receive(place, packed, fitness, birth)
+            for position, (packed, fitness, birth) in immigrants.items():
+                if position < island.members and island.takes(packed):
+                    island.receive(position, packed, fitness, birth)
 
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:
         return [self._scorer(job) for job in jobs]
@@ -178,20 +180,20 @@ class Islands:
     # ---- hot structures ----
 
     def layouts(self) -> list[tuple[int, int, str]]:
-        found = []
+        shapes = []
         for block, _ in self.compiled:
             task = self.tasks[block.positions[0]]
             layout = ENTRIES if block.chunk == 1 else LANES
-            found.append((task.features, task.classes, layout))
-        return found
+            shapes.append((task.features, task.classes, layout))
+        return shapes
 
     def hottest(self, count: int) -> list[tuple[int, int, int, Packed]]:
-        found: dict[int, tuple[int, int, Packed]] = {}
+        by_key: dict[int, tuple[int, int, Packed]] = {}
         for island in self.islands.values():
             for key, steps, runs, packed in island.hottest(count):
-                before = found.get(key, (0, 0, packed))
-                found[key] = (before[0] + steps, before[1] + runs, before[2])
-        return [(key, *rest) for key, rest in found.items()]
+                before = by_key.get(key, (0, 0, packed))
+                by_key[key] = (before[0] + steps, before[1] + runs, before[2])
+        return [(key, *rest) for key, rest in by_key.items()]
 
     def cool(self) -> None:
         for island in self.islands.values():
@@ -210,10 +212,10 @@ class Islands:
     def use_native(self, key: int, packed: Packed, least: float) -> tuple[float, bool] | None:
         program = Program.unpacked(packed)
         made = self._structures(program)
-        found = natives.find({structure for structure, _ in made})
-        if any(structure not in found for structure, _ in made):
+        there = natives.find({structure for structure, _ in made})
+        if any(structure not in there for structure, _ in made):
             return None
-        functions = [found[structure].native for structure, _ in made]
+        functions = [there[structure].native for structure, _ in made]
         arguments = [argument for _, argument in made]
         gain = self._gain(program, functions, arguments)
         if gain < least:

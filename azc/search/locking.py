@@ -83,9 +83,9 @@ def _taken(folder: Path, number: str) -> StateError:
     return error(folder, "no other process to write here", got, do)
 
 
-def which(found: os.stat_result) -> tuple[int, int]:
+def which(status: os.stat_result) -> tuple[int, int]:
     """What tells a file from others."""
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def held(handle: int) -> bool:

@@ -21,7 +21,7 @@ _STREAM = 0x6D696772
 class Populations(Protocol):
     """All islands of a search; the methods are those of `Host`."""
 
-    def emigrants(self, places: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]: ...
+    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]: ...
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None: ...
 
@@ -35,7 +35,7 @@ def migrate(
     measures: Sequence[int] = (),
 ) -> None:
     """The `number`-th migration of a search: every island offers a part `share` of its population,
-    drawn at random, and as many members, drawn likewise, make place for programs drawn from all
+    drawn at random, and as many members, drawn likewise, make room for programs drawn from all
     that is offered. Depends on the arguments and the populations alone.
 
     `populations`: of each island; `measures`: numbers that tell apart by what islands find fitness,
@@ -43,19 +43,19 @@ def migrate(
     """
     counts = [max(1, round(share * population)) for population in populations]
     random = np.random.default_rng([seed, number, _STREAM])
-    places = {n: random.integers(0, 2**31, count).tolist() for n, count in enumerate(counts)}
-    offered = there.emigrants(places)
-    pool = [(island, member) for island in places for member in offered[island]]
+    positions = {n: random.integers(0, 2**31, count).tolist() for n, count in enumerate(counts)}
+    offered = there.emigrants(positions)
+    pool = [(island, member) for island in positions for member in offered[island]]
     members: dict[int, dict[int, Member]] = {}
     for island, (population, count) in enumerate(zip(populations, counts, strict=True)):
         replaced = random.permutation(population)[:count]
         chosen = random.integers(0, max(1, len(pool)), count)
         members[island] = {}
-        for place, one in zip(replaced.tolist(), chosen.tolist(), strict=True) if pool else ():
+        for position, one in zip(replaced.tolist(), chosen.tolist(), strict=True) if pool else ():
             origin, member = pool[one]
             if measures and measures[origin] != measures[island]:
                 packed, _, birth = member
                 member = (packed, math.nan, birth)
-            members[island][place] = member
+            members[island][position] = member
     if pool:
         there.receive(members)

@@ -33,9 +33,10 @@ def leaving(text: str, folder: Path) -> str:
     def relative(path: str) -> str:
         if os.path.commonpath([path, folder]) == os.path.sep:
             return path
-        found = os.path.relpath(path, folder)
+        from_folder = os.path.relpath(path, folder)
         # Or the name of a program would be one of the library's.
-        return found if found.startswith(os.pardir) else os.path.join(os.curdir, found)
+        up = from_folder.startswith(os.pardir)
+        return from_folder if up else os.path.join(os.curdir, from_folder)
 
     return tomli_w.dumps(with_paths(parsed(text, "settings"), relative))
 
@@ -99,8 +100,8 @@ def fingerprints(
     return json.dumps(
         tasks
         | {
-            key: [["a program", "another one", _digest(program.packed())] for program in found]
-            for key, found in programs.items()
+            key: [["a program", "another one", _digest(program.packed())] for program in there]
+            for key, there in programs.items()
         }
     )
 
@@ -112,8 +113,8 @@ def check_same(folder: Path, began: str | None, now: str) -> None:
     before, after = json.loads(began), json.loads(now)
     for key, known in before.items():
         for number, (name, size, digest) in enumerate(known):
-            if number >= len(found := after.get(key, [])) or found[number][2] != digest:
-                got = found[number][1] if number < len(found) else "none"
+            if number >= len(there := after.get(key, [])) or there[number][2] != digest:
+                got = there[number][1] if number < len(there) else "none"
                 same = got == size
                 what = expected(
                     f"{name} as it was when the search began ({size})",

@@ -45,16 +45,16 @@ def error_of(error: ValidationError, model: type[BaseModel]) -> ConfigError:
 
 
 def _line(problem: Any, model: type[BaseModel]) -> str:
-    path, place = [], list(problem["loc"])
+    path, rest = [], list(problem["loc"])
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, MisfitError):
-        place += cause.key.split(".")
+        rest += cause.key.split(".")
     # A key that lacks or that nobody knows is told of the table in which it is one.
     last = 1 if problem["type"] in ("missing", "extra_forbidden") else 0
-    while len(place) > last and (inner := table_at(model, place[0])):
-        path.append(place.pop(0))
+    while len(rest) > last and (inner := table_at(model, rest[0])):
+        path.append(rest.pop(0))
         model = inner
-    details: Any = {**_reworded(problem), "loc": tuple(place)}
+    details: Any = {**_reworded(problem), "loc": tuple(rest)}
     alone = ValidationError.from_exception_data(model.__name__, [details])
     return str(config_error(alone, ".".join(path), model)).removeprefix(": ")
 

@@ -91,19 +91,19 @@ def parsed(text: str, name: str) -> dict[str, Any]:
 
 
 def _syntax_error(message: str, text: str, filename: str) -> str:
-    found = _PLACE.fullmatch(message)
-    if found is None:
+    match = _PLACE.fullmatch(message)
+    if match is None:
         return f"{filename}: {expected('valid TOML', message)}"
     lines = text.replace("\r\n", "\n").split("\n")
-    line = int(found[2]) if found[2] else len(lines)
+    line = int(match[2]) if match[2] else len(lines)
     source = lines[min(line, len(lines)) - 1]
-    column = int(found[3]) if found[3] else len(source) + 1
+    column = int(match[3]) if match[3] else len(source) + 1
     rest = source[column - 1 :].rstrip()
     if rest:
         got = repr(rest if len(rest) <= 40 else f"{rest[:39]}…")
     else:
-        got = "the end of the line" if found[2] else "the end of the file"
-    what = expected("valid TOML", got, found[1][:1].lower() + found[1][1:])
+        got = "the end of the line" if match[2] else "the end of the file"
+    what = expected("valid TOML", got, match[1][:1].lower() + match[1][1:])
     return str(Diagnostic(what, filename, line, column, source))
 
 
@@ -145,10 +145,10 @@ def steps_of(path: str) -> list[str | int]:
     path."""
     steps: list[str | int] = []
     for part in path.split("."):
-        found = _STEP.fullmatch(part.strip())
-        if not found:
+        match = _STEP.fullmatch(part.strip())
+        if not match:
             return []
-        steps += [found[1], *map(int, _NUMBER.findall(found[2]))]
+        steps += [match[1], *map(int, _NUMBER.findall(match[2]))]
     return steps
 
 

@@ -182,9 +182,9 @@ class Workers:
 
     # ---- an exchange ----
 
-    def emigrants(self, places: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
         """`Host.emigrants` of all islands."""
-        answers = self._all("emigrants", lambda seat: ({n: places[n] for n in seat.numbers},))
+        answers = self._all("emigrants", lambda seat: ({n: positions[n] for n in seat.numbers},))
         return {island: found for answer in answers for island, found in answer.items()}
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:

@@ -442,7 +442,7 @@ def test_computing_again_changes_nothing(made: list[Instruction], after: set[Add
     assert in_order.differing(expected, after) == set()
     in_loops.run_groups(fuse(again, rows=True, totals=True), sums=True)
     assert in_loops.differing(expected, after) == set()
-    assert all(use.places or use.leaves for use in uses(again, after))
+    assert all(use.positions or use.leaves for use in uses(again, after))
 
 
 def test_computing_again_by_hand() -> None:
@@ -465,7 +465,7 @@ def test_computing_again_by_hand() -> None:
     home = {id(member): group for group in groups for member in group.members}
     for statement, use in zip(made, found, strict=True):
         if statement.writes == address("m1"):
-            assert all(home[id(made[place])] is home[id(statement)] for place in use.places)
+            assert all(home[id(made[place])] is home[id(statement)] for place in use.positions)
 
 
 def test_not_computed_again_for_a_loop_that_it_may_not_share() -> None:
@@ -500,7 +500,7 @@ def test_uses(made: list[Instruction], after: set[Address]) -> None:
                 readers.append(later)
             if found[later].writes == statement.writes and found[later].kind is not Kind.ENTRY:
                 stands = False
-        assert use.places == tuple(readers)
+        assert use.positions == tuple(readers)
         assert use.leaves == (stands and statement.writes in after)
 
 
