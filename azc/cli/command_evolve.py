@@ -64,6 +64,12 @@ _RUNS = Path("runs")
     help="Of the Ray cluster, such as 10.0.0.1:6379, or auto.  [default: $RAY_ADDRESS, else one is "
     "started here]",
 )
+@click.option(
+    "--plan",
+    "planned",
+    is_flag=True,
+    help="Do not search: measure for a few seconds, and tell what the search would take.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the search that is saved in DIR.")
 @click.option(
     "--set",
@@ -89,6 +95,7 @@ def command(
     workers: int | None,
     backend: str | None,
     address: str | None,
+    planned: bool,
     resume: bool,
     overrides: tuple[str, ...],
     data: str | None,
@@ -106,6 +113,13 @@ def command(
         what = "S.toml, a search file or the name of a preset"
         raise click.UsageError(expected(what, "none", do), context)
     _check(out, overrides)
+    if planned:
+        if name is None:
+            raise click.UsageError(expected("S.toml with --plan", "none"), context)
+        from azc.cli.planning import tell_plan
+
+        tell_plan(name, list(overrides), as_json)
+        return
 
     from azc.cli.evolving import view_for
     from azc.search import Search

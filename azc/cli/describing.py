@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from azc.search.report import Counts, Outcome, Report
 
 __all__ = [
+    "NOT_REPEATABLE",
     "Rate",
     "best_fitness",
     "duration",
@@ -29,6 +30,9 @@ __all__ = [
 
 #: A rate is that of the last seconds, so that it follows a search that grows slower.
 _RATE_SECONDS = 5.0
+
+#: What there is to say of a search whose hosts do not wait for each other.
+NOT_REPEATABLE = "not repeatable: migration.synchronous is false"
 
 _LABEL = 14
 _TWO_COLUMNS_FROM = 64
@@ -47,11 +51,22 @@ class Rate:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
+        self._nodes: deque[dict[str, int]] = deque()
 
     def add(self, report: Report) -> None:
         self._seen.append((report.seconds, report.total("programs")))
+        self._nodes.append({node.name: node.programs for node in report.nodes})
         while len(self._seen) > 2 and self._seen[1][0] <= report.seconds - _RATE_SECONDS:
             self._seen.popleft()
+            self._nodes.popleft()
+
+    def of_node(self, name: str) -> float:
+        """That of one node."""
+        if len(self._nodes) < 2:
+            return math.nan
+        seconds = self._seen[-1][0] - self._seen[0][0]
+        drawn = self._nodes[-1].get(name, 0) - self._nodes[0].get(name, 0)
+        return drawn / seconds if seconds > 0.0 else math.nan
 
     @property
     def value(self) -> float:
@@ -82,6 +97,10 @@ def frame(report: Report, rate: Rate, program: list[str], width: int, height: in
         if given >= gap + 2:
             lines += [""] * gap + _island_table(report.islands, width, given - gap)
             room -= given
+    if len(report.nodes) > 1 and room >= gap + 2:
+        given = min(1 + len(report.nodes), room - gap)
+        lines += [""] * gap + _node_table(report, rate, width, given)
+        room -= gap + given
     if program and room > gap:
         lines += [""] * gap + _cut(program, room - gap, "line")
     return [_clip(line, width) for line in lines]
@@ -123,6 +142,8 @@ def _wide_facts(report: Report, rate: Rate) -> list[tuple[str, str]]:
         takes = f" (about {duration(programs / rate.value)})" if rate.value > 0.0 else ""
         left.append(f"{programs:,} programs{takes}")
     facts = [("left", " or ".join(left))] if left else []
+    if not report.repeatable:
+        facts.append(("course", NOT_REPEATABLE))
     if hot.built or hot.building:
         building = f", building {hot.building}" if hot.building else ""
         made = f"{hot.built:,} built in {duration(hot.seconds)}{building}"
@@ -142,14 +163,36 @@ def _island_table(islands: tuple[Counts, ...], width: int, height: int) -> list[
         "level 2": [_percent(counts.level2, counts.programs) for counts in islands],
         "received": [f"{counts.received:,}" for counts in islands],
     }
-    lines = [""] * (len(islands) + 1)
+    lines = _columns(columns, width)
+    return [lines[0], *_cut(lines[1:], height - 1, "island")]
+
+
+def _node_table(report: Report, rate: Rate, width: int, height: int) -> list[str]:
+    """A line of titles and a line for each machine."""
+    nodes = report.nodes
+    rates = [rate.of_node(node.name) for node in nodes]
+    columns = {
+        "node": [node.name for node in nodes],
+        "islands": [str(node.islands) for node in nodes],
+        "per second": [f"{one:,.0f}" if math.isfinite(one) else "-" for one in rates],
+        "lost workers": [str(node.restarts) for node in nodes],
+        "behind": [f"{node.lag:,}" for node in nodes],
+        "workers": [str(node.hosts) for node in nodes],
+    }
+    lines = _columns(columns, width)
+    return [lines[0], *_cut(lines[1:], height - 1, "node")]
+
+
+def _columns(columns: dict[str, list[str]], width: int) -> list[str]:
+    """A line of titles and the lines of a table; the first columns, as many as fit."""
+    lines = [""] * (len(next(iter(columns.values()))) + 1)
     for title, cells in columns.items():
         column = [title, *cells]
         size = max(map(len, column)) + (2 if lines[0] else 0)
         if lines[0] and len(lines[0]) + size > width:
             break
         lines = [line + cell.rjust(size) for line, cell in zip(lines, column, strict=True)]
-    return [lines[0], *_cut(lines[1:], height - 1, "island")]
+    return lines
 
 
 def _clip(line: str, width: int) -> str:
@@ -178,6 +221,8 @@ def summary(outcome: Outcome) -> str:
         f"{report.total('programs'):,} programs in {duration(report.seconds)}, "
         f"{report.programs_per_second:,.0f} per CPU second ({report.cpu_seconds:,.1f} s)"
     )
+    if not report.repeatable:
+        lines.append(NOT_REPEATABLE)
     if outcome.program is not None:
         lines += ["", program_text(outcome.program)]
     if outcome.out is not None:

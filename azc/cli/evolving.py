@@ -135,6 +135,8 @@ def _course(report: Report) -> dict[str, Any]:
         "seconds": finite(report.seconds),
         "cpu_seconds": finite(report.cpu_seconds),
         "programs_per_second": finite(round(report.programs_per_second, 1)),
+        "repeatable": report.repeatable,
+        "nodes": [asdict(node) for node in report.nodes],
         "hot": {name: _number(value) for name, value in asdict(report.hot).items()},
     }
 
@@ -182,6 +184,8 @@ class Lines(View):
             f"best {fitness_text(best_fitness(report))}",
             f"mean {fitness_text(mean_fitness(report))}",
         ]
+        if not report.repeatable:
+            parts.append("not repeatable")
         click.echo("  ".join(parts))
 
 

@@ -28,6 +28,7 @@ def page(runs: Sequence[Run], found: Measured | None = None, refresh: int | None
         *([_several(runs, together)] if len(runs) > 1 else []),
         told.progress(best, charts),
         told.statistics(charts),
+        told.nodes(best),
         told.explanation(best, found),
         told.comparison(best, found),
         told.repeating(best),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from azc.errors import AzcError
 from azc.search.moving import settings_as_run
-from azc.search.report import Ancestor, Best, Counts
+from azc.search.report import Ancestor, Best, Counts, NodeCounts
 from azc.search.settings import Settings
 from azc.search.store import Saved, read_saved
 
@@ -47,6 +47,9 @@ class Run:
     clocks: list[Clock]
     seconds: float
     cpu_seconds: float
+    nodes: list[NodeCounts] = field(default_factory=list)
+    nodes_seconds: float = 0.0
+    repeatable: bool = True
 
     @property
     def best(self) -> Best | None:
@@ -118,6 +121,9 @@ def read_run(folder: Path) -> Run:
         clocks=[Clock(int(programs), *rest) for programs, *rest in course.get("clocks", [])],
         seconds=float(course.get("seconds", 0.0)),
         cpu_seconds=float(course.get("cpu_seconds", 0.0)),
+        nodes=[NodeCounts(**node) for node in course.get("nodes", [])],
+        nodes_seconds=float(course.get("nodes_seconds", 0.0)),
+        repeatable=bool(course.get("repeatable", True)),
     )
 
 

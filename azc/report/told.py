@@ -27,6 +27,7 @@ __all__ = [
     "comparison",
     "duration",
     "explanation",
+    "nodes",
     "progress",
     "repeating",
     "statistics",
@@ -37,6 +38,7 @@ __all__ = [
 #: Lines of change that a step shows.
 _LINES = 5
 _SETS = {"search": "T_search", "select": "T_select", "final": "T_final"}
+_NOT_REPEATABLE = "not repeatable: islands did not wait for each other"
 _TITLES = ("function", "line", "loss without it (95 %)", "core", "what it does")
 _STAGES = ("First ancestor", "Half-way", "The best")
 
@@ -69,7 +71,29 @@ def summary(run: Run) -> str:
         ("populations begun", f"{total(rows, 'run'):,}"),
         ("seed", str(run.seed)),
     ]
+    if not run.repeatable:
+        pairs.append(("course", _NOT_REPEATABLE))
     return parts.facts(pairs)
+
+
+def nodes(run: Run) -> str:
+    """Where it ran, if that was in several places or did not go smoothly."""
+    if len(run.nodes) < 2 and not any(node.restarts for node in run.nodes):
+        return ""
+    rows = [
+        (n.name, f"{n.islands}", f"{n.programs:,}", _rate(n.programs, run.nodes_seconds),
+         f"{n.restarts}", f"{n.lag:,}")
+        for n in run.nodes
+    ]  # fmt: skip
+    titles = ("machine", "islands", "programs", "per second", "workers lost", "programs behind")
+    lead = "Since the search was begun, or last gone on with."
+    return parts.section(
+        "machines", "Machines", parts.paragraph(lead), parts.table("Machines", titles, rows)
+    )
+
+
+def _rate(programs: int, seconds: float) -> str:
+    return f"{programs / seconds:,.0f}" if seconds > 0.0 else ""
 
 
 def _fitness(best: Best | None) -> dict[str, float]:
@@ -258,9 +282,13 @@ def repeating(run: Run) -> str:
         ("machine of this page", f"{sys.platform}, {platform.machine()}"),
     ]
     end = "The same seed, settings and number of programs give the same result, to the bit, on any "
+    same = f"{end}machine. A search that its time ended may go further or less far."
+    if not run.repeatable:
+        same = "Islands did not wait for each other (migration.synchronous is false): another run "
+        same += "with the same seed does not do the same."
     return parts.section(
         "repeat", "To repeat it",
-        parts.paragraph(f"{end}machine. A search that its time ended may go further or less far."),
+        parts.paragraph(same),
         parts.code(command, "command"),
         parts.folded("search.toml, as run", parts.code(run.text, "settings")),
         parts.facts(here),

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from azc.errors import StateError, expected
-from azc.search.engines import engine_for
+from azc.search.asynchronous import Asynchronous
+from azc.search.engines import engine_for, slice_seconds
 from azc.search.hosts import Found, Slice
 from azc.search.hot import Hot, native_vector
 from azc.search.migration import migrate
@@ -31,8 +32,6 @@ from azc.tasks import Task
 
 __all__ = ["Course"]
 
-#: Seconds between two reports, and so between two looks at the clock and at Ctrl-C.
-_SLICE = 0.2
 #: Readings of the clock that are kept; beyond these, every second one goes.
 _MOST_CLOCKS = 2000
 
@@ -61,6 +60,7 @@ class Course:
         work = sum(epochs * (len(t.y_train) + len(t.y_valid)) for t in sets["search"])
         self._interval = settings.programs_per_interval(work)
         self._islands = list(range(search.islands))
+        self._repeatable = settings.migration is None or settings.migration.synchronous
         self._started, self._cpu_started = time.monotonic(), cpu_seconds()
         vector = native_vector(settings)
         common = {
@@ -96,6 +96,7 @@ class Course:
         # Programs, seconds and CPU seconds at reports: for reading, the course takes no part in it.
         self._clocks: list[tuple[int, float, float]] = []
         self._latest: dict[int, Slice] = {}
+        self._asynchronous: Asynchronous | None = None
         self._bests: dict[int, Found] = {}  # of the populations under way
 
     def __enter__(self) -> Course:
@@ -131,7 +132,7 @@ class Course:
         """A round ends where a report or a migration is due, and no later than the budget does."""
         steps = [self._interval]
         migration = self._settings.migration
-        if migration:
+        if migration and migration.synchronous:
             steps.append(migration.every)
             # Now and not when the last round ended: nothing may come between that and its save.
             if self._round_end and self._round_end % migration.every == 0:
@@ -150,7 +151,10 @@ class Course:
         migrate(self._workers, sizes, share, self._settings.search.seed, number, measures)
 
     def _run_round(self) -> None:
-        while self._pending and not self._interrupted and not self._is_late():
+        if not self._repeatable:
+            self._run_asynchronous()
+            return
+        while self._pending and not self._is_over():
             for made in self._workers.run(sorted(self._pending), self._round_end, self._slice()):
                 self._take(made)
                 self._offer(made.offers)
@@ -160,6 +164,21 @@ class Course:
                 self._hot.look(self._seconds_per_step())
             if self._pending:
                 self._tell(settled=False)
+
+    def _run_asynchronous(self) -> None:
+        if self._asynchronous is None:
+            drawn = {n: made.counts.programs for n, made in self._latest.items()}
+            self._asynchronous = Asynchronous(self._workers, self._settings, drawn)
+        for slices in self._asynchronous.round(self._round_end, self._slice, self._is_over):
+            for made in slices:
+                self._take(made)
+                self._offer(made.offers)
+            self._tell(settled=False)
+        self._hot.look(self._seconds_per_step())
+        self._pending = set(self._islands) if self._is_over() else set()
+
+    def _is_over(self) -> bool:
+        return self._interrupted or self._is_late()
 
     def _take(self, made: Slice) -> None:
         self._latest[made.island] = made
@@ -185,6 +204,8 @@ class Course:
         rows = self._counts()
         if not self._selection.solved:
             self._pending = {row.island for row in rows if row.programs < self._round_end}
+            if self._asynchronous and self._asynchronous.has_drawn(self._round_end):
+                self._pending.clear()
         if not self._pending:
             self._history.append(rows)
             self._clocks = self._read_clocks()
@@ -262,6 +283,8 @@ class Course:
             "seconds": self._seconds(),
             "cpu_seconds": self._cpu_seconds(),
             "clocks": self._read_clocks(),
+            "repeatable": self._repeatable,
+            "nodes_seconds": self._seconds() - self._before[0],
             "nodes": [dataclasses.asdict(node) for node in self._workers.nodes()],
         }
 
@@ -325,9 +348,10 @@ class Course:
         return max(bests, key=lambda one: one.fitness) if bests else None
 
     def _slice(self) -> float:
-        limit = self._settings.search.stop.seconds
+        search = self._settings.search
+        limit = search.stop.seconds
         left = math.inf if limit is None else max(0.0, limit - self._seconds())
-        return min(_SLICE, left)
+        return min(slice_seconds(search.islands, search.workers), left)
 
     def _seconds(self) -> float:
         return self._before[0] + time.monotonic() - self._started
@@ -360,6 +384,7 @@ class Course:
             programs_limit=stop.programs,
             seconds_limit=stop.seconds,
             nodes=tuple(self._workers.nodes()),
+            repeatable=self._repeatable,
         )
 
     def _tell(self, *, settled: bool) -> None:

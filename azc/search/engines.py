@@ -17,8 +17,12 @@ from azc.errors import ConfigError, ResourceError, expected
 from azc.search.hosts import Engine, Link, LostError
 from azc.search.islands import Islands
 
-__all__ = ["ENGINES", "HERE", "Here", "Processes", "engine_for", "serve"]
+__all__ = ["ENGINES", "HERE", "Here", "Processes", "engine_for", "serve", "slice_seconds"]
 
+#: Seconds between two reports, and so between two looks at the clock and at Ctrl-C.
+_SLICE = 0.2
+#: The same for each island and worker of many, who would keep this process busy; and the most.
+_SLICE_OF_ISLAND, _SLICE_OF_WORKER, _MOST_SLICE = 0.001, 0.004, 10.0
 #: What the machine of this process is called among nodes.
 HERE = "this machine"
 
@@ -205,3 +209,9 @@ def engine_for(backend: str, workers: int, address: str | None = None) -> Engine
             raise ConfigError(f"address: {what}")
         return ENGINES["here" if workers == 1 else "processes"](None)
     return ENGINES[backend](address)
+
+
+def slice_seconds(islands: int, workers: int) -> float:
+    """How long islands are run before they are heard of."""
+    many = max(_SLICE_OF_ISLAND * islands, _SLICE_OF_WORKER * workers)
+    return max(_SLICE, min(many, _MOST_SLICE))

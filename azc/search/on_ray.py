@@ -77,13 +77,16 @@ class Ray:
         node, cpus = self._place()
         self._hosts[node] += 1
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        actor = self._ray.remote(Actor).options(
+        actor = self._ray.remote(self._actor()).options(
             num_cpus=cpus,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy=strategy(node_id=node, soft=True),
         )
         return _Reference(self, actor.remote(), self._put(shared), arguments["numbers"], node)
+
+    def _actor(self) -> type[Actor]:
+        return Actor
 
     def _put(self, shared: Mapping[str, Any]) -> Any:
         """The same objects are put into the store once."""

@@ -121,6 +121,7 @@ class MigrationSettings(Table):
 
     every: Count
     share: Part = 0.5
+    synchronous: bool = True
 
 
 class CompileSettings(Table):

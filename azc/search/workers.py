@@ -123,6 +123,23 @@ class Workers:
                     idle.append(seat)
         return sorted(slices, key=lambda made: made.island)
 
+    @property
+    def shares(self) -> list[tuple[int, ...]]:
+        """The islands of each host."""
+        return [seat.numbers for seat in self._seats]
+
+    def start(self, host: int, islands: Sequence[int], until: int, seconds: float) -> None:
+        """`Host.run` of one host, which is not waited for."""
+        self._finish_scoring([self._seats[host]])
+        self._ask(self._seats[host], "run", islands, until, seconds)
+
+    def finished(self, hosts: Sequence[int]) -> list[tuple[int, list[Slice]]]:
+        """What came of it, of those of `hosts` that have answered: of one at least, if any."""
+        if not hosts:
+            return []
+        ready = self._answering([self._seats[host] for host in hosts])
+        return [(seat.number, self._answer_of_run(seat)) for seat in ready]
+
     def _answer_of_run(self, seat: _Seat) -> list[Slice]:
         answer: list[Slice] = self._answer(seat)
         for made in answer:
@@ -183,13 +200,13 @@ class Workers:
     # ---- an exchange ----
 
     def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
-        """`Host.emigrants` of all islands."""
-        answers = self._all("emigrants", lambda seat: ({n: positions[n] for n in seat.numbers},))
+        """`Host.emigrants` of the islands of all hosts, or some."""
+        answers = self._all("emigrants", lambda seat: (_of(seat, positions),), self._holding(positions))
         return {island: found for answer in answers for island, found in answer.items()}
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
-        """`Host.receive` of all islands."""
-        self._all("receive", lambda seat: ({n: members[n] for n in seat.numbers},))
+        """`Host.receive` of the islands of all hosts, or some."""
+        self._all("receive", lambda seat: (_of(seat, members),), self._holding(members))
         for island, given in members.items():
             past = self._pasts[island]
             past.exchanges.append((past.programs, given))
@@ -294,13 +311,21 @@ class Workers:
         self._engine.close()
 
     def _all(
-        self, method: str, arguments: Callable[[_Seat], tuple[Any, ...]] = lambda seat: ()
+        self,
+        method: str,
+        arguments: Callable[[_Seat], tuple[Any, ...]] = lambda seat: (),
+        seats: Sequence[_Seat] | None = None,
     ) -> list[Any]:
-        """A method of every host."""
-        self._finish_scoring(self._seats)
-        for seat in self._seats:
+        """A method of every host, or of those in `seats`."""
+        asked = self._seats if seats is None else seats
+        self._finish_scoring(asked)
+        for seat in asked:
             self._ask(seat, method, *arguments(seat))
-        return [self._answer(seat) for seat in self._seats]
+        return [self._answer(seat) for seat in asked]
+
+    def _holding(self, islands: Iterable[int]) -> list[_Seat]:
+        numbers = sorted({self._owner[island].number for island in islands})
+        return [self._seats[number] for number in numbers]
 
     def _ask(self, seat: _Seat, method: str, *arguments: Any) -> None:
         seat.asked = (method, *arguments)
@@ -357,6 +382,10 @@ class Workers:
         for key, (packed, least) in self._natives.items():
             link.send("use_native", key, packed, least)
             link.receive()
+
+
+def _of(seat: _Seat, given: Mapping[int, Any]) -> dict[int, Any]:
+    return {number: given[number] for number in seat.numbers}
 
 
 def _given_up(lost: LostError) -> ResourceError:

@@ -66,6 +66,7 @@ def test_json_lines(azc, solvable):
     assert set(last) == {
         *("done", "solved", "reason", "seed", "experiments", "programs", "seconds", "cpu_seconds"),
         *("programs_per_second", "fitness", "program", "out", "hot"),
+        *("nodes", "repeatable"),
         *("saved", "unsaved_reports"),
     }
     assert (last["saved"], last["unsaved_reports"]) == (True, 0)
@@ -325,3 +326,18 @@ def test_a_closed_pipe_ends_it(folder):
     assert process.stderr.read() == ""
     process.stderr.close()
     assert left(folder / "runs" / "small-1")
+
+
+def test_a_plan(azc, folder):
+    """Measured and told, for the search as it is and with an island for every core."""
+    told = json.loads(azc("evolve", "small.toml", "--plan", "--json").stdout)
+    assert told["measured"]["rate"] > 0.0
+    assert told["measured"]["exchange_bytes"] > 0
+    plans = told["plans"]
+    assert {one["nodes"] for one in plans} == {1, 2, 4, 8, 16}
+    assert {one["programs"] for one in plans} == {4000}
+    for one in plans:
+        assert one["workers"] <= one["islands"]
+        assert one["seconds"] > 0.0
+        assert one["rate"] * one["seconds"] == pytest.approx(4000)
+    assert not (folder / "runs").exists()

@@ -16,7 +16,7 @@ from azc.compiler.structure import structure_of
 from azc.compiler.toolchain import find_toolchain, missing
 from azc.errors import AzcWarning, CompileError
 from azc.program import Program
-from azc.search import Search, course, hot
+from azc.search import Search, course, engines, hot
 from azc.search.engines import Here
 from azc.search.hot import Hot, native_vector
 from azc.search.islands import Islands
@@ -62,7 +62,7 @@ def patient(monkeypatch):
     monkeypatch.setattr(hot, "_EVERY", 0.0)
     monkeypatch.setattr(hot, "_MOST_IN_BATCH", 4)
     monkeypatch.setattr(course, "Hot", Patient)
-    monkeypatch.setattr(course, "_SLICE", 0.02)
+    monkeypatch.setattr(engines, "_SLICE", 0.02)
 
 
 # ---- nothing depends on it ----------------------------------------------------------------------

@@ -27,7 +27,7 @@ from search_processes import MAIN, finish, last_document, next_report, start
 
 from azc.cli.main import main
 from azc.errors import ConfigError, StateError
-from azc.search import Report, Search, course
+from azc.search import Report, Search, course, engines
 from azc.search.store import Store, read_history
 
 METHODS = {
@@ -224,7 +224,7 @@ def test_ended_anywhere(tmp_path, monkeypatch, method):
     longer = {"search.interval": "7000", "migration.every": "5000"}
     search = small(*settings(method, {**longer, "search.stop": "{ programs = 30_000 }"}))
     expected = search.run(seed=6, out=tmp_path / "whole")
-    monkeypatch.setattr(course, "_SLICE", 0.003)
+    monkeypatch.setattr(engines, "_SLICE", 0.003)
     pieces = in_rounds = 0
 
     def interrupt(report: Report) -> None:

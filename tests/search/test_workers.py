@@ -29,6 +29,7 @@ from azc.search import Search, engines, workers
 from azc.search.engines import ENGINES
 from azc.search.hosts import Host, Job, Past, Slice
 from azc.search.islands import Islands
+from azc.search.store import read_saved
 from azc.search.workers import Workers
 
 FULL = os.environ.get("AZC_VERIFY") == "1"
@@ -175,6 +176,31 @@ def test_a_host_made_anew():
         (one,), (other,) = (each.run([0], end + 2000, 100.0) for each in (host, again))
         assert told_of([replace(one, best=host.best(0))]) == told_of([other])
         assert again.save() == host.save()
+
+
+def test_hosts_that_do_not_wait(tmp_path):
+    """All islands draw as many, exchange, and it is said that it cannot be had again."""
+    asynchronous = "migration={every=600,synchronous=false}"
+    search = small(*FOUR, asynchronous)
+    reports = []
+    outcome = search.run(workers=2, out=tmp_path / "run", report=reports.append)
+    assert outcome.reason == "programs"
+    assert [row.programs for row in outcome.history[-1]] == [2000] * 4
+    assert all(row.received > 0 for row in outcome.history[-1])
+    assert len(outcome.history) == 5
+    for number, rows in enumerate(outcome.history, 1):
+        assert sum(row.programs for row in rows) >= 4 * 400 * number
+    assert not any(report.repeatable for report in reports)
+    assert not read_saved(tmp_path / "run").course["repeatable"]
+    went_on = Search.resume(tmp_path / "run", ["search.stop.programs=16000"]).run()
+    assert [row.programs for row in went_on.history[-1]] == [4000] * 4
+    assert small(*FOUR).run(workers=2).report.repeatable
+
+
+def test_hosts_that_do_not_wait_end_with_what_solves():
+    goal = ("search.stop={fitness=0.32,programs=400_000}", "tasks.select=")
+    asynchronous = "migration={every=600,synchronous=false}"
+    assert small(*FOUR, *goal, asynchronous).run(workers=2).reason == "solved"
 
 
 # ---- what goes wrong ----------------------------------------------------------------------------
