@@ -72,7 +72,7 @@ class Planned:
 def measure(settings: Settings, seconds: float = 3.0) -> Measured:
     """Runs an island for about so long. Raises `TaskError` or `ResourceError`."""
     sets = {which: settings.make_tasks(which) for which in settings.tasks.needed_at_once()}
-    own = own_tasks(settings, sets)
+    own = own_tasks(settings.plans(), sets)
     tasks = sets["search"]
     host = Islands(settings, tasks, settings.search.seed, (0,), None, sets, own)
     host.run([0], 2**62, seconds / 3.0)  # the first population is unlike all later ones

@@ -330,7 +330,7 @@ def test_a_closed_pipe_ends_it(folder):
 
 def test_a_plan(azc, folder):
     """Measured and told, for the search as it is and with an island for every core."""
-    told = json.loads(azc("evolve", "small.toml", "--plan", "--json").stdout)
+    told = json.loads(azc("evolve", "small.toml", "--plan", "--json").out)
     assert told["measured"]["rate"] > 0.0
     assert told["measured"]["exchange_bytes"] > 0
     plans = told["plans"]

@@ -23,7 +23,7 @@ from azc.cli.describing import Rate, duration, frame, summary
 from azc.cli.evolving import JsonLines, Lines, Live, view_for
 from azc.cli.main import main
 from azc.errors import ConfigError
-from azc.search.report import Best, Counts, HotCounts, Outcome, Report
+from azc.search.report import Best, Counts, HotCounts, NodeCounts, Outcome, Report
 
 LINEAR = library.load("linear")
 NAN = math.nan
@@ -115,10 +115,11 @@ def _documents(text):
 def test_options_reach_the_search(azc, search):
     outcome = azc(
         "evolve", "demo", "--seed", "7", "--seconds", "1.5", "--workers", "2", "--data", "sets",
-        "--set", "a.b=1", "--set", "a.c = x=y",
+        "--backend", "ray", "--address", "auto", "--set", "a.b=1", "--set", "a.c = x=y",
     )  # fmt: skip
     assert outcome.code == 0
     options = {"seconds": 1.5, "workers": 2, "resume": False, "data": "sets"}
+    options |= {"backend": "ray", "address": "auto"}
     assert search.calls == [
         ("from_toml", "demo", ["a.b=1", "a.c = x=y"]),
         ("run", options | {"seed": 7, "out": Path("runs/demo-7")}),
@@ -128,6 +129,7 @@ def test_options_reach_the_search(azc, search):
 def test_nothing_given_leaves_it_to_the_search(azc, search):
     azc("evolve", "demo")
     options = {"seed": None, "seconds": None, "workers": None, "resume": False, "data": None}
+    options |= {"backend": None, "address": None}
     assert search.calls[1] == ("run", options | {"out": Path("runs/demo-3")})
 
 
@@ -222,6 +224,7 @@ def test_json_lines(azc, search):
     # The reports that are settled, and the outcome.
     assert [document["seconds"] for document in documents] == [1.0, 2.0, 6.0, 6.0]
     assert first == {
+        "repeatable": True, "nodes": [],
         "done": False, "seed": 3, "experiments": 1, "programs": 1000, "seconds": 1.0,
         "cpu_seconds": 0.5, "programs_per_second": 2000.0, "evaluated": 500, "level1": 250,
         "level2": 125, "filtered": 250, "over_budget": 0, "hurdled": 125, "steps": 100000,
@@ -240,6 +243,7 @@ def test_json_lines(azc, search):
         "programs": 6000, "seconds": 6.0, "cpu_seconds": 3.0, "programs_per_second": 2000.0,
         "fitness": {"search": 0.875, "select": 0.8125, "final": None},
         "program": last["program"], "out": "runs/demo-3", "saved": True, "unsaved_reports": 0,
+        "repeatable": True, "nodes": [],
         "hot": {"built": 0, "seconds": 0.0, "building": 0, "share": 0.0},
     }  # fmt: skip
     assert parse(last["program"]) == LINEAR
@@ -583,3 +587,21 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path, options):
     os.close(writing)
     assert done.returncode == 1
     assert done.stderr == ""
+
+
+def test_nodes_have_lines():
+    """Rates are those of the last seconds."""
+    rate = Rate()
+    for seconds in (1.0, 3.0):
+        nodes = tuple(
+            NodeCounts(name, 1, 2, int(programs * seconds), restarts, 70)
+            for name, programs, restarts in (("here", 500, 0), ("there", 1500, 3))
+        )
+        report = _report(seconds, nodes=nodes, repeatable=False)
+        rate.add(report)
+    lines = frame(report, rate, [], 76, 40)
+    titles, here, there = (line.split() for line in lines[-3:])
+    assert titles == ["node", "islands", "per", "second", "lost", "workers", "behind", "workers"]
+    assert here == ["here", "2", "500", "0", "70", "1"]
+    assert there == ["there", "2", "1,500", "3", "70", "1"]
+    assert any("not repeatable" in line for line in lines)
