@@ -217,9 +217,9 @@ class Idle:
             Slice(n, Counts(island=n, **counts), False, (), None, True, (1, 0)) for n in islands
         ]
 
-    def emigrants(self, places: dict[int, list[int]]) -> dict[int, list[Any]]:
+    def emigrants(self, positions: dict[int, list[int]]) -> dict[int, list[Any]]:
         program = (bytes(24), bytes(16), bytes(96))
-        return {n: [(program, 0.5, k) for k in asked] for n, asked in places.items()}
+        return {n: [(program, 0.5, k) for k in asked] for n, asked in positions.items()}
 
     def receive(self, members: Any) -> None:
         pass

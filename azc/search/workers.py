@@ -135,9 +135,7 @@ class Workers:
 
     def finished(self, hosts: Sequence[int]) -> list[tuple[int, list[Slice]]]:
         """What came of it, of those of `hosts` that have answered: of one at least, if any."""
-        if not hosts:
-            return []
-        ready = self._answering([self._seats[host] for host in hosts])
+        ready = self._answering([self._seats[host] for host in hosts]) if hosts else []
         return [(seat.number, self._answer_of_run(seat)) for seat in ready]
 
     def _answer_of_run(self, seat: _Seat) -> list[Slice]:
@@ -201,7 +199,9 @@ class Workers:
 
     def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
         """`Host.emigrants` of the islands of all hosts, or some."""
-        answers = self._all("emigrants", lambda seat: (_of(seat, positions),), self._holding(positions))
+        answers = self._all(
+            "emigrants", lambda seat: (_of(seat, positions),), self._holding(positions)
+        )
         return {island: found for answer in answers for island, found in answer.items()}
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
@@ -324,8 +324,7 @@ class Workers:
         return [self._answer(seat) for seat in asked]
 
     def _holding(self, islands: Iterable[int]) -> list[_Seat]:
-        numbers = sorted({self._owner[island].number for island in islands})
-        return [self._seats[number] for number in numbers]
+        return sorted({self._owner[n] for n in islands}, key=lambda seat: seat.number)
 
     def _ask(self, seat: _Seat, method: str, *arguments: Any) -> None:
         seat.asked = (method, *arguments)
