@@ -272,8 +272,8 @@ def fuse_columns(row: Sequence[Statement], *, sums: bool) -> list[Group]:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Who reads the value that a statement writes: positions in the body, and whether it also leaves
-    the body."""
+    """Who reads the value that a statement writes: positions in the body, and whether it leaves
+    the body, too."""
 
     positions: tuple[int, ...]
     leaves: bool

@@ -423,7 +423,7 @@ def test_loops_compute_the_same(made: list[Instruction], mode: tuple[bool, bool]
 
 def all_read(made: list[Instruction], after: set[Address]) -> list[Statement]:
     [found] = statements([made])
-    while unread := [u for u in uses(found, after) if not (u.places or u.leaves)]:
+    while unread := [u for u in uses(found, after) if not (u.positions or u.leaves)]:
         found = [s for s, u in zip(found, uses(found, after), strict=True) if u not in unread]
     return found
 

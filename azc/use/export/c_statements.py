@@ -112,16 +112,16 @@ class Body:
             text = _wide(op, values) if wide else f"AZ_ALL({_scalar(op, values)})"
             use = self.uses[id(statement)]
             inside = {self.places[id(member)] for member in group.members}
-            if use.leaves or not inside.issuperset(use.places):
+            if use.leaves or not inside.issuperset(use.positions):
                 self.stored.add(statement.writes)
-            if inside.isdisjoint(use.places):
+            if inside.isdisjoint(use.positions):
                 lines.append(f"AZ_AT({out} + {index}) = {text};")
                 known.pop(out, None)
                 continue
             self.count += 1
             known[out] = f"{out}_{self.count}"
             lines.append(f"const az_v8 {known[out]} = {text};")
-            if use.leaves or not inside.issuperset(use.places):
+            if use.leaves or not inside.issuperset(use.positions):
                 lines.append(f"AZ_AT({out} + {index}) = {known[out]};")
         return lines
 

@@ -171,14 +171,14 @@ def _goes_inside(
     """Whether a value stands where it is read: all that it is made of must still be there. Numbers
     that the author gave a name keep it."""
     op = statement.instruction.op
-    if use.leaves or not use.places or op.random or op.entry:
+    if use.leaves or not use.positions or op.random or op.entry:
         return False
-    if any(body[reader].instruction.op.entry for reader in use.places):
+    if any(body[reader].instruction.op.entry for reader in use.positions):
         return False
     if op.name == "scalar_const":
         return statement.writes not in own
-    between = {s.writes for s in body[place + 1 : use.places[0]]}
-    return len(use.places) == 1 and not between & leaves
+    between = {s.writes for s in body[place + 1 : use.positions[0]]}
+    return len(use.positions) == 1 and not between & leaves
 
 
 def _index(statement: Statement) -> list[str]:

@@ -131,7 +131,7 @@ class Subject:
             kept = [
                 statement
                 for statement, use in zip(body, uses(body, after), strict=True)
-                if use.leaves or use.places
+                if use.leaves or use.positions
             ]
             if len(kept) == len(body):
                 return kept
