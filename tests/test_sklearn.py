@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes, load_iris, make_regression
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -127,8 +127,24 @@ def test_a_search_repeats_itself(start: Any) -> None:
 def test_the_result_is_no_worse_than_the_start_on_the_rows_held_back() -> None:
     X, y = load_diabetes(return_X_y=True)
     found = SearchRegressor(**LITTLE, random_state=1).fit(X, y)
-    assert azc.analysis.live(azc.library.load("least_squares"), 0) in found.programs_
+    for name in ("least_squares", "network"):
+        assert azc.analysis.live(azc.library.load(name), 0) in found.programs_
     assert found.score(X, y) > 0.4
+
+
+def test_what_was_there_before_has_to_be_beaten_by_more_than_chance() -> None:
+    """On little data nothing that 60 programs find is; a network is where lines do not help."""
+    X, y = load_iris(return_X_y=True)
+    found = SearchClassifier(**LITTLE, random_state=3).fit(X, y)
+    there = [
+        azc.analysis.live(azc.library.load(name), 3) for name in ("softmax", "softmax_network")
+    ]
+    assert found.program_ in there
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 8))
+    y = np.abs(X[:, 0]) > 0.7
+    found = SearchClassifier(programs=60, epochs=20, tasks=1, random_state=0).fit(X, y)
+    assert found.score(X, y) > 0.8
 
 
 def test_settings_of_a_search() -> None:
@@ -144,7 +160,7 @@ def test_settings_of_a_search() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             SearchClassifier(**wrong).fit(X, y)
-    timed = SearchClassifier(programs=None, seconds=0.1, tasks=1).fit(X, y)
+    timed = SearchClassifier(programs=None, seconds=0.5, tasks=1).fit(X, y)
     assert timed.n_programs_ > 0
 
 
@@ -155,3 +171,48 @@ def test_pickles(estimator: Any) -> None:
     fitted = clone(estimator).fit(X, y)
     again = pickle.loads(pickle.dumps(fitted))
     assert (again.predict(X) == fitted.predict(X)).all()
+
+
+@pytest.mark.parametrize("program", ["softmax", "logistic"])
+def test_classes_learned_in_parts(program: str) -> None:
+    """Of three classes the first rows have two; the last rows make the difference."""
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["a", "b", "c"])[y]
+    chance = np.random.RandomState(0)
+    model = ProgramClassifier(program, random_state=0)
+    first = chance.permutation(np.flatnonzero(y < 2))
+    model.partial_fit(X[first], names[first], classes=["a", "b", "c"])
+    assert set(model.predict(X[:100])) == {"a", "b"}
+    for _ in range(20):
+        for rows in np.array_split(chance.permutation(150), 5):
+            model.partial_fit(X[rows], names[rows])
+    assert model.score(X, names) > 0.8
+    again = pickle.loads(pickle.dumps(model)).partial_fit(X, names)
+    assert np.array_equal(again.predict(X), model.partial_fit(X, names).predict(X))
+
+
+def test_numbers_learned_in_parts() -> None:
+    """As at once, where rows keep their order and standardising is left out."""
+    X, y = make_regression(60, 4, noise=0.1, random_state=0)
+    X, y = X / 3.0, y / np.std(y)
+    given = {"epochs": 1, "shuffle": False, "standardize": False}
+    whole = ProgramRegressor(**given).fit(X, y)
+    parts = ProgramRegressor(**given).partial_fit(X[:25], y[:25]).partial_fit(X[25:], y[25:])
+    assert np.array_equal(whole.predict(X), parts.predict(X))
+
+
+def test_what_learning_in_parts_refuses() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = ProgramClassifier(random_state=0)
+    with pytest.raises(ValueError, match="classes in the first call"):
+        model.partial_fit(X, y)
+    with pytest.raises(ValueError, match=r"labels of the classes \[0, 1\]"):
+        model.partial_fit(X, y, classes=[0, 1])
+    model.partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="the classes of before"):
+        model.partial_fit(X, y, classes=[0, 1])
+    regressor = ProgramRegressor().partial_fit(X, y)
+    before = regressor.predict(X)
+    with pytest.raises(AzcError):
+        regressor.partial_fit(X, y + 1e6)
+    assert np.array_equal(regressor.predict(X), before)

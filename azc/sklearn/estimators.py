@@ -19,9 +19,10 @@ from azc.lang import load, parse
 from azc.program import Program, require_program
 from azc.sklearn.trained import Array, Preparing, Trained
 
-__all__ = ["Classifier", "Estimator", "Regressor", "checked", "program_of"]
+__all__ = ["MOST_SEED", "Classifier", "Estimator", "Regressor", "checked", "program_of"]
 
-_MOST_SEED = 2**31
+#: Seeds are drawn below it.
+MOST_SEED = 2**31
 
 
 def program_of(given: Any) -> Program:
@@ -45,7 +46,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Train on features (n, F) and labels (n,); returns the estimator itself."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=not self._classifies)
         rng = check_random_state(self.random_state)
-        seed = int(rng.randint(_MOST_SEED))
+        seed = int(rng.randint(MOST_SEED))
         labels, classes = self._numbered(column_or_1d(y, warn=True))
         if self._classifies and classes == 1:
             self._trained: Trained | None = None

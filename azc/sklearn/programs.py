@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from azc.errors import AzcError, ConfigError, expected, nearest
 from azc.program import Program
-from azc.sklearn.estimators import Classifier, Estimator, Regressor, checked, program_of
+from azc.sklearn.estimators import (
+    MOST_SEED,
+    Classifier,
+    Estimator,
+    Regressor,
+    checked,
+    program_of,
+)
 from azc.sklearn.trained import Array, Preparing, Trained, train_on, width_of
 from azc.use.tune.constants import Constant, with_constants
 
@@ -72,6 +82,11 @@ class _Program(Estimator):
     def _fitted(
         self, X: Array, y: Array, classes: int, rng: np.random.RandomState, seed: int
     ) -> Trained:
+        return self._begun(X, y, classes, rng, seed, self.epochs)
+
+    def _begun(
+        self, X: Array, y: Array, classes: int, rng: np.random.RandomState, seed: int, epochs: int
+    ) -> Trained:
         self.program_ = _with_params(program_of(self.program), self.params)
         least = width_of(self.program_, classes)
         self._preparing = Preparing.of(
@@ -83,10 +98,26 @@ class _Program(Estimator):
             self._preparing.features(X)[order],
             self._preparing.labels(y)[order],
             classes,
-            epochs=self.epochs,
+            epochs=epochs,
             seed=seed,
             max_abs_error=self.max_abs_error,
         )
+
+    def _gone_on(self, X: Array, y: Array, classes: int, begins: bool) -> None:
+        """One pass over checked rows, which begins a model or goes on with it."""
+        if begins:
+            rng = check_random_state(self.random_state)
+            seed = int(rng.randint(MOST_SEED))
+            several = not self._classifies or classes > 1
+            self._trained = self._begun(X, y, classes, rng, seed, 1) if several else None
+            return
+        if self._trained is None:
+            return
+        order = np.arange(len(X))
+        if self.shuffle:
+            order = np.random.RandomState(self._trained.place()).permutation(len(X))
+        rows, labels = self._preparing.features(X)[order], self._preparing.labels(y)[order]
+        self._trained = self._trained.after(rows, labels)
 
 
 class ProgramClassifier(Classifier, _Program):
@@ -113,6 +144,30 @@ class ProgramClassifier(Classifier, _Program):
         self.epochs, self.standardize, self.shuffle = epochs, standardize, shuffle
         self.max_abs_error, self.random_state = max_abs_error, random_state
 
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> ProgramClassifier:
+        """Train on further rows, once, from where training stands; without a model, begin one.
+
+        `classes`: all that there will be, needed where a model begins. Features are standardised as
+        in the rows that a model began with. Where training fails, the model stays as it was.
+        """
+        begins = not hasattr(self, "_trained")
+        X, y = validate_data(self, X, y, dtype=np.float64, reset=begins)
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        if begins and classes is None:
+            what = expected("classes in the first call to partial_fit", "none")
+            raise ValueError(f"{what}; give all that there will be")
+        known = np.unique(classes) if begins else self.classes_
+        if classes is not None and not np.array_equal(np.unique(classes), known):
+            got = np.unique(classes).tolist()
+            raise ValueError(expected(f"the classes of before, {known.tolist()}", got))
+        if not np.isin(y, known).all():
+            other = np.setdiff1d(y, known).tolist()
+            raise ValueError(expected(f"labels of the classes {known.tolist()}", f"{other} too"))
+        self._gone_on(X, np.searchsorted(known, y).astype(np.float64), len(known), begins)
+        self.classes_ = known
+        return self
+
 
 class ProgramRegressor(Regressor, _Program):
     """A program that learns to predict numbers."""
@@ -133,6 +188,17 @@ class ProgramRegressor(Regressor, _Program):
         self.program, self.params = program, params
         self.epochs, self.standardize, self.shuffle = epochs, standardize, shuffle
         self.max_abs_error, self.random_state = max_abs_error, random_state
+
+    def partial_fit(self, X: Any, y: Any) -> ProgramRegressor:
+        """Train on further rows, once, from where training stands; without a model, begin one.
+
+        Features and labels are standardised as in the rows that a model began with. Where training
+        fails, the model stays as it was.
+        """
+        begins = not hasattr(self, "_trained")
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=begins)
+        self._gone_on(X, np.asarray(column_or_1d(y, warn=True), dtype=np.float64), 0, begins)
+        return self
 
 
 def _check_names(program: Program, given: Mapping[str, Any]) -> None:

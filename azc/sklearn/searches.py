@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,16 +66,18 @@ class _Search(Estimator):
         the parameters and `random_state`.
     seconds : a budget of time, in place of `programs` or beside it. Where time ends a search, the
         result depends on the machine and what else it does: it is not repeatable.
-    start : what the search begins with: ``"auto"``, linear models of the library; ``"random"`` or
-        ``"empty"``; or programs, one or a list, as `ProgramClassifier` takes them.
+    start : what the search begins with: ``"auto"``, that of some linear models and a network of the
+        library which does best on the search's tasks; ``"random"`` or ``"empty"``; or programs, one
+        or a list, as `ProgramClassifier` takes them.
     tasks : ways of sharing out rows that programs are evaluated on.
     epochs : passes over the training rows, in the search and after it.
     settings : tables of a search file, as a dict, in place of what is set otherwise.
     standardize : whether features, and the labels of a regression, get mean 0 and deviation 1.
     random_state : of all that is drawn: the parts, the search, the order of rows.
 
-    A quarter of the rows is held back from the search, and decides which of the programs that it
-    offers is best. That one is trained on all rows.
+    A quarter of the rows is held back from the search, and ranks the programs that it offers, and
+    those that it could begin with. The best is trained on all rows; one of the latter, unless one
+    that was found is better by a standard error.
 
     Attributes
     ----------
@@ -132,9 +135,9 @@ class _Search(Estimator):
             tasks.append(task(train[:_MOST_ROWS], valid[:_MOST_ROWS], f"rows[{number}]"))
         orders = [rng.permutation(chosen) for _ in range(_ORDERS)]
         select = [task(order, held, f"rows held back[{k}]") for k, order in enumerate(orders)]
-        self._search_on(tasks, select, classes, seed)
+        candidates = self._search_on(tasks, select, classes, seed)
         every, given = rng.permutation(len(rows)), {"epochs": self.epochs, "seed": seed}
-        for program in self.programs_:
+        for program in candidates:
             # What fails on all rows, as it may, did not on those that it was selected by.
             for order in (every, *orders):
                 try:
@@ -148,9 +151,14 @@ class _Search(Estimator):
 
     def _search_on(
         self, tasks: Sequence[Task], select: Sequence[Task], classes: int, seed: int
-    ) -> None:
-        """Sets `programs_` and what else the search says."""
-        starts = [live(program_of(given), classes) for given in self._starts(classes)]
+    ) -> Sequence[Program]:
+        """Sets `programs_` and what else the search says; returns programs to train, the first that
+        learns being the one."""
+        pool = [live(program_of(given), classes) for given in self._starts(classes)]
+        starts = pool
+        if self.start == "auto":
+            # What suits these rows best begins; the others would only make the space larger.
+            starts = [max(pool, key=lambda program: self._mean(program, tasks))]
         with tempfile.TemporaryDirectory() as folder:
             outcome = Search(
                 self._described(starts, seed, Path(folder)),
@@ -159,15 +167,24 @@ class _Search(Estimator):
                 **_keywords(self.settings),
             ).run()
         found = [(best.select or 0.0, best.program) for best in outcome.hall]
-        # What it began with has to be beaten on rows that the search has not seen.
-        scored = [
-            (float(np.mean(evaluate(program, select, epochs=self.epochs).fitness)), program)
-            for program in starts
-        ]
-        both = sorted([*scored, *found], key=lambda one: -one[0])
-        self.programs_ = [program for _, program in both]
-        self.fitness_ = [fitness for fitness, _ in both]
+        # What was there before is ranked with it, on rows that the search has not seen.
+        scored = [(self._mean(program, select), program) for program in pool]
+        ranked = sorted([*scored, *found], key=lambda one: -one[0])
+        self.programs_ = [program for _, program in ranked]
+        self.fitness_ = [fitness for fitness, _ in ranked]
         self.n_programs_ = outcome.report.total("programs")
+        if not scored:
+            return self.programs_
+        # The best of many on few rows is often luck: it has to be better than what was there by
+        # more than these rows can be wrong about that.
+        least = _beyond_doubt(
+            max(fitness for fitness, _ in scored), len(select[0].y_valid), classes
+        )
+        surely = [program for fitness, program in ranked if fitness > least]
+        return [*surely, *(p for p in self.programs_ if p in pool), *self.programs_]
+
+    def _mean(self, program: Program, tasks: Sequence[Task]) -> float:
+        return float(np.mean(evaluate(program, tasks, epochs=self.epochs).fitness))
 
     def _described(self, starts: Sequence[Program], seed: int, folder: Path) -> dict[str, Any]:
         stop = {"programs": self.programs, "seconds": self.seconds}
@@ -198,9 +215,13 @@ class _Search(Estimator):
         if self.start != "auto":
             return [self.start]
         if classes:
-            return ["softmax" if classes > 2 else "logistic"]
+            return (
+                ["softmax", "softmax_network"]
+                if classes > 2
+                else ["logistic", "network_classifier"]
+            )
         # Without a sigmoid logistic regression is a linear one, which some data are too much for.
-        return ["logistic", "least_squares"]
+        return ["logistic", "least_squares", "network"]
 
 
 class SearchClassifier(Classifier, _Search):
@@ -213,6 +234,14 @@ class SearchRegressor(Regressor, _Search):
     """Evolves a program that learns to predict numbers, and trains it."""
 
     __doc__ += _Search.__doc__ or ""
+
+
+def _beyond_doubt(fitness: float, rows: int, classes: int) -> float:
+    """What is better by a standard error of the score that this fitness is of, on so many rows."""
+    if classes:
+        return fitness + math.sqrt(fitness * (1.0 - fitness) / rows)
+    error = math.tan((1.0 - fitness) * math.pi / 2.0) * (1.0 - 1.0 / math.sqrt(2.0 * rows))
+    return 1.0 - 2.0 / math.pi * math.atan(error)
 
 
 def _keywords(settings: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,17 @@ class Trained:
             with np.errstate(invalid="ignore"):
                 return raw[:, 1] - raw[:, 0]
         return raw if raw.ndim == 1 else raw[:, : self.classes]
+
+    def after(self, X: Array, y: Array) -> Trained:
+        """This one trained on further prepared rows, in their order; itself it stays as it is."""
+        models = tuple(map(copy.copy, self.models))
+        for number, model in enumerate(models):
+            model.partial_fit(X, (y == number).astype(np.float64) if self.one_for_each else y)
+        return Trained(models, self.classes)
+
+    def place(self) -> list[int]:
+        """Numbers that tell where training stands, to draw by."""
+        return [self.models[0].seed % 2**32, self.models[0].step % 2**32]
 
     @property
     def one_for_each(self) -> bool:
