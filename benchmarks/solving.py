@@ -1,10 +1,11 @@
 """How long a search takes to a verified solution.
 
-    python benchmarks/solving.py [--preset demo] [--seeds 20] [--limit 60] [--set KEY=VALUE …]
+    python benchmarks/solving.py [--preset demo] [--seeds 20] [--first 1] [--limit 60] [--set K=V …]
 
-Runs the preset with seeds 1, 2, … on one core, each to a program that passes T_select or to the
-limit (CPU seconds are counted, tasks that are made and the selection included). Prints every seed,
-then median and quartiles over all of them; a seed that is not solved counts as the limit.
+Runs the preset with seeds 1, 2, … (or from --first on) on one core, each to a program that passes
+T_select or to the limit (CPU seconds are counted, tasks that are made and the selection included).
+Prints every seed, then median and quartiles over all of them; a seed that is not solved counts as
+the limit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="the first of the seeds")
     parser.add_argument("--limit", type=float, default=60.0)
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     options = parser.parse_args()
@@ -28,7 +30,7 @@ def main() -> None:
     print(f"{cpu()}; {options.preset} {' '.join(options.overrides)}")
     seconds = []
     search = Search.from_toml(options.preset, options.overrides)
-    for seed in range(1, options.seeds + 1):
+    for seed in range(options.first, options.first + options.seeds):
         outcome = search.run(seed=seed, seconds=options.limit)
         report = outcome.report
         taken = report.cpu_seconds if outcome.solved else options.limit
