@@ -218,8 +218,10 @@ class Idle:
         ]
 
     def emigrants(self, positions: dict[int, list[int]]) -> dict[int, list[Any]]:
-        program = (bytes(24), bytes(16), bytes(96))
-        return {n: [(program, 0.5, k) for k in asked] for n, asked in positions.items()}
+        return {
+            n: [((bytes(24), bytes(16), bytes(92) + k.to_bytes(4)), 0.5, k) for k in asked]
+            for n, asked in positions.items()
+        }
 
     def receive(self, members: Any) -> None:
         pass
