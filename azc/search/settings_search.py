@@ -77,8 +77,9 @@ class SearchSettings(Table):
     @field_validator("children")
     @classmethod
     def _of_families(cls, children: int, info: ValidationInfo) -> int:
-        method = info.data.get("method")
-        if method in METHODS and not METHODS[method].families:
+        method, default = info.data.get("method"), cls.model_fields["children"].default
+        # The default is no mistake: settings that were written out as a whole have it.
+        if method in METHODS and not METHODS[method].families and children != default:
             do = "leave it out"
             raise ValueError(expected(f"no children with method {method!r}", children, do))
         return children

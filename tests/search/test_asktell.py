@@ -117,7 +117,7 @@ def test_programs_that_do_not_fit_are_refused() -> None:
 
 
 def test_other_threads_run_meanwhile() -> None:
-    pool = Pool(Settings.from_toml("demo"))
+    pool = Pool(Settings.from_toml("reference-demo"))
     programs, turns, over = pool.random(2000), 0, threading.Event()
 
     def count() -> None:

@@ -65,7 +65,7 @@ def test_keywords_come_on_top() -> None:
         "demo", tasks="affine", population=40, restart={"patience": 100}, fec={"train": 5}
     )
     settings = search.settings
-    assert (settings.search.method, settings.search.population) == ("mgg", 40)
+    assert (settings.search.method, settings.search.population) == ("niches", 40)
     assert settings.restart
     assert settings.restart.patience == 100
     assert settings.fec.train == 5

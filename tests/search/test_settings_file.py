@@ -74,9 +74,9 @@ def test_tables_are_asked_for():
 
 def test_a_file_goes_before_a_preset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Settings.from_toml("demo").search.method == "mgg"
+    assert Settings.from_toml("demo").search.method == "niches"
     (tmp_path / "demo").mkdir()
-    assert Settings.from_toml("demo").search.method == "mgg"
+    assert Settings.from_toml("demo").search.method == "niches"
     (tmp_path / "demo").rmdir()
     save(tmp_path, name="demo")
     assert Settings.from_toml("demo").search.method == "regularized-evolution"

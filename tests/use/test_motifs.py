@@ -24,7 +24,8 @@ from azc.use.motifs import Hall, find, knock_in, read_halls
 from azc.use.motifs.chance import at_least
 from azc.use.motifs.fragments import Fragments, _Graph
 
-DEMO = Settings.from_text(presets.text("demo"), "demo")
+FILTERED = ["search.filter=true"]
+DEMO = Settings.from_text(presets.text("reference-demo"), "demo", FILTERED)
 PLANTED = azc.parse("""
 def Predict():
     s2 = dot(v1, v0)
@@ -38,7 +39,7 @@ def Learn():
 
 
 def drawn(seed: int, count: int) -> list[Program]:
-    """Random programs that pass the filter of the preset demo, without dead instructions."""
+    """Random programs that pass the filter, without dead instructions."""
     space = space_of(DEMO)
     packed = [space.passing(seed, k, 1, 10**6)[0] for k in range(count)]
     return [live(Program.unpacked(each), 0) for each in packed]
@@ -144,7 +145,7 @@ def test_random_programs_pass_the_filter_and_keep_what_is_given(tmp_path: Path):
     start = tmp_path / "start.az"
     start.write_text("def Setup():\n    s2 = 0.1\n\ndef Predict():\n    s1 = dot(v0, v1)\n")
     overrides = ["space.setup={size=1, ops=[]}", f"space.start={str(start)!r}"]
-    given = Settings.from_text(presets.text("demo"), "demo", overrides)
+    given = Settings.from_text(presets.text("reference-demo"), "demo", FILTERED + overrides)
     start = given.space.start_programs()[0].packed()
     packed, draws = space_of(given).passing(1, 1, 1, 10**6, start)
     assert packed[0] == start[0]
@@ -195,7 +196,7 @@ def test_refusals(runs, nodes, message):
 def test_runs_must_be_independent(tmp_path: Path):
     settings = ["search.stop={programs=500}", "compile={hot=false}"]
     for name, seed in (("a", 1), ("b", 2), ("again", 1)):
-        search = azc.Search(Settings.from_text(presets.text("demo"), "demo", settings))
+        search = azc.Search(Settings.from_text(presets.text("reference-demo"), "demo", settings))
         search.run(seed=seed, out=tmp_path / name)
     read = read_halls([tmp_path / "a", tmp_path / "b"])
     assert [len(hall.programs) > 0 for hall in read] == [True, True]
