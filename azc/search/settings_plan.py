@@ -134,8 +134,10 @@ class IslandSettings(Table):
                     raise MisfitError("hurdles", expected(what, hurdle.train))
                 before = hurdle.train
             for hurdle in self.hurdles:
-                if wrong := hurdle.model_fields_set & {"valid", "window"}:
-                    raise MisfitError("hurdles", expected("train and quantile", min(wrong)))
+                given = {name: getattr(hurdle, name) for name in ("valid", "window")}
+                fields = HurdleSettings.model_fields
+                if wrong := [key for key, value in given.items() if value != fields[key].default]:
+                    raise MisfitError("hurdles", expected("train and quantile", wrong[0]))
             return
         if self.niches is not None:
             raise MisfitError("niches", expected("method 'niches'", repr(search.method)))

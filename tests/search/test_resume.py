@@ -293,8 +293,8 @@ def test_what_the_course_does_not_depend_on(tmp_path, change):
         ("search.mutate_prob=1.0", "search.mutate_prob: expected 0.9, as the search began, got 1"),
         ("search.seed=3", "search.seed: expected 2, as the search began, got 3"),
         ("search.interval=10", "search.interval: expected 400"),
-        ("migration=", 'migration: expected {"every": 600, "share": 0.5}, as the search began, got '
-         "none; leave it so, or begin another search with another --out"),
+        ("migration=", 'migration: expected {"every": 600, "share": 0.5, "synchronous": true}, '
+         "as the search began, got none; leave it so, or begin another search with another --out"),
         ("hurdles.train=3", "hurdles: expected none"),
         ("tasks.search.count=4", "tasks.search.count: expected 3"),
         ("space.ops=['dot']", "space.ops: expected "),
