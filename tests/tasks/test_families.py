@@ -105,11 +105,11 @@ def test_a_task_from_each_file(tmp_path: Path) -> None:
         make_set(str(tmp_path / "*.npz"), count=3)
     with pytest.raises(TaskError, match=r"expected files that .* fits, got none"):
         make_set(str(tmp_path / "*.csv"), target="y")
-    search = Search("demo", tasks=str(tmp_path / "*.npz"), stop={"programs": 100})
+    search = Search("reference-demo", tasks=str(tmp_path / "*.npz"), stop={"programs": 100})
     assert search.settings.tasks.search.count == 2
     assert search.run().reason == "programs"
     with pytest.raises(ConfigError, match=r"tasks\.search\.task: expected files that"):
-        Search("demo", tasks=str(tmp_path / "*.tsv"))
+        Search("reference-demo", tasks=str(tmp_path / "*.tsv"))
 
 
 def test_a_search_on_the_sides_of_a_table() -> None:
@@ -118,6 +118,6 @@ def test_a_search_on_the_sides_of_a_table() -> None:
         for side in ("search", "select", "final")
     }
     settings: dict[str, Any] = {"stop": {"programs": 200}, "space": {"vectors": 4}}
-    best = Search("demo", tasks=tables, **settings).run(seed=1).best
+    best = Search("reference-demo", tasks=tables, **settings).run(seed=1).best
     assert best
     assert None not in (best.search, best.select, best.final)
