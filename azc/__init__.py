@@ -18,13 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from azc.version import VERSION as __version__
 
-if importlib.util.find_spec("azc.runtime") is None:
-    # Python looks in the current folder first.
-    raise ImportError(
-        f"expected azc with its runtime, got sources that are not built ({__path__[0]}); "
-        "work in another folder, or build them: pip install -e ."
-    )
-
 if TYPE_CHECKING:
     from azc import library, tasks
     from azc.compiling import compile
@@ -124,7 +117,20 @@ __all__ = [
 ]
 
 
+def _check_built() -> None:
+    """Raise `ImportError` in sources without the runtime. Not at import: the build reads
+    `azc.ops` before there is one."""
+    if importlib.util.find_spec("azc.runtime") is None:
+        # Python looks in the current folder first.
+        raise ImportError(
+            f"expected azc with its runtime, got sources that are not built ({__path__[0]}); "
+            "work in another folder, or build them: pip install -e ."
+        )
+
+
 def __getattr__(name: str) -> Any:
+    if name in _HOME or name in ("library", "tasks"):
+        _check_built()
     if name in ("library", "tasks"):
         return importlib.import_module(f"azc.{name}")
     if name in _HOME:

@@ -181,7 +181,7 @@ def test_installed_under_one_name(tmp_path: Path) -> None:
 
 def test_sources_that_are_not_built_say_so(tmp_path: Path) -> None:
     (tmp_path / "azc").symlink_to(ROOT / "azc")
-    done = run(sys.executable, "-S", "-c", "import azc", cwd=tmp_path)
+    done = run(sys.executable, "-S", "-c", "import azc; azc.load", cwd=tmp_path)
     assert done.returncode != 0
     assert "work in another folder, or build them: pip install -e ." in done.stdout
 
