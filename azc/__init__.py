@@ -129,15 +129,15 @@ def _check_built() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME or name in ("library", "tasks"):
-        _check_built()
-    if name in ("library", "tasks"):
+    is_module = name in ("library", "tasks")
+    if not is_module and name not in _HOME:
+        raise AttributeError(f"module 'azc' has no attribute {name!r}")
+    _check_built()
+    if is_module:
         return importlib.import_module(f"azc.{name}")
-    if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'azc' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -30,7 +30,17 @@ HERE = "this machine"
 _PATIENCE = 5.0
 
 
-class Here:
+class _OnThisMachine:
+    """Hosts have nowhere else to go, and nothing is left when they are gone."""
+
+    def misplaced(self, links: Sequence[Link]) -> list[Link]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class Here(_OnThisMachine):
     """One host, in this process."""
 
     loses = False
@@ -40,12 +50,6 @@ class Here:
 
     def wait(self, links: Sequence[Link]) -> list[Link]:
         return list(links)
-
-    def misplaced(self, links: Sequence[Link]) -> list[Link]:
-        return []
-
-    def close(self) -> None:
-        pass
 
 
 class _Direct:
@@ -77,7 +81,7 @@ class _Direct:
         pass
 
 
-class Processes:
+class Processes(_OnThisMachine):
     """A process for each host."""
 
     loses = True
@@ -91,12 +95,6 @@ class Processes:
     def wait(self, links: Sequence[Link]) -> list[Link]:
         by_connection = {link.connection: link for link in links if isinstance(link, _Process)}
         return [by_connection[one] for one in wait(list(by_connection))]  # type: ignore[index]
-
-    def misplaced(self, links: Sequence[Link]) -> list[Link]:
-        return []
-
-    def close(self) -> None:
-        pass
 
 
 class _Process:
