@@ -26,15 +26,18 @@ def tell_plan(name: str, overrides: Sequence[str], as_json: bool) -> None:
     from azc.search.settings import Settings
 
     settings = Settings.from_toml(name, overrides)
-    found = measure(settings)
+    measured = measure(settings)
     told = dict.fromkeys(
         (nodes, islands)
         for nodes in _NODES
-        for islands in (settings.search.islands, max(settings.search.islands, nodes * found.cores))
+        for islands in (
+            settings.search.islands,
+            max(settings.search.islands, nodes * measured.cores),
+        )
     )
-    plans = [plan(settings, found, nodes, islands) for nodes, islands in told]
+    plans = [plan(settings, measured, nodes, islands) for nodes, islands in told]
     if as_json:
-        print_json({"measured": asdict(found), "plans": [asdict(one) for one in plans]})
+        print_json({"measured": asdict(measured), "plans": [asdict(one) for one in plans]})
         return
     rows = [
         (
@@ -52,7 +55,7 @@ def tell_plan(name: str, overrides: Sequence[str], as_json: bool) -> None:
     ]
     print_table([Column(title, right=True) for title in _TITLES], rows)
     click.echo(
-        f"\n{found.rate:,.0f} programs per second and core, measured just now; time is for "
-        f"{plans[0].programs:,} programs,\non nodes with {found.cores} cores like these. Islands "
-        "beyond the cores take turns; cores beyond the islands idle."
+        f"\n{measured.rate:,.0f} programs per second and core, measured just now; time is for "
+        f"{plans[0].programs:,} programs,\non nodes with {measured.cores} cores like these. "
+        "Islands beyond the cores take turns; cores beyond the islands idle."
     )

@@ -52,7 +52,7 @@ class Pool:
         seed: int | None = None,
         per_task: bool = False,
     ) -> None:
-        """`tasks`: in place of the settings' T_search; `seed`: of theirs; `per_task`: keep the
+        """`tasks`: instead of the settings' T_search; `seed`: of theirs; `per_task`: keep the
         fitness on each task too, with what is evaluated and in the cache."""
         self.settings = settings
         self.seed = settings.search.seed if seed is None else seed
@@ -61,12 +61,12 @@ class Pool:
         needed = bytes_of(settings, self.tasks, per_task=per_task)
         refuse_beyond(needed, "the search", "of fec.size")
         told = settings_of(settings, self.tasks, self.seed, hot=False) | {"per_task": per_task}
-        placed = [
+        packed = [
             (pack([self.tasks[p] for p in b.positions], b.lanes, b.chunk), b.chunk, b.positions)
             for b in blocks(self.tasks, settings.space.matrices > 0)
         ]
         self._space = space_of(settings)
-        self._island = _core.Island(self._space, told, placed, [], [])
+        self._island = _core.Island(self._space, told, packed, [], [])
         self._starts = [program.packed() for program in settings.space.start_programs()]
         self._drawn = 0
         #: With `per_task` the fitness of each program of the last batch on each task,
@@ -98,7 +98,7 @@ class Pool:
         return [self._space.mutate(p, self.seed, self._number())[1] for p in programs]
 
     def evaluate(self, programs: Sequence[Packed]) -> list[float]:
-        """The fitness of each, found as a search does it; other threads run meanwhile."""
+        """The fitness of each, decided as a search does it; other threads run meanwhile."""
         if self._keeps_tasks:
             self.per_task = np.empty((len(programs), len(self.tasks)))
         return self._island.evaluate(list(programs), self.per_task)

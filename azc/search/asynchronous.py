@@ -74,15 +74,15 @@ class Asynchronous:
             self._running.add(host)
 
     def _finished(self) -> list[Slice]:
-        found = []
+        slices_of_all = []
         for host, slices in self.workers.finished(sorted(self._running)):
             self._running.discard(host)
             for made in slices:
                 self.drawn[made.island] = made.counts.programs
                 if made.done and made.counts.programs < self._ends[host]:
                     self._waiting.add(made.island)
-            found += slices
-        return found
+            slices_of_all += slices
+        return slices_of_all
 
     def _exchange(self, host: int) -> None:
         assert self.settings.migration

@@ -19,7 +19,7 @@ from typing import Any
 from azc.errors import StateError, expected
 from azc.search.asynchronous import Asynchronous
 from azc.search.engines import engine_for, slice_seconds
-from azc.search.hosts import Found, Slice
+from azc.search.hosts import Offer, Slice
 from azc.search.hot import Hot, native_vector
 from azc.search.migration import migrate
 from azc.search.report import Counts, HotCounts, Outcome, Report
@@ -90,14 +90,14 @@ class Course:
         self._before = (0.0, 0.0)  # seconds and CPU seconds of earlier runs
         self._round_end = 0
         self._pending: set[int] = set()  # islands that are to go on in this round
-        self._offers: list[Found] = []  # that have not been considered
+        self._offers: list[Offer] = []  # that have not been considered
         self._selection = Selection(settings, sets["search"][0].classes)
         self._history: list[tuple[Counts, ...]] = []
         # Programs, seconds and CPU seconds at reports: for reading, the course takes no part in it.
         self._clocks: list[tuple[int, float, float]] = []
         self._latest: dict[int, Slice] = {}
         self._asynchronous: Asynchronous | None = None
-        self._bests: dict[int, Found] = {}  # of the populations under way
+        self._bests: dict[int, Offer] = {}  # of the populations under way
 
     def __enter__(self) -> Course:
         return self
@@ -187,7 +187,7 @@ class Course:
         elif not made.has_best:
             self._bests.pop(made.island, None)
 
-    def _offer(self, offers: Sequence[Found]) -> None:
+    def _offer(self, offers: Sequence[Offer]) -> None:
         """What is to be considered when the islands wait; scored by then, or before."""
         self._offers.extend(offers)
         self._workers.to_score(self._selection.wanted(offers))
@@ -278,7 +278,7 @@ class Course:
         return {
             "round_end": self._round_end,
             "pending": sorted(self._pending),
-            "offers": [found.to_json() for found in self._offers],
+            "offers": [offer.to_json() for offer in self._offers],
             "selection": self._selection.to_json(),
             "seconds": self._seconds(),
             "cpu_seconds": self._cpu_seconds(),
@@ -289,7 +289,7 @@ class Course:
         }
 
     def _save(self, rows: tuple[Counts, ...], course: dict[str, Any] | None = None) -> None:
-        """Save the state, or `course` in its place, with `rows` as one more report if there are
+        """Save the state, or `course` instead, with `rows` as one more report if there are
         any."""
         if not self._store:
             self._workers.keep()
@@ -333,7 +333,7 @@ class Course:
         self._round_end = course["round_end"]
         self._pending = set(course["pending"])
         self._selection.restore(course["selection"])
-        self._offer([Found.from_json(found) for found in course["offers"]])
+        self._offer([Offer.from_json(offer) for offer in course["offers"]])
         self._before = (course["seconds"], course["cpu_seconds"])
         self._clocks = [tuple(clock) for clock in course.get("clocks", [])]
         self._history = [tuple(rows) for rows in read_history(self._store.folder)]
@@ -342,7 +342,7 @@ class Course:
 
     # ---- reports ----
 
-    def _under_way(self) -> Found | None:
+    def _under_way(self) -> Offer | None:
         """The best of the populations that have not ended."""
         bests = [best for _, best in sorted(self._bests.items())]
         return max(bests, key=lambda one: one.fitness) if bests else None

@@ -71,7 +71,7 @@ _T = TypeVar("_T", Counts, Best, Ancestor)
 
 
 class DamagedError(Exception):
-    """The database is not as azc wrote it; the message says what was found instead."""
+    """The database is not as azc wrote it; the message says what is wrong."""
 
 
 def create(folder: Path, facts: Mapping[str, str]) -> None:
@@ -150,7 +150,7 @@ def _names(columns: Iterable[str]) -> str:
 
 
 def insert(connection: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
-    """Write `rows`, in place of those with the same keys."""
+    """Write `rows`, instead of those with the same keys."""
     for row in rows:
         marks = "?, " * len(row)
         connection.execute(f"REPLACE INTO {table} VALUES ({marks}?)", (*row, _digest(row)))
@@ -169,10 +169,10 @@ def select(connection: sqlite3.Connection, table: str) -> list[Row]:
 
 def about(connection: sqlite3.Connection) -> dict[str, str]:
     """What the database says about itself."""
-    found: dict[str, str] = dict(select(connection, "about"))
-    if lost := [name for name in _ABOUT if name not in found]:
+    facts: dict[str, str] = dict(select(connection, "about"))
+    if lost := [name for name in _ABOUT if name not in facts]:
         raise DamagedError(f"no {' and '.join(lost)}")
-    return found
+    return facts
 
 
 def _digest(row: Iterable[Any]) -> str:
@@ -201,7 +201,7 @@ def values(one: Counts | Best | Ancestor, text: Callable[[Program], str]) -> Row
 
 
 def made(kind: type[_T], row: Row) -> _T:
-    """What `values` were taken from; before them, `row` has the number of a report, or a place."""
+    """What `values` were taken from; before them, `row` has the number of a report, or a rank."""
     makers: dict[str, Callable[[Any], Any]] = {"Program": _parse, "float": float}
     result = []
     for field, value in zip(fields(kind), row[1:], strict=True):
@@ -255,7 +255,7 @@ def explaining(folder: Path) -> Iterator[None]:
     except DamagedError as damage:
         raise error(folder, _SOUND[0], damage, _SOUND[1]) from None
     except sqlite3.Error as problem:
-        # Without a code it is not SQLite that found it, but a mistake in calling it.
+        # Without a code it is not SQLite's finding, but a mistake in calling it.
         if (code := getattr(problem, "sqlite_errorcode", None)) is None:
             raise
         what, do = _SHARED if lacks_shared_memory(problem) else _CODES.get(code & 0xFF, _SOUND)

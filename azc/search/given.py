@@ -1,6 +1,6 @@
 """Searches that are described in Python: tables as dicts or keywords, tasks as they are.
 
-Tasks that were given have a table too, `GIVEN` in the place of their kind, so that settings as text
+Tasks that were given have a table too, `GIVEN` instead of their kind, so that settings as text
 say the whole search but for the examples.
 """
 

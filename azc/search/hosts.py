@@ -25,12 +25,12 @@ from azc.search.settings_tasks import Which
 
 __all__ = [
     "Engine",
-    "Found",
     "Host",
     "Job",
     "Link",
     "LostError",
     "Member",
+    "Offer",
     "Packed",
     "Past",
     "Slice",
@@ -45,7 +45,7 @@ Member = tuple[Packed, float, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Offer:
     """A program that an island offers: the best of its population `run`. `lineage`: its ancestors,
     the first of them first, and itself."""
 
@@ -66,7 +66,7 @@ class Found:
         return {**asdict(self), "packed": _hexadecimal(self.packed), "lineage": lineage}
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Found:
+    def from_json(cls, fields: Mapping[str, Any]) -> Offer:
         lineage = tuple(
             (birth, origin, fitness, _packed(texts))
             for birth, origin, fitness, texts in fields["lineage"]
@@ -97,8 +97,8 @@ class Slice:
     island: int
     counts: Counts
     done: bool
-    offers: tuple[Found, ...]
-    best: Found | None
+    offers: tuple[Offer, ...]
+    best: Offer | None
     has_best: bool
     steps_run: tuple[int, int]
 

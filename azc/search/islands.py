@@ -19,7 +19,7 @@ from azc.compiler.structure import ENTRIES, LANES, Arguments, Structure, structu
 from azc.packing import Block, batch_of, blocks, native_blocks
 from azc.program import Program
 from azc.runtime import _core
-from azc.search.hosts import Found, Job, Member, Packed, Past, Slice
+from azc.search.hosts import Job, Member, Offer, Packed, Past, Slice
 from azc.search.report import Counts
 from azc.search.runtime_settings import settings_of, space_of
 from azc.search.scoring import Scorer
@@ -38,7 +38,7 @@ def _is_staged(settings: IslandSettings) -> bool:
     return METHODS[settings.search.method].staged
 
 
-def _placing(settings: IslandSettings) -> tuple[bool, int]:
+def _arrangement(settings: IslandSettings) -> tuple[bool, int]:
     """What it depends on how tasks lie in lanes: matrices, and tasks that only confirm."""
     return settings.space.matrices > 0, settings.niches.confirm if settings.niches else 0
 
@@ -46,7 +46,7 @@ def _placing(settings: IslandSettings) -> tuple[bool, int]:
 @dataclass
 class Islands:
     """The islands `numbers` of a search, in this process: a `Host`. `others`: the sets of tasks
-    beside `tasks` that have been made; `own`: those that islands have in place of `tasks`, in the
+    beside `tasks` that have been made; `own`: those that islands have instead of `tasks`, in the
     order of `Settings.task_tables`. Code is compiled for islands on `tasks` only."""
 
     settings: Settings
@@ -66,10 +66,10 @@ class Islands:
         self.compiled = []
         if self.vector is not None:
             wanted = native_blocks(self.tasks, matrices, self.vector, rest_alone=False)
-            placed = list(wanted)
+            native = list(wanted)
             # One layout, so that a structure is built once for each number of features.
-            if len({block.chunk for block in placed}) == 1:
-                self.compiled = self._packed(self.tasks, placed)
+            if len({block.chunk for block in native}) == 1:
+                self.compiled = self._packed(self.tasks, native)
         plans = self.settings.plans()
         self._hot = [
             number
@@ -81,19 +81,19 @@ class Islands:
         # What was told of islands last, to tell only of what is new.
         self._told: dict[int, tuple[int, float]] = {}
         # Offers of islands that were recovered, which were not told of.
-        self._untold: dict[int, list[Found]] = {}
+        self._untold: dict[int, list[Offer]] = {}
 
     def _made(self, plan: Plan) -> _core.Island:
         hot = plan.island in self._hot
         tasks = self.own[plan.tasks - 1] if plan.tasks else self.tasks
-        placed = self.interpreted
-        if plan.tasks or _placing(plan.settings) != _placing(self.settings):
-            placed = self._interpreted(tasks, plan.settings)
+        packed = self.interpreted
+        if plan.tasks or _arrangement(plan.settings) != _arrangement(self.settings):
+            packed = self._interpreted(tasks, plan.settings)
         common = settings_of(plan.settings, tasks, self.seed, hot=hot)
         return _core.Island(
             space_of(plan.settings),
             {**common, "island": plan.island},
-            [(batch, block.chunk, list(block.positions)) for block, batch in placed],
+            [(batch, block.chunk, list(block.positions)) for block, batch in packed],
             [(batch, block.chunk, list(block.positions)) for block, batch in self.compiled if hot],
             [program.packed() for program in plan.settings.space.start_programs()],
         )
@@ -102,18 +102,18 @@ class Islands:
         self, tasks: Sequence[Task], settings: IslandSettings
     ) -> list[tuple[Block, _core.Batch]]:
         """Tasks that only confirm are not mixed with the others."""
-        matrices, confirm = _placing(settings)
+        matrices, confirm = _arrangement(settings)
         first = len(tasks) - confirm
-        placed = list(blocks(tasks[:first], matrices))
+        in_blocks = list(blocks(tasks[:first], matrices))
         for block in blocks(tasks[first:], matrices):
             positions = tuple(first + position for position in block.positions)
-            placed.append(replace(block, positions=positions))
-        return self._packed(tasks, placed)
+            in_blocks.append(replace(block, positions=positions))
+        return self._packed(tasks, in_blocks)
 
     def _packed(
-        self, tasks: Sequence[Task], placed: Sequence[Block]
+        self, tasks: Sequence[Task], in_blocks: Sequence[Block]
     ) -> list[tuple[Block, _core.Batch]]:
-        return [(block, batch_of(tasks, block)) for block in placed]
+        return [(block, batch_of(tasks, block)) for block in in_blocks]
 
     def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
         each = seconds / max(1, len(islands))
@@ -131,7 +131,7 @@ class Islands:
         steps_run = self.islands[number].steps_run()
         return Slice(number, counts, done, tuple(offers), best, has_best, steps_run)
 
-    def _draw(self, number: int, until: int, seconds: float, offers: list[Found]) -> int:
+    def _draw(self, number: int, until: int, seconds: float, offers: list[Offer]) -> int:
         """Runs one island, population after population, adds to `offers`, and returns why it
         ended."""
         island = self.islands[number]
@@ -147,7 +147,7 @@ class Islands:
     def counts(self, number: int) -> Counts:
         return Counts(island=number, **self.islands[number].counts())
 
-    def best(self, number: int) -> Found | None:
+    def best(self, number: int) -> Offer | None:
         """The best of the island's present population."""
         island = self.islands[number]
         best = island.best()
@@ -156,7 +156,7 @@ class Islands:
         packed, fitness, birth = best
         # Now, because the island forgets it with the population.
         lineage = tuple(island.ancestors())
-        return Found(number, island.counts()["run"], birth, fitness, packed, lineage)
+        return Offer(number, island.counts()["run"], birth, fitness, packed, lineage)
 
     def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
         return {number: self._emigrants(number, asked) for number, asked in positions.items()}
@@ -267,7 +267,7 @@ class Islands:
 
     def recover(self, pasts: Mapping[int, Past]) -> None:
         for number, past in pasts.items():
-            offers: list[Found] = []
+            offers: list[Offer] = []
             if past.snapshot is not None:
                 self.islands[number].load(past.snapshot)
             for at, members in past.exchanges:
@@ -276,6 +276,6 @@ class Islands:
             self._draw_all(number, past.programs, offers)
             self._untold[number] = offers[past.offers :]
 
-    def _draw_all(self, number: int, until: int, offers: list[Found]) -> None:
+    def _draw_all(self, number: int, until: int, offers: list[Offer]) -> None:
         while self._draw(number, until, math.inf, offers) != _AT_COUNT:
             pass

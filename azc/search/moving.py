@@ -61,7 +61,7 @@ def settings_as_run(about: Mapping[str, str], folder: Path) -> Settings:
 
 
 def split_moves(overrides: Sequence[str], tables: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Of `overrides`, those that put a path in the place of a path of `tables`, and the others."""
+    """Of `overrides`, those that put a path where `tables` has one, and the others."""
     paths: list[str] = []
     with_paths(tables, lambda path: paths.append(path) or path)  # type: ignore[func-returns-value]
     moves: list[str] = []

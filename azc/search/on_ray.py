@@ -2,7 +2,7 @@
 
     driver     the process that the search was begun in: keeps the course, asks the hosts
     actors     one for each host, on the nodes with the least to do for their cores
-    store      Ray's, of each node: settings and tasks, put there once, read by all actors in place
+    store      Ray's, of each node: settings and tasks, put there once, which all actors read there
 
 Ray restarts nothing and repeats nothing by itself: a host that is lost is for `Workers` to make
 anew, who know how it came to be what it was. What an actor answers after it was given up on, nobody
@@ -37,7 +37,7 @@ _DOUBT = 30.0
 _FRESH = 1.0
 #: What must be the same on all nodes.
 _VERSIONS = (VERSION, TABLE_VERSION)
-#: A level of the runtime that a node is to use in place of its best.
+#: A level of the runtime that a node is to use instead of its best.
 _LEVEL = "AZC_LEVEL"
 
 
@@ -74,7 +74,7 @@ class Ray:
 
     def start(self, arguments: Mapping[str, Any]) -> Link:
         shared = {name: value for name, value in arguments.items() if name != "numbers"}
-        node, cpus = self._place()
+        node, cpus = self._node_for_next()
         self._hosts[node] += 1
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         actor = self._ray.remote(self._actor()).options(
@@ -111,15 +111,15 @@ class Ray:
             if isinstance(link, _Reference):
                 on.setdefault(link.node_id, []).append(link)
         load = {node: len(on[node]) for node in here}
-        found: list[Link] = []
+        misplaced: list[Link] = []
         while load:
             most = max(load, key=lambda node: load[node] / here[node][1])
             least = min(load, key=lambda node: load[node] / here[node][1])
             if load[most] / here[most][1] <= (load[least] + 1) / here[least][1]:
                 break
             load[most], load[least] = load[most] - 1, load[least] + 1
-            found.append(on[most].pop())
-        return found
+            misplaced.append(on[most].pop())
+        return misplaced
 
     def close(self) -> None:
         if self._ours:
@@ -129,28 +129,28 @@ class Ray:
 
     def _nodes(self) -> dict[str, tuple[str, float]]:
         """Name and number of cores of each node that is to have hosts."""
-        asked, found = self._asked
+        asked, nodes = self._asked
         if time.monotonic() - asked > _FRESH:
             alive = [node for node in self._ray.nodes() if node["Alive"]]
             cores = {node["NodeID"]: node["Resources"].get("CPU", 0.0) for node in alive}
             # A head that is to have no work is started without cores.
             some = any(cores.values())
-            found = {
+            nodes = {
                 node["NodeID"]: (_name(node), max(1.0, cores[node["NodeID"]]))
                 for node in alive
                 if cores[node["NodeID"]] or not some
             }
-            self._asked = (time.monotonic(), found)
-        return found
+            self._asked = (time.monotonic(), nodes)
+        return nodes
 
-    def _place(self) -> tuple[str, int]:
+    def _node_for_next(self) -> tuple[str, int]:
         """The node for the next host, and the cores that it takes of those that Ray hands out:
         none where all are ours already, so that it need not wait for any."""
-        found = self._nodes()
+        nodes = self._nodes()
         now = time.monotonic()
-        sound = [node for node in found if now - self._lost.get(node, -_DOUBT) >= _DOUBT]
-        node = min(sound or found, key=lambda one: (self._hosts[one] / found[one][1], one))
-        return node, int(self._hosts[node] < found[node][1])
+        sound = [node for node in nodes if now - self._lost.get(node, -_DOUBT) >= _DOUBT]
+        node = min(sound or nodes, key=lambda one: (self._hosts[one] / nodes[one][1], one))
+        return node, int(self._hosts[node] < nodes[node][1])
 
     def left(self, node: str, lost: bool) -> None:
         """A host on that node is no more."""
@@ -215,7 +215,7 @@ class Actor:
     """What Ray runs on a node: a host, and the building of native code for it.
 
     Each node compiles for its own CPU, in the background, what the search finds worth it; where
-    nodes share a cache (`AZC_CACHE_DIR`), what one of their kind has built is found there.
+    nodes share a cache (`AZC_CACHE_DIR`), what one of their kind has built is there.
     """
 
     def __init__(self) -> None:
@@ -265,11 +265,11 @@ class Actor:
         assert self._host is not None
         if not self._host.compiled:
             return None
-        found = self._host.use_native(key, packed, least)
-        if found is None:
+        built = self._host.use_native(key, packed, least)
+        if built is None:
             self._wanted[key] = (packed, least)
             self._build()
-        return found
+        return built
 
     def _build(self) -> None:
         if self._thread is None and self._wanted:

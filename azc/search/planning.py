@@ -110,24 +110,26 @@ def _bytes_of(tasks: Sequence[Task]) -> int:
     )
 
 
-def plan(settings: Settings, found: Measured, nodes: int, islands: int, work: int = 0) -> Planned:
+def plan(
+    settings: Settings, measured: Measured, nodes: int, islands: int, work: int = 0
+) -> Planned:
     """What `islands` on `nodes` would take; `work`: examples of an evaluation."""
-    workers = min(islands, nodes * found.cores)
+    workers = min(islands, nodes * measured.cores)
     # Who has more islands than others has them wait.
     turns = math.ceil(islands / workers)
-    raw = found.rate * islands / turns
+    raw = measured.rate * islands / turns
     programs = settings.search.stop.programs or _PROGRAMS
     every = settings.migration.every if settings.migration else math.inf
     interval = settings.programs_per_interval(work)
     running = programs / raw
     exchanges, saves = programs / islands / every, programs / islands / interval
-    driven = islands * (exchanges * found.exchange + saves * found.save)
+    driven = islands * (exchanges * measured.exchange + saves * measured.save)
     messages = workers / slice_seconds(islands, workers) + workers * (
         (2.0 * exchanges + saves) / running
     )
     driven += running * messages * _MESSAGE_SECONDS
     # Hosts wait for exchanges and saves, not for messages about slices.
-    seconds = running + islands * (exchanges * found.exchange + saves * found.save)
+    seconds = running + islands * (exchanges * measured.exchange + saves * measured.save)
     on_one = math.ceil(workers / nodes)
     return Planned(
         nodes=nodes,
@@ -136,8 +138,8 @@ def plan(settings: Settings, found: Measured, nodes: int, islands: int, work: in
         rate=programs / seconds,
         programs=programs,
         seconds=seconds,
-        memory=on_one * found.host + math.ceil(islands / nodes) * found.island,
+        memory=on_one * measured.host + math.ceil(islands / nodes) * measured.island,
         driver=min(1.0, driven / seconds),
         messages=messages,
-        exchange=found.exchange_bytes * islands,
+        exchange=measured.exchange_bytes * islands,
     )

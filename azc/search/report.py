@@ -14,7 +14,7 @@ __all__ = ["Ancestor", "Best", "Counts", "HotCounts", "NodeCounts", "Outcome", "
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """A program worth keeping: found on `island`, in its run `run`, as its candidate `birth`.
+    """A program worth keeping: it comes from `island`, in its run `run`, as its candidate `birth`.
 
     Fitness on T_search, T_select and T_final, None where not scored.
     """

@@ -24,7 +24,7 @@ ORIGINS = _core.ORIGINS
 
 
 def space_of(settings: IslandSettings, first: Sequence[int] | None = None) -> _core.Space:
-    """What the search draws from; `first`: the sizes of random programs, in place of ``init``."""
+    """What the search draws from; `first`: the sizes of random programs, instead of ``init``."""
     space = settings.space
     functions = [space.function(name) for name in FUNCTIONS]
     return _core.Space(

@@ -168,7 +168,7 @@ class Search:
 
         Parameters
         ----------
-        seed, seconds, workers, backend : in place of the settings' own; infinite seconds are no
+        seed, seconds, workers, backend : instead of the settings' own; infinite seconds are no
             limit.
         out : the folder that everything is saved in; without it nothing is.
         resume : go on with what is in `out`, as a search that `resume` returned does anyhow.

@@ -11,7 +11,7 @@ import numpy as np
 
 from azc.analysis import canonical_hash, live
 from azc.program import Program
-from azc.search.hosts import Found, Job
+from azc.search.hosts import Job, Offer
 from azc.search.report import Ancestor, Best
 from azc.search.runtime_settings import ORIGINS
 from azc.search.settings import Settings
@@ -40,12 +40,12 @@ class Selection:
         self._hall: list[Best] = []
         self._lineage: list[Ancestor] = []  # of the first in the hall
 
-    def wanted(self, offers: Iterable[Found]) -> list[Job]:
+    def wanted(self, offers: Iterable[Offer]) -> list[Job]:
         """What has to be scored before `offers` are considered, and was not asked for before."""
         jobs = []
         if "select" in self._sizes:
-            for found in offers:
-                program = live(found.program, self._classes)
+            for offer in offers:
+                program = live(offer.program, self._classes)
                 if (key := self._key(program)) not in self._select:
                     self._select[key] = math.nan
                     jobs.append(Job("select", program.packed(), 0, self._sizes["select"]))
@@ -74,18 +74,18 @@ class Selection:
         # Not `program.hash`, which takes the prediction's type from the program and not the tasks.
         return canonical_hash(program, self._classes)
 
-    def consider(self, offers: Sequence[Found]) -> None:
+    def consider(self, offers: Sequence[Offer]) -> None:
         """Keep the best of what is offered."""
         # In an order that does not depend on which worker was faster.
-        for found in sorted(offers, key=lambda f: (f.island, f.run, f.birth)):
-            best = self._best_of(found)
+        for offer in sorted(offers, key=lambda f: (f.island, f.run, f.birth)):
+            best = self._best_of(offer)
             if any(best.program == known.program for known in self._hall):
                 continue
             if "select" in self._sizes:
                 best = replace(best, select=self._select[self._key(best.program)])
             self._hall = sorted([*self._hall, best], key=_rank)[:_HALL]
             if self._hall[0] is best:
-                self._lineage = _lineage(found)
+                self._lineage = _lineage(offer)
 
     @property
     def solved(self) -> bool:
@@ -94,19 +94,19 @@ class Selection:
             return False
         return _decisive(self._hall[0]) >= self._goal
 
-    def hall(self, under_way: Found | None = None) -> list[Best]:
+    def hall(self, under_way: Offer | None = None) -> list[Best]:
         """The best programs, the best first. `under_way`, the best of populations that have not
         ended, comes before them while T_select has not been asked about any."""
         if under_way and self._stands(under_way):
             return [self._best_of(under_way), *self._hall][:_HALL]
         return list(self._hall)
 
-    def fittest(self, under_way: Found | None) -> Best | None:
+    def fittest(self, under_way: Offer | None) -> Best | None:
         """The best on T_search, which shows how far the search is before anything is selected."""
         known = [*self._hall, *([self._best_of(under_way)] if under_way else [])]
         return max(known, key=lambda best: best.search) if known else None
 
-    def lineage(self, under_way: Found | None = None) -> list[Ancestor]:
+    def lineage(self, under_way: Offer | None = None) -> list[Ancestor]:
         """That of the first program of `hall`."""
         if under_way and self._stands(under_way):
             return _lineage(under_way)
@@ -119,14 +119,14 @@ class Selection:
             self._hall[0] = replace(first, final=self._final[self._key(first.program)])
         return self._hall[0] if self._hall else None
 
-    def _stands(self, under_way: Found) -> bool:
+    def _stands(self, under_way: Offer) -> bool:
         if not self._hall:
             return True
         return "select" not in self._sizes and under_way.fitness > self._hall[0].search
 
-    def _best_of(self, found: Found) -> Best:
-        program = live(found.program, self._classes)
-        return Best(program, found.island, found.run, found.birth, found.fitness)
+    def _best_of(self, offer: Offer) -> Best:
+        program = live(offer.program, self._classes)
+        return Best(program, offer.island, offer.run, offer.birth, offer.fitness)
 
     # ---- state, as JSON can hold it ----
 
@@ -155,10 +155,10 @@ def _rank(best: Best) -> tuple[float, float]:
     return (-_decisive(best), -best.search)
 
 
-def _lineage(found: Found) -> list[Ancestor]:
+def _lineage(offer: Offer) -> list[Ancestor]:
     before = -1
     lineage = []
-    for birth, origin, fitness, packed in found.lineage:
+    for birth, origin, fitness, packed in offer.lineage:
         program = Program.unpacked(packed)
         lineage.append(Ancestor(birth, before, ORIGINS[origin], fitness, program))
         before = birth

@@ -1,4 +1,4 @@
-"""Search files as text: found, parsed, changed key by key, and the paths in them made absolute.
+"""Search files as text: read, parsed, changed key by key, the paths in them made absolute.
 
 What the tables mean is in `azc.search.settings`.
 """
@@ -86,7 +86,7 @@ def parsed(text: str, name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{name}: {expected('valid TOML', 'brackets too deep')}") from None
-    except ValueError as error:  # among them numbers too long for Python, which have no place
+    except ValueError as error:  # among them numbers too long for Python, which have no line
         raise ConfigError(_syntax_error(str(error), text, name)) from None
 
 
@@ -182,7 +182,7 @@ def locate(tables: Mapping[str, Any], folder: str | os.PathLike[str]) -> dict[st
 
 
 def with_paths(tables: Mapping[str, Any], change: Callable[[Any], str]) -> dict[str, Any]:
-    """A copy of `tables` with ``change(path)`` in the place of every path."""
+    """A copy of `tables` with ``change(path)`` instead of every path."""
     result = copy.deepcopy(dict(tables))
 
     def program(value: Any) -> Any:
@@ -208,7 +208,7 @@ def with_paths(tables: Mapping[str, Any], change: Callable[[Any], str]) -> dict[
 
 
 def _change(tables: Any, keys: Sequence[str], change: Callable[[Any], Any]) -> None:
-    """Put ``change(value)`` in the place of the value at `keys`, if it is there."""
+    """Replace the value at `keys` by ``change(value)``, if it is there."""
     for key in keys[:-1]:
         tables = tables.get(key) if isinstance(tables, dict) else None
     if isinstance(tables, dict) and keys[-1] in tables:
@@ -224,8 +224,8 @@ def load_program(
 ) -> Program:
     """The program in the file that `name` is the path of, else the library's of that name.
 
-    `limits` is the number of addresses of each type in force, `others` what else would do in its
-    place. Raises `AzcError`.
+    `limits` is the number of addresses of each type in force, `others` what else would do
+    instead. Raises `AzcError`.
     """
     if _is_path(name):
         source = read_source(name)

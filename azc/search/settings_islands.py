@@ -1,7 +1,7 @@
 """``[[islands]]``: islands that are not as the rest of the search file says.
 
 Each of these tables is for `count` islands. What else it has, keys and tables as they are in the
-file, takes the place of the file's there; a number may be drawn for each island:
+file, goes before the file's there; a number may be drawn for each island:
 
     [[islands]]
     count = 4
@@ -113,7 +113,7 @@ def _path(number: int) -> str:
 
 
 def _measure(settings: IslandSettings) -> tuple[Any, ...]:
-    """What fitness is found by."""
+    """What fitness rests on."""
     return (settings.tasks.search, settings.hurdles, settings.budget)
 
 

@@ -28,17 +28,17 @@ _STARTS = ("random", "empty")
 
 def _op_names(names: tuple[str, ...]) -> tuple[str, ...]:
     known = [op.name for op in OPS]
-    found: list[str] = []
+    used: list[str] = []
     for name in names:
         try:
             op = by_name(name)
         except KeyError:
             do = nearest(name, known) or "azc ops lists them"
             raise ValueError(expected("names of ops", repr(name), do)) from None
-        if op.name in found:
+        if op.name in used:
             raise ValueError(expected("each op once", f"{name!r} again"))
-        found.append(op.name)
-    return tuple(found)
+        used.append(op.name)
+    return tuple(used)
 
 
 class FunctionSettings(Table):
@@ -192,7 +192,7 @@ class SpaceSettings(Table):
                 what = f"{span} instructions in {function} of {program.filename}"
                 raise AzcError(expected(what, len(body), "allow more in the space"))
             # At the end they change nothing, not even what is drawn at random before them. What a
-            # search has found is kept without instructions that do nothing, so it lacks some.
+            # search keeps has no instructions that do nothing, so it lacks some.
             fill_up = (Instruction(OPS[0]),) * (sizes.min - len(body))
             filled.append(body + fill_up)
         setup, predict, learn = filled

@@ -250,9 +250,9 @@ class TaskTables(Table):
 def check_disjoint(sets: Mapping[Which, Sequence[Task]]) -> None:
     """Raise `ConfigError` if two of the sets of tasks, as they have been made, share one: the same
     training examples, or the same validation examples."""
-    found = {which: dict(_digests(sets[which])) for which in SETS if which in sets}
-    for first, second in combinations(found, 2):
-        here, there = found[first], found[second]
+    digests = {which: dict(_digests(sets[which])) for which in SETS if which in sets}
+    for first, second in combinations(digests, 2):
+        here, there = digests[first], digests[second]
         if shared := next((digest for digest in here if digest in there), None):
             message = _shares(first, here[shared], there[shared])
             raise ConfigError(f"tasks.{second}: {message}")

@@ -192,9 +192,9 @@ class Store:
     def _check(self, journal: str) -> None:
         """Make sure that the database is sound and can be written."""
         connection = self._connection
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise database.DamagedError(found.splitlines()[-1])
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise database.DamagedError(verdict.splitlines()[-1])
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")
@@ -227,11 +227,11 @@ class Store:
         def text(program: Program) -> str:
             return self._texts[id(program)][1]
 
-        return [(place, *values(one, text)) for place, one in enumerate(programs, 1)]
+        return [(rank, *values(one, text)) for rank, one in enumerate(programs, 1)]
 
     def _export(self, hall: Sequence[Row]) -> None:
         """Write the programs in `hall`, rows of that table, to files of their own."""
-        files = {f"{place:02d}.az": _file_text(row) for place, *row in hall}
+        files = {f"{rank:02d}.az": _file_text(row) for rank, *row in hall}
         best, others = self.folder / _BEST, self.folder / _HALL
         if files:
             _put(best, next(iter(files.values())))
@@ -343,7 +343,7 @@ def _check_run(folder: Path) -> None:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells the database in `folder` from another that is put in its place; None if gone."""
+    """What tells the database in `folder` from another that replaces it; None if gone."""
     try:
         return which(os.stat(folder / DATABASE))
     except OSError:
@@ -372,5 +372,5 @@ def _file_text(row: Sequence[Any]) -> str:
     best = dict(zip([field.name for field in fields(Best)], row, strict=True))
     tasks = [name for name in ("search", "select", "final") if best[name] is not None]
     scores = ", ".join(f"{name} {best[name]}" for name in tasks)
-    place = f"island {best['island']}, run {best['run']}, birth {best['birth']}"
-    return f"# fitness: {scores}\n# found: {place}\n{best['program']}"
+    origin = f"island {best['island']}, run {best['run']}, birth {best['birth']}"
+    return f"# fitness: {scores}\n# found: {origin}\n{best['program']}"

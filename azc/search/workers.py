@@ -163,9 +163,9 @@ class Workers:
             self._score_meanwhile(self._seats)
             for seat in self._answering([seat for seat in self._seats if seat.part]):
                 self._take_scores(seat)
-        found = [(job, scores.fitness()) for job, scores in self._scores.items()]
+        fitness = [(job, scores.fitness()) for job, scores in self._scores.items()]
         self._scores.clear()
-        return found
+        return fitness
 
     def _split(self, job: Job) -> list[Job]:
         """Parts that keep all hosts busy, if there are tasks enough for that."""
@@ -202,7 +202,7 @@ class Workers:
         answers = self._all(
             "emigrants", lambda seat: (_of(seat, positions),), self._holding(positions)
         )
-        return {island: found for answer in answers for island, found in answer.items()}
+        return {island: members for answer in answers for island, members in answer.items()}
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
         """`Host.receive` of the islands of all hosts, or some."""
@@ -253,8 +253,8 @@ class Workers:
     def layouts(self) -> list[tuple[int, int, str]]:
         """`Host.layouts`, which are the same everywhere."""
         self._ask(self._seats[0], "layouts")
-        found: list[tuple[int, int, str]] = self._answer(self._seats[0])
-        return found
+        layouts: list[tuple[int, int, str]] = self._answer(self._seats[0])
+        return layouts
 
     def hottest(self, count: int) -> list[list[tuple[int, int, int, Packed]]]:
         """`Host.hottest` of every host."""
@@ -286,11 +286,11 @@ class Workers:
         for seat in self._seats:
             on.setdefault(seat.link.node, []).append(seat)
         most = max(past.programs for past in self._pasts.values())
-        found = []
+        nodes = []
         for node, seats in sorted(on.items()):
             islands = [number for seat in seats for number in seat.numbers]
             least = min((self._pasts[number].programs for number in islands), default=most)
-            found.append(
+            nodes.append(
                 NodeCounts(
                     node,
                     hosts=len(seats),
@@ -300,7 +300,7 @@ class Workers:
                     lag=most - least,
                 )
             )
-        return found
+        return nodes
 
     def close(self) -> None:
         """End all hosts."""

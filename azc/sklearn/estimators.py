@@ -129,8 +129,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         """(n,) classes."""
         odds = self.decision_function(X)
         numbers = (odds > 0).astype(np.intp) if odds.ndim == 1 else odds.argmax(axis=1)
-        found: npt.NDArray[Any] = self.classes_[numbers]
-        return found
+        predicted: npt.NDArray[Any] = self.classes_[numbers]
+        return predicted
 
 
 def _sigmoid(odds: Array) -> Array:

@@ -55,16 +55,16 @@ class _Program(Estimator):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters; with `deep` the program's own too."""
-        found: dict[str, Any] = super().get_params(deep=False)
+        params: dict[str, Any] = super().get_params(deep=False)
         if deep:
             try:
                 loaded = program_of(self.program)
             except (AzcError, OSError, TypeError):
-                return found  # told when it is to be fitted
+                return params  # told when it is to be fitted
             own = {param.name: param.default for param in loaded.params}
             given = self.params if isinstance(self.params, Mapping) else {}
-            found |= {_PREFIX + name: given.get(name, value) for name, value in own.items()}
-        return found
+            params |= {_PREFIX + name: given.get(name, value) for name, value in own.items()}
+        return params
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters; ``params__NAME`` the program's own."""
@@ -115,7 +115,7 @@ class _Program(Estimator):
             return
         order = np.arange(len(X))
         if self.shuffle:
-            order = np.random.RandomState(self._trained.place()).permutation(len(X))
+            order = np.random.RandomState(self._trained.position()).permutation(len(X))
         rows, labels = self._preparing.features(X)[order], self._preparing.labels(y)[order]
         self._trained = self._trained.after(rows, labels)
 

@@ -64,20 +64,20 @@ class _Search(Estimator):
     ----------
     programs : the budget: programs that the search draws. The result then follows from the data,
         the parameters and `random_state`.
-    seconds : a budget of time, in place of `programs` or beside it. Where time ends a search, the
+    seconds : a budget of time, instead of `programs` or beside it. Where time ends a search, the
         result depends on the machine and what else it does: it is not repeatable.
     start : what the search begins with: ``"auto"``, that of some linear models and a network of the
         library which does best on the search's tasks; ``"random"`` or ``"empty"``; or programs, one
         or a list, as `ProgramClassifier` takes them.
     tasks : ways of sharing out rows that programs are evaluated on.
     epochs : passes over the training rows, in the search and after it.
-    settings : tables of a search file, as a dict, in place of what is set otherwise.
+    settings : tables of a search file, as a dict, instead of what is set otherwise.
     standardize : whether features, and the labels of a regression, get mean 0 and deviation 1.
     random_state : of all that is drawn: the parts, the search, the order of rows.
 
     A quarter of the rows is held back from the search, and ranks the programs that it offers, and
     those that it could begin with. The best is trained on all rows; one of the latter, unless one
-    that was found is better by a standard error.
+    that the search offers is better by a standard error.
 
     Attributes
     ----------
@@ -166,10 +166,10 @@ class _Search(Estimator):
                 select=select,
                 **_keywords(self.settings),
             ).run()
-        found = [(best.select or 0.0, best.program) for best in outcome.hall]
-        # What was there before is ranked with it, on rows that the search has not seen.
+        selected = [(best.select or 0.0, best.program) for best in outcome.hall]
+        # What was there before is ranked with these, on rows that the search has not seen.
         scored = [(self._mean(program, select), program) for program in pool]
-        ranked = sorted([*scored, *found], key=lambda one: -one[0])
+        ranked = sorted([*scored, *selected], key=lambda one: -one[0])
         self.programs_ = [program for _, program in ranked]
         self.fitness_ = [fitness for fitness, _ in ranked]
         self.n_programs_ = outcome.report.total("programs")
@@ -281,10 +281,10 @@ def _parted(
         cut = max(1, round(share * len(rows)))
         return rows[cut:], rows[:cut]
     # Row k of a class, of n, stands at (k + u) / n, so that every beginning has its share of each.
-    places = np.empty(len(rows))
+    keys = np.empty(len(rows))
     for label in np.unique(y[rows]):
         here = np.flatnonzero(y[rows] == label)
-        places[here] = (np.arange(len(here)) + rng.uniform()) / len(here)
-    rows = rows[np.argsort(places, kind="stable")]
+        keys[here] = (np.arange(len(here)) + rng.uniform()) / len(here)
+    rows = rows[np.argsort(keys, kind="stable")]
     cut = max(1, round(share * len(rows)))
     return rng.permutation(rows[cut:]), rng.permutation(rows[:cut])

@@ -76,7 +76,7 @@ class Trained:
             model.partial_fit(X, (y == number).astype(np.float64) if self.one_for_each else y)
         return Trained(models, self.classes)
 
-    def place(self) -> list[int]:
+    def position(self) -> list[int]:
         """Numbers that tell where training stands, to draw by."""
         return [self.models[0].seed % 2**32, self.models[0].step % 2**32]
 

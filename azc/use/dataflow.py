@@ -1,4 +1,7 @@
-"""Where values come from: which instruction makes what another reads, through the training loop."""
+"""Where values come from: which instruction makes what another reads, through the training loop.
+
+What explains, simplifies, exports and looks for motifs asks this of a program (`flow_of`).
+"""
 
 from __future__ import annotations
 
@@ -9,34 +12,34 @@ from typing import Any
 from azc.analysis import interface_addresses, live_mask
 from azc.program import FUNCTIONS, Address, Instruction, Program
 
-__all__ = ["Flow", "Place", "flow_of", "without"]
+__all__ = ["Flow", "Position", "flow_of", "without"]
 
-#: An instruction: its function and its index in it.
-Place = tuple[str, int]
+#: Where an instruction is: the name of its function, and its index there.
+Position = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """The data flow of the live instructions of a program.
 
-    `live`: their places, in order. `makers`: for each, per address that it reads, the instructions
-    that may have made the value: of the same step, of the step before, or of Setup. `carried`:
-    addresses whose value at the beginning of a step matters to it.
+    `live`: their positions, in order. `makers`: for each, per address that it reads, the
+    instructions that may have made the value: of the same step, of the step before, or of Setup.
+    `carried`: addresses whose value at the beginning of a step matters to it.
     """
 
     program: Program
-    live: list[Place]
-    makers: dict[Place, dict[Address, list[Place]]]
+    live: list[Position]
+    makers: dict[Position, dict[Address, list[Position]]]
     carried: set[Address]
 
-    def at(self, place: Place) -> Instruction:
-        """The instruction at `place`."""
-        body: tuple[Instruction, ...] = getattr(self.program, place[0])
-        return body[place[1]]
+    def at(self, position: Position) -> Instruction:
+        """The instruction at `position`."""
+        body: tuple[Instruction, ...] = getattr(self.program, position[0])
+        return body[position[1]]
 
-    def ancestors(self, place: Place, within: str) -> Iterator[Place]:
-        """`place` and the live instructions of the same function that its value is made of."""
-        seen, left = {place}, [place]
+    def ancestors(self, position: Position, within: str) -> Iterator[Position]:
+        """`position` and the live instructions of the same function that its value is made of."""
+        seen, left = {position}, [position]
         while left:
             here = left.pop()
             yield here
@@ -57,57 +60,57 @@ def flow_of(program: Program, classes: int) -> Flow:
         for index in range(len(body))
         if masks[name][index] and body[index].output is not None
     ]
-    setup = [place for place in live if place[0] == "setup"]
-    step = [place for place in live if place[0] != "setup"]
+    setup = [position for position in live if position[0] == "setup"]
+    step = [position for position in live if position[0] != "setup"]
     features, label, _ = interface_addresses(classes)
-    makers: dict[Place, dict[Address, list[Place]]] = {}
+    makers: dict[Position, dict[Address, list[Position]]] = {}
     carried: set[Address] = set()
-    last: dict[Address, Place] = {}
+    last: dict[Address, Position] = {}
 
-    def instruction(place: Place) -> Instruction:
-        body: tuple[Instruction, ...] = getattr(program, place[0])
-        return body[place[1]]
+    def instruction(position: Position) -> Instruction:
+        body: tuple[Instruction, ...] = getattr(program, position[0])
+        return body[position[1]]
 
-    for place in setup:
-        here = instruction(place)
-        makers[place] = {a: [last[a]] if a in last else [] for a in here.reads}
+    for position in setup:
+        here = instruction(position)
+        makers[position] = {a: [last[a]] if a in last else [] for a in here.reads}
         assert here.output is not None
-        last[here.output] = place
+        last[here.output] = position
     after_setup = dict(last)
-    ends: dict[Address, Place] = {}
-    for place in step:
-        output = instruction(place).output
+    ends: dict[Address, Position] = {}
+    for position in step:
+        output = instruction(position).output
         assert output is not None
-        ends[output] = place
-    written: dict[Address, Place] = {}
-    for place in step:
-        here = instruction(place)
+        ends[output] = position
+    written: dict[Address, Position] = {}
+    for position in step:
+        here = instruction(position)
         # Features and label are set anew before each call.
         for given in (features, label):
-            if given in written and written[given][0] != place[0]:
+            if given in written and written[given][0] != position[0]:
                 del written[given]
-        makers[place] = {}
+        makers[position] = {}
         for address in here.reads:
             if address in written:
-                makers[place][address] = [written[address]]
+                makers[position][address] = [written[address]]
                 continue
             if address in (features, label):
-                makers[place][address] = []
+                makers[position][address] = []
                 continue
-            found = [ends[address]] if address in ends else []
-            found += [after_setup[address]] if address in after_setup else []
-            makers[place][address] = found
+            makers_before = [ends[address]] if address in ends else []
+            makers_before += [after_setup[address]] if address in after_setup else []
+            makers[position][address] = makers_before
             if address in ends:
                 carried.add(address)
         assert here.output is not None
-        written[here.output] = place
+        written[here.output] = position
     return Flow(program, live, makers, carried)
 
 
-def without(program: Program, places: set[Place]) -> Program:
+def without(program: Program, positions: set[Position]) -> Program:
     """The program with these instructions left out."""
     bodies: dict[str, Any] = {
-        name: tuple(i for index, i in enumerate(body) if (name, index) not in places)
+        name: tuple(i for index, i in enumerate(body) if (name, index) not in positions)
         for name, body in program.functions()
     }
     return Program(**bodies, doc=program.doc, filename=program.filename, names=program.names)

@@ -12,7 +12,7 @@ from azc.evaluation import check
 from azc.ops import Type, by_name
 from azc.program import FUNCTIONS, Address, Instruction, Param, Program
 from azc.tasks import Task, TaskSet
-from azc.use.dataflow import flow_of
+from azc.use.dataflow import Position, flow_of
 from azc.use.dropping import drop_lines
 from azc.use.scoring import Scorer
 from azc.use.values import Seen, number_values
@@ -22,7 +22,6 @@ __all__ = ["simplify", "simplify_exactly"]
 _SET = by_name("scalar_const")
 #: Evaluations with seeds of their own, where a program draws random numbers.
 _SEEDS = 3
-_Place = tuple[str, int]
 
 
 def simplify(
@@ -40,7 +39,7 @@ def simplify(
 
     Without `tasks` it predicts the same, to the bit, on any task: dead lines go, values that are
     computed twice are computed once, and arithmetic on constants is done here. With `tasks`, which
-    had better not be those that the program was found on, lines go as long as the mean fitness
+    had better not be those that the program was chosen on, lines go as long as the mean fitness
     does not fall by more than `tolerance`.
     """
     classes = tasks[0].classes if tasks else (3 if predicts_vector(program) else 0)
@@ -52,12 +51,12 @@ def simplify(
     tasks = tasks if isinstance(tasks, TaskSet) else TaskSet(tasks)
     check(program, tasks, tier, epochs, seed, max_abs_error)
     flow = flow_of(simple, classes)
-    draws = any(flow.at(place).op.random for place in flow.live)
+    draws = any(flow.at(position).op.random for position in flow.live)
     seeds = [(seed + k) % 2**64 for k in range(_SEEDS if draws or epochs > 1 else 1)]
     scorer = Scorer(tasks, epochs=epochs, max_abs_error=max_abs_error, tier=tier)
     least = float(scorer.over(simple, seeds).mean()) - tolerance
     gone = drop_lines(simple, flow.live, scorer, seeds, least, progress)
-    return simplify_exactly(_keep(simple, lambda place: place not in gone), classes)
+    return simplify_exactly(_keep(simple, lambda position: position not in gone), classes)
 
 
 def simplify_exactly(program: Program, classes: int) -> Program:
@@ -81,13 +80,13 @@ def _draws(program: Program) -> int:
 
 def _live(program: Program, classes: int) -> Program:
     masks = dict(zip(FUNCTIONS, live_mask(program, classes), strict=True))
-    return _keep(program, lambda place: masks[place[0]][place[1]])
+    return _keep(program, lambda position: masks[position[0]][position[1]])
 
 
-def _keep(program: Program, wanted: Callable[[_Place], bool]) -> Program:
+def _keep(program: Program, wanted: Callable[[Position], bool]) -> Program:
     """The program of the wanted lines; params follow theirs."""
     bodies: dict[str, list[Instruction]] = {name: [] for name in FUNCTIONS}
-    moved: dict[_Place, int] = {}
+    moved: dict[Position, int] = {}
     for name, body in program.functions():
         for index, instruction in enumerate(body):
             if wanted((name, index)):
@@ -106,23 +105,25 @@ def _pass(program: Program, classes: int) -> Program:
     """Every line with what is known of its values made use of: operands are read where they were
     first, known scalars are set, and a line that stores what is there already goes."""
     seen = number_values(program, classes)
-    redundant: set[_Place] = set()
+    redundant: set[Position] = set()
     bodies: dict[str, list[Instruction]] = {}
     for name, body in program.functions():
         bodies[name] = []
         for index, instruction in enumerate(body):
-            place = name, index
-            if place in seen:
-                if seen[place].before == seen[place].result and not instruction.op.random:
-                    redundant.add(place)
-                instruction = _rewritten(instruction, seen[place])
+            position = name, index
+            if position in seen:
+                if seen[position].before == seen[position].result and not instruction.op.random:
+                    redundant.add(position)
+                instruction = _rewritten(instruction, seen[position])
             bodies[name].append(instruction)
     whole: dict[str, Any] = {name: tuple(body) for name, body in bodies.items()}
     params = tuple(
         param for param in program.params
         if whole[param.function][param.index] == getattr(program, param.function)[param.index]
     )  # fmt: skip
-    return _keep(replace(program, params=params, **whole), lambda place: place not in redundant)
+    return _keep(
+        replace(program, params=params, **whole), lambda position: position not in redundant
+    )
 
 
 def _rewritten(instruction: Instruction, seen: Seen) -> Instruction:

@@ -145,8 +145,8 @@ class _State:
         self._numbers[address] = number
 
     def holders(self, addresses: Iterable[Address], number: Number) -> list[Address]:
-        found = [address for address in addresses if self.of(address) == number]
-        return sorted(found, key=lambda a: (self._since.get(a, 0), a.number))
+        holders = [address for address in addresses if self.of(address) == number]
+        return sorted(holders, key=lambda a: (self._since.get(a, 0), a.number))
 
 
 def number_values(program: Program, classes: int) -> dict[tuple[str, int], Seen]:
@@ -195,12 +195,12 @@ def _begin_step(program: Program, state: _State, table: Table, prediction: Addre
 
 
 def _number(
-    table: Table, instruction: Instruction, reads: tuple[Number, ...], place: tuple[str, int]
+    table: Table, instruction: Instruction, reads: tuple[Number, ...], position: tuple[str, int]
 ) -> Number:
     op = instruction.op
     assert op.output is not None
     if op.random or op.entry:
-        return table.number("made", place)
+        return table.number("made", position)
     if not op.has_operands:
         return table.uniform(Type.SCALAR, instruction.constants[0])
     known = [table.known(number) for number in reads]
@@ -224,9 +224,9 @@ def _same_as(
     """The operand that the result equals, to the bit, or None."""
     name = op.name
 
-    def holds(place: int, number: float) -> bool:
+    def holds(operand: int, number: float) -> bool:
         """Whether an operand is that number, sign of zero included."""
-        value = known[place]
+        value = known[operand]
         return value is not None and struct.pack("=d", value) == struct.pack("=d", number)
 
     if name in _COPIES and reads[0] == reads[1]:

@@ -21,7 +21,7 @@ import azc
 from azc.analysis import live
 from azc.errors import ConfigError, ResourceError, StateError
 from azc.search import Search, search
-from azc.search.hosts import Found, Job
+from azc.search.hosts import Job, Offer
 from azc.search.islands import Islands
 from azc.search.report import Counts
 from azc.search.scoring import Scorer
@@ -419,7 +419,7 @@ def test_scores_are_kept_for_what_the_tasks_see():
     jobs = [Job("select", program.packed(), 0, 1) for program in (first, second)]
     assert [scorer(job) for job in jobs] == [[fitness] for fitness in expected]
     selection = Selection(settings, tasks[0].classes)
-    found = [Found(0, 1, birth, 0.5, job.packed) for birth, job in enumerate(jobs)]
+    found = [Offer(0, 1, birth, 0.5, job.packed) for birth, job in enumerate(jobs)]
     assert len(selection.wanted(found)) == 2
 
 

@@ -164,24 +164,26 @@ class Entry:
 def gradients(tape: Sequence[Entry], prediction: Address, adjoint: Array) -> dict[Address, Array]:
     """What `adjoint` of the prediction becomes at each address as it was before the tape ran:
     addresses without an influence are left out."""
-    found: dict[Address, Array] = {prediction: adjoint}
+    adjoints_of: dict[Address, Array] = {prediction: adjoint}
     for entry in reversed(tape):
         output = entry.instruction.output
-        if output is None or output not in found:
+        if output is None or output not in adjoints_of:
             continue
-        incoming = found.pop(output)
+        incoming = adjoints_of.pop(output)
         op = entry.instruction.op
         if op.entry:
             # The other entries pass through.
             incoming = incoming.copy()
             incoming[_place(entry.instruction, incoming.shape[0])] = 0.0
-            found[output] = incoming
+            adjoints_of[output] = incoming
             continue
         adjoints = RULES[op.name](*entry.operands, entry.result, incoming)
         operands = map(Address, op.inputs, entry.instruction.inputs)
         for address, value in zip(operands, adjoints, strict=True):
-            found[address] = found[address] + value if address in found else np.asarray(value)
-    return found
+            adjoints_of[address] = (
+                adjoints_of[address] + value if address in adjoints_of else np.asarray(value)
+            )
+    return adjoints_of
 
 
 def _place(instruction: Instruction, features: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from azc.analysis import interface_addresses
 from azc.evaluation import check
 from azc.program import Program
 from azc.tasks import Task, TaskSet
@@ -12,9 +13,9 @@ from azc.use.dropping import drop_lines
 from azc.use.explain.explanation import Cell, Direction, Explanation, Line
 from azc.use.explain.kinds import Kinds, kinds_of
 from azc.use.explain.observing import Observed, observe
-from azc.use.explain.picture import mermaid
 from azc.use.explain.roles import NEAR, Teller
 from azc.use.intervals import mean_interval
+from azc.use.picture import mermaid
 from azc.use.scoring import Scorer
 
 __all__ = ["explain"]
@@ -47,7 +48,7 @@ def explain(
     check(program, tasks, tier, epochs, seed, max_abs_error)
     classes = tasks[0].classes
     flow = flow_of(program, classes)
-    draws = any(flow.at(place).op.random for place in flow.live)
+    draws = any(flow.at(position).op.random for position in flow.live)
     seeds = [(seed + k) % 2**64 for k in range(_SEEDS if draws or epochs > 1 else 1)]
     scorer = Scorer(tasks, epochs=epochs, max_abs_error=max_abs_error, tier=tier)
     done = 0
@@ -72,28 +73,28 @@ def explain(
     lines = []
     for function, body in program.functions():
         for index, instruction in enumerate(body):
-            place = function, index
+            position = function, index
             left = whole
             knock_in, role = 0.0, "dead: it cannot reach a prediction"
-            if place in live:
-                left = scorer.over(without(program, {place}), seeds)
-                other = gone - {place} if place in gone else gone | {place}
+            if position in live:
+                left = scorer.over(without(program, {position}), seeds)
+                other = gone - {position} if position in gone else gone | {position}
                 change = float(scorer.over(without(program, other), seeds).mean()) - core_fitness
-                knock_in = change if place in gone else -change
-                role = tell.role(place)
+                knock_in = change if position in gone else -change
+                role = tell.role(position)
             mean, low, high = mean_interval(whole - left)
             lines.append(
                 Line(
                     function=function,
                     index=index,
                     text=str(instruction),
-                    named=tell.named(place),
-                    live=place in live,
+                    named=tell.named(position),
+                    live=position in live,
                     without=float(left.mean()),
                     loss=mean,
                     low=low,
                     high=high,
-                    core=place in live and place not in gone,
+                    core=position in live and position not in gone,
                     knock_in=knock_in,
                     role=role,
                 )
@@ -109,7 +110,7 @@ def explain(
         gradients=_directions(tell, flow, seen),
         core=core,
         core_fitness=core_fitness,
-        picture=mermaid(flow, tell),
+        picture=mermaid(flow, *interface_addresses(classes)[:2], tell.named, tell.name),
         steps=seen.served,
     )
 
@@ -125,7 +126,7 @@ def _cells(tell: Teller, kinds: Kinds, seen: Observed) -> list[Cell]:
 def _directions(tell: Teller, flow: Flow, seen: Observed) -> list[Direction]:
     """For each learned address the gradient by itself, or, where the prediction does not depend on
     it directly, the nearest one, if it is near."""
-    found = []
+    directions = []
     learned = [a for a, kind in tell.kinds.items() if kind == "learned"]
     for address in learned:
         pairs = {b: c.value for (a, b), c in seen.steps.items() if a == address and c.steps}
@@ -135,5 +136,5 @@ def _directions(tell: Teller, flow: Flow, seen: Observed) -> list[Direction]:
         if of != address and abs(pairs[of]) < NEAR:
             continue
         late = seen.late[address, of].value if (address, of) in seen.late else 0.0
-        found.append(Direction(address, tell.name(address), tell.name(of), pairs[of], late))
-    return found
+        directions.append(Direction(address, tell.name(address), tell.name(of), pairs[of], late))
+    return directions

@@ -17,8 +17,8 @@ def kinds_of(program: Program, flow: Flow, seen: Observed, classes: int) -> Kind
     first step on. ``"scratch"``: made anew in each step. Features and label are left out."""
     features, label, _ = interface_addresses(classes)
     used: set[Address] = set()
-    for place in flow.live:
-        instruction = flow.at(place)
+    for position in flow.live:
+        instruction = flow.at(position)
         used.update(instruction.reads)
         if instruction.output:
             used.add(instruction.output)

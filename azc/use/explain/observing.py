@@ -23,7 +23,7 @@ from azc.ops import Type
 from azc.program import Address, Instruction, Program
 from azc.reference import Run
 from azc.tasks import Task
-from azc.use.dataflow import Flow, Place
+from azc.use.dataflow import Flow, Position
 from azc.use.explain.autodiff import Entry, gradients
 from azc.use.tracing import train
 
@@ -78,9 +78,9 @@ class Observed:
     `low`, `high`: of each address, NaN aside. `changes`: addresses whose value at the end of a
     step was not always the same. `steps[A, B]`: the change of A against e times the gradient by B;
     `late[A, B]`: against that of the step before.
-    `gradient[place, B]`, `descent[place, B]`: what an instruction made, against the gradient by B,
-    and against it times e. `error[place]`: scalars against e. `ends`: first and last value of
-    scalars, by address. `served`: steps.
+    `gradient[position, B]`, `descent[position, B]`: what an instruction made, against the gradient
+    by B, and against it times e. `error[position]`: scalars against e. `ends`: first and last value
+    of scalars, by address. `served`: steps.
     """
 
     low: dict[Address, float] = field(default_factory=dict)
@@ -88,10 +88,10 @@ class Observed:
     changes: set[Address] = field(default_factory=set)
     steps: dict[tuple[Address, Address], Cosine] = field(default_factory=dict)
     late: dict[tuple[Address, Address], Cosine] = field(default_factory=dict)
-    gradient: dict[tuple[Place, Address], Cosine] = field(default_factory=dict)
-    descent: dict[tuple[Place, Address], Cosine] = field(default_factory=dict)
-    error: dict[Place, Cosine] = field(default_factory=dict)
-    steady: set[Place] = field(default_factory=set)
+    gradient: dict[tuple[Position, Address], Cosine] = field(default_factory=dict)
+    descent: dict[tuple[Position, Address], Cosine] = field(default_factory=dict)
+    error: dict[Position, Cosine] = field(default_factory=dict)
+    steady: set[Position] = field(default_factory=set)
     ends: dict[Address, tuple[float, float]] = field(default_factory=dict)
     served: int = 0
 
@@ -103,12 +103,12 @@ class _Observer(Run):
         super().__init__(program, task, seed, np)
         self._flow, self._into = flow, into
         self._live = set(flow.live)
-        self._known = {place: _parts(flow.at(place)) for place in flow.live}
+        self._known = {position: _parts(flow.at(position)) for position in flow.live}
         self._tape: list[Entry] = []
-        self._made: dict[Place, Array] = {}
+        self._made: dict[Position, Array] = {}
         self._start: dict[Address, Array] = {}
         self._first: dict[Address, Array] = {}
-        self._last_made: dict[Place, Array] = {}
+        self._last_made: dict[Position, Array] = {}
         self._before: dict[Address, Array] = {}
         self._served = 0
 
@@ -154,7 +154,7 @@ class _Observer(Run):
         return error
 
     def _finish(self, before: dict[Address, Array]) -> None:
-        """After Learn: `before` is memory as Learn found it."""
+        """After Learn: `before` is memory as it was before Learn."""
         into = self._into
         self._served += 1
         into.served += 1
@@ -167,38 +167,38 @@ class _Observer(Run):
             if address.type is Type.SCALAR:
                 begin = into.ends.get(address, (float(first), 0.0))[0]
                 into.ends[address] = (begin, float(value))
-        for place, made in self._made.items():
-            last = self._last_made.setdefault(place, made)
-            if place in into.steady and not _same(made, last):
-                into.steady.discard(place)
+        for position, made in self._made.items():
+            last = self._last_made.setdefault(position, made)
+            if position in into.steady and not _same(made, last):
+                into.steady.discard(position)
         if self._served <= _WARM:
             return
         error = self._error(before)
-        found = gradients(self._tape, self.prediction, error)
+        current = gradients(self._tape, self.prediction, error)
         carried = self._flow.carried
-        found = {a: g for a, g in found.items() if a in carried and a != self.prediction}
+        current = {a: g for a, g in current.items() if a in carried and a != self.prediction}
         changed = {a: self.memory[a] - self._start[a] for a in carried if a != self.prediction}
-        for directions, table in ((found, into.steps), (self._before, into.late)):
+        for directions, table in ((current, into.steps), (self._before, into.late)):
             for address, change in changed.items():
                 for other, direction in directions.items():
                     if other.type is address.type:
                         table.setdefault((address, other), Cosine()).add(change, direction)
-        self._before = found
+        self._before = current
         plain = float(error) if error.ndim == 0 else 0.0
-        for place, made in self._made.items():
+        for position, made in self._made.items():
             if made.ndim == 0 and error.ndim == 0:
-                into.error.setdefault(place, Cosine(whole=True)).add(made, error)
-            if place[0] == "learn" and made.ndim == error.ndim == 1:
-                into.error.setdefault(place, Cosine(whole=True)).add(made, error)
+                into.error.setdefault(position, Cosine(whole=True)).add(made, error)
+            if position[0] == "learn" and made.ndim == error.ndim == 1:
+                into.error.setdefault(position, Cosine(whole=True)).add(made, error)
             if made.ndim == 0:
                 continue
-            for other, direction in found.items():
+            for other, direction in current.items():
                 if direction.ndim != made.ndim:
                     continue
-                into.descent.setdefault((place, other), Cosine()).add(made, direction)
+                into.descent.setdefault((position, other), Cosine()).add(made, direction)
                 if plain:
                     bare = direction / plain
-                    into.gradient.setdefault((place, other), Cosine()).add(made, bare)
+                    into.gradient.setdefault((position, other), Cosine()).add(made, bare)
 
 
 def _parts(instruction: Instruction) -> tuple[Instruction, tuple[Address, ...], Address]:

@@ -297,10 +297,10 @@ class _File:
 
     def _predict(self) -> str:
         subject = self.subject
-        found = self._predicting()
-        body = Body(found, subject.after_alone)
-        lines = self._given(found, [], "(X + row * F)")
-        if not _reads(found, self.features):
+        statements = self._predicting()
+        body = Body(statements, subject.after_alone)
+        lines = self._given(statements, [], "(X + row * F)")
+        if not _reads(statements, self.features):
             lines = ["(void)X;", *lines]
         lines += body.lines()
         if subject.many:
@@ -308,7 +308,7 @@ class _File:
             lines.append(f"memcpy(out + row * {C}, {self.prediction}, {C} * sizeof(double));")
         else:
             lines.append(f"out[row] = {self.prediction};")
-        if any(s.instruction.op.random for s in found):
+        if any(s.instruction.op.random for s in statements):
             lines.append("++step;")
         # What Predict leaves in memory is taken back in the end; scalars are copies anyway.
         changed = body.stored & subject.needed.between
@@ -316,7 +316,7 @@ class _File:
         sizes = {a: "F * P" if a.type is Type.MATRIX else "F" for a in saved}
         save = [f"memcpy(m->kept_{a}, {a}, {sizes[a]} * sizeof(double));" for a in saved]
         load = [f"memcpy({a}, m->kept_{a}, {sizes[a]} * sizeof(double));" for a in saved]
-        names = self._declared(found, lines, carried=self._scalars())
+        names = self._declared(statements, lines, carried=self._scalars())
         return _PREDICT.format(
             before="\n".join(_indented([*names, *save])),
             body="\n".join(_indented(_indented(lines))),
@@ -337,7 +337,7 @@ class _File:
 
     def _declared(
         self,
-        found: Sequence[Statement],
+        statements: Sequence[Statement],
         lines: Sequence[str],
         *,
         carried: set[Address],
@@ -350,9 +350,9 @@ class _File:
         if re.search(r"\bstep\b", text.replace("m->step", "")):
             mark = "" if "++step;" in lines else "const "
             declared.append(f"{mark}uint64_t step = m->step;")
-        used = {a for s in found for a in (*s.reads, s.writes)} | set(self.subject.interface)
-        written = {s.writes for s in found if s.replaces}
-        local = {a for a in written - self.subject.needed.between - loaded(found)
+        used = {a for s in statements for a in (*s.reads, s.writes)} | set(self.subject.interface)
+        written = {s.writes for s in statements if s.replaces}
+        local = {a for a in written - self.subject.needed.between - loaded(statements)
                  if a.type is Type.VECTOR} - set(self.subject.interface)  # fmt: skip
         for address in ordered(used):
             name = str(address)

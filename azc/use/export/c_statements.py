@@ -53,21 +53,21 @@ class Body:
     """The lines for a body whose values at the addresses `after` leave it. `stored` are the
     addresses whose memory they change: what only statements of one loop read has none."""
 
-    found: Sequence[Statement]
+    statements: Sequence[Statement]
     after: Collection[Address]
     stored: set[Address] = field(default_factory=set)
     uses: dict[int, Use] = field(default_factory=dict)
-    places: dict[int, int] = field(default_factory=dict)
+    positions: dict[int, int] = field(default_factory=dict)
     count: int = 0
 
     def lines(self) -> list[str]:
         self.uses = {
             id(s): use
-            for s, use in zip(self.found, uses(list(self.found), self.after), strict=True)
+            for s, use in zip(self.statements, uses(list(self.statements), self.after), strict=True)
         }
-        self.places = {id(s): place for place, s in enumerate(self.found)}
+        self.positions = {id(s): position for position, s in enumerate(self.statements)}
         lines: list[str] = []
-        for group in fuse(self.found, rows=False, totals=False):
+        for group in fuse(self.statements, rows=False, totals=False):
             lines += [f"/* {s.instruction} */" for s in group.members]
             if group.nest:
                 lines += self._grid(group)
@@ -111,7 +111,7 @@ class Body:
             out = str(statement.writes)
             text = _wide(op, values) if wide else f"AZ_ALL({_scalar(op, values)})"
             use = self.uses[id(statement)]
-            inside = {self.places[id(member)] for member in group.members}
+            inside = {self.positions[id(member)] for member in group.members}
             if use.leaves or not inside.issuperset(use.positions):
                 self.stored.add(statement.writes)
             if inside.isdisjoint(use.positions):
@@ -189,7 +189,7 @@ class Body:
         else:
             calls = [f"az_total_{name}({a}, {b}, F)" for name in sums]
             target, count, loop = out, "(double)F", "{"
-        lines = [f"const double t{place} = {call};" for place, call in enumerate(calls)]
+        lines = [f"const double t{which} = {call};" for which, call in enumerate(calls)]
         lines.append(f"{target} = {_scalar(op, {'n': count})};")
         return [loop, *_indented(lines), "}"]
 

@@ -89,10 +89,10 @@ cdef class Model:
         cdef size_t n = X.shape[0]
         if <size_t>X.shape[1] != self.n_features:
             raise ValueError(f"expected X of shape (n, {{self.n_features}})")
-        cdef double[::1] found = array.array("d", bytes(8 * n * {width}))
+        cdef double[::1] out = array.array("d", bytes(8 * n * {width}))
         if n:
             with nogil:
-                azc_model_predict_all(self.model, &X[0, 0], n, &found[0])
+                azc_model_predict_all(self.model, &X[0, 0], n, &out[0])
         return {result}
 '''
 
@@ -115,9 +115,9 @@ def write(subject: Subject) -> str:
         least=max(1, subject.most_coordinate + 1, classes if subject.many else 0),
         check=check,
         width=classes if subject.many else 1,
-        result=f"memoryview(found).cast('B').cast('d', [n, {classes}]) if n else memoryview(found)"
+        result=f"memoryview(out).cast('B').cast('d', [n, {classes}]) if n else memoryview(out)"
         if subject.many
-        else "memoryview(found)",
+        else "memoryview(out)",
     )
     head = _HEAD.format(title=subject.title, shape=f"(n, {classes})" if subject.many else "(n,)")
     return head + "".join(f"    {line}".rstrip() + "\n" for line in text.splitlines()) + body

@@ -134,10 +134,10 @@ def _lines(
     own: Collection[Address],
 ) -> list[tuple[str, str, str]]:
     used = uses(body, after)
-    inside: dict[int, tuple[str, int, set[Address]]] = {}  # by the place of the maker
+    inside: dict[int, tuple[str, int, set[Address]]] = {}  # by the position of the maker
     maker: dict[Address, int] = {}
     lines = []
-    for place, (statement, use) in enumerate(zip(body, used, strict=True)):
+    for position, (statement, use) in enumerate(zip(body, used, strict=True)):
         op, out = statement.instruction.op, statement.writes
         form = _FORMS[op.name]
         values = {f"c{k}": _number(c) for k, c in enumerate(values_of(statement))}
@@ -149,9 +149,9 @@ def _lines(
             needed = form.a if name == "a" else form.b
             values[name] = text if binds >= needed else rf"\left({text}\right)"
         text = form.text.format(**values)
-        maker[out] = place
-        if _goes_inside(statement, use, body, place, leaves, own) and len(text) <= _MOST:
-            inside[place] = (text, form.own, leaves)
+        maker[out] = position
+        if _goes_inside(statement, use, body, position, leaves, own) and len(text) <= _MOST:
+            inside[position] = (text, form.own, leaves)
             continue
         left = names[out]
         if op.entry:
@@ -164,7 +164,7 @@ def _goes_inside(
     statement: Statement,
     use: Use,
     body: Sequence[Statement],
-    place: int,
+    position: int,
     leaves: set[Address],
     own: Collection[Address],
 ) -> bool:
@@ -177,7 +177,7 @@ def _goes_inside(
         return False
     if op.name == "scalar_const":
         return statement.writes not in own
-    between = {s.writes for s in body[place + 1 : use.positions[0]]}
+    between = {s.writes for s in body[position + 1 : use.positions[0]]}
     return len(use.positions) == 1 and not between & leaves
 
 

@@ -136,15 +136,15 @@ class {name}:
 
     def predict(self, X):
         """Predictions for examples one after the other; the model stays as it is."""
-        before, found = vars(self).copy(), []
+        before, predicted = vars(self).copy(), []
         with np.errstate(all="ignore"):
             for x in np.array(X, dtype=np.float64):
                 self.{features}, self.{label} = x, {no_label}
                 self._predict()
-                found.append({found})
+                predicted.append({predicted})
                 self.step += 1
         vars(self).update(before)
-        return np.array(found).reshape({found_shape})
+        return np.array(predicted).reshape({predicted_shape})
 
 '''
 
@@ -236,8 +236,8 @@ def _class(subject: Subject, name: str, kept: Collection[Address]) -> str:
         label=label,
         no_label="np.zeros(self.F)" if subject.many else "np.float64(0.0)",
         judge=judge.format(prediction=prediction),
-        found=f"self.{prediction}[: self.classes]" if subject.many else f"self.{prediction}",
-        found_shape="len(found), self.classes" if subject.many else "len(found)",
+        predicted=f"self.{prediction}[: self.classes]" if subject.many else f"self.{prediction}",
+        predicted_shape="len(predicted), self.classes" if subject.many else "len(predicted)",
     )  # fmt: skip
 
 
@@ -265,8 +265,8 @@ def _method(name: str, body: Sequence[Statement], after: Collection[Address]) ->
 
 def _moved(addresses: Collection[Address], to: str, of: str) -> list[str]:
     """Assignments between the model and local names, several in a line."""
-    found = ordered(addresses)
-    groups = [found[start : start + 6] for start in range(0, len(found), 6)]
+    order = ordered(addresses)
+    groups = [order[start : start + 6] for start in range(0, len(order), 6)]
     return [
         f"        {', '.join(map(to.format, group))} = {', '.join(map(of.format, group))}"
         for group in groups
@@ -282,7 +282,7 @@ def _lines(statement: Statement) -> list[str]:
         return [f"{out} = changed({out}, ({place}), {numbers[-1]})"]
     operands = map(str, map(Address, op.inputs, instruction.inputs))
     values = dict(zip("ab", operands, strict=False))
-    values |= {f"c{place}": number for place, number in enumerate(numbers)}
+    values |= {f"c{which}": number for which, number in enumerate(numbers)}
     text = _WORD.sub(lambda match: values.get(match[0], match[0]), op.numpy)
     if not op.random:
         return [f"{out} = {text}"]

@@ -70,8 +70,8 @@ class Subject:
         """What leaves Predict then."""
         after = {self.interface[2]}
         while True:
-            found = self._without_dead(self._bodies[1], after)
-            wider = after | loaded(found)
+            body = self._without_dead(self._bodies[1], after)
+            wider = after | loaded(body)
             if wider == after:
                 return after
             after = wider
@@ -158,11 +158,11 @@ def ordered(addresses: Collection[Address]) -> list[Address]:
 def loaded(body: Iterable[Statement]) -> set[Address]:
     """What a body reads before it writes it."""
     written: set[Address] = set()
-    found: set[Address] = set()
+    first_read: set[Address] = set()
     for statement in body:
-        found |= statement.reads - written
+        first_read |= statement.reads - written
         written.add(statement.writes)
-    return found
+    return first_read
 
 
 def values_of(statement: Statement) -> list[float]:

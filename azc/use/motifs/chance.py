@@ -49,7 +49,7 @@ class Chance:
             level -= 1
             self._pool = self._drawn(settings, level, seed)
         self._sizes = np.array([_sizes_of(packed) for packed in self._pool]).reshape(-1, 3)
-        self._found: dict[int, NDArray[np.int64]] = {}
+        self._fragments_of: dict[int, NDArray[np.int64]] = {}
         self._compared: dict[Sizes, tuple[NDArray[np.int64], float]] = {}
 
     def _drawn(
@@ -60,7 +60,7 @@ class Chance:
         sizes = {tuple(round(f.min + part * (f.max - f.min)) for f in functions) for part in _PARTS}
         spaces = [space_of(settings, first) for first in sorted(sizes)]
         wanted, left = _POOL * self._count, _MOST_DRAWS
-        found = []
+        passed = []
         for candidate in range(wanted):
             space = spaces[candidate % len(spaces)]
             # Some sizes may let nothing pass.
@@ -70,10 +70,10 @@ class Chance:
             left -= drawn[1] if drawn else tries
             if drawn:
                 code = _core.Code(drawn[0])
-                found.append(_core.Canonical(code, self._classes).packed)
+                passed.append(_core.Canonical(code, self._classes).packed)
             if left <= 0:
                 break
-        return found
+        return passed
 
     def counts(self, program: Program) -> NDArray[np.int64]:
         """In how many of the random programs that `program`, without dead instructions, is compared
@@ -94,11 +94,11 @@ class Chance:
         return self._compared[sizes]
 
     def _in(self, number: int) -> NDArray[np.int64]:
-        if number not in self._found:
+        if number not in self._fragments_of:
             program = Program.unpacked(self._pool[number])
-            found = self._fragments.of(program, self._classes)
-            self._found[number] = np.fromiter(found, dtype=np.int64, count=len(found))
-        return self._found[number]
+            numbers = self._fragments.of(program, self._classes)
+            self._fragments_of[number] = np.fromiter(numbers, dtype=np.int64, count=len(numbers))
+        return self._fragments_of[number]
 
 
 def _sizes_of(packed: tuple[bytes, bytes, bytes]) -> Sizes:

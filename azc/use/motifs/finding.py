@@ -124,8 +124,8 @@ def read_halls(folders: Iterable[str | os.PathLike[str]]) -> list[Hall]:
             what = expected("runs that are independent", f"the same search as in {same}")
             raise ConfigError(f"{folder}: {what}")
         plans = settings_as_run(saved.about, folder).plans()
-        found = [(best.program, plans[best.island].settings) for best in saved.hall]
-        halls.append(Hall(str(folder), found))
+        programs = [(best.program, plans[best.island].settings) for best in saved.hall]
+        halls.append(Hall(str(folder), programs))
     return halls
 
 
@@ -146,11 +146,11 @@ def find(
         raise ConfigError(f"nodes: {expected(f'from 2 to {_MOST_NODES}', nodes)}")
     fragments = Fragments(2, nodes)
     chances: dict[tuple[str, int, int], Chance] = {}
-    found: list[list[tuple[Program, int, set[int], Chance]]] = []
+    by_hall: list[list[tuple[Program, int, set[int], Chance]]] = []
     for done, hall in enumerate(halls):
         if progress:
             progress(done, 2 * len(halls))
-        found.append([])
+        by_hall.append([])
         for program, settings in hall.programs[:top]:
             classes = _classes(settings, program)
             # Runs of one space are compared with the same random programs.
@@ -158,15 +158,15 @@ def find(
             if key not in chances:
                 chances[key] = Chance(settings, fragments, classes=classes, count=random, seed=seed)
             bare = live(program, classes)
-            found[-1].append((bare, classes, fragments.of(bare, classes), chances[key]))
+            by_hall[-1].append((bare, classes, fragments.of(bare, classes), chances[key]))
     runs_of: dict[int, list[int]] = {}
-    for run, programs in enumerate(found):
+    for run, programs in enumerate(by_hall):
         for number in set[int]().union(*(those for _, _, those, _ in programs)):
             runs_of.setdefault(number, []).append(run)
     several = sorted(number for number, runs in runs_of.items() if len(runs) > 1)
     total = len(runs_of)
     by_run = []
-    for done, programs in enumerate(found):
+    for done, programs in enumerate(by_hall):
         if progress:
             progress(len(halls) + done, 2 * len(halls))
         by_run.append(_chance_of_any(several, programs, random))
@@ -179,7 +179,7 @@ def find(
     p_holm, q = holm([*p, *alone]), _benjamini_hochberg([*p, *alone])
     significant = {number for number, value in zip(several, p_holm, strict=False) if value <= level}
     within = _within(fragments, significant, runs_of)
-    everyone = [each for programs in found for each in programs]
+    everyone = [each for programs in by_hall for each in programs]
     made = []
     for k, number in enumerate(several):
         owners = [each for each in everyone if number in each[2]]

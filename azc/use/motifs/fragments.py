@@ -17,7 +17,7 @@ from typing import Any
 from azc.analysis import interface_addresses
 from azc.ops import Type
 from azc.program import FUNCTIONS, Address, Program
-from azc.use.dataflow import Flow, Place, flow_of
+from azc.use.dataflow import Flow, Position, flow_of
 
 __all__ = ["Fragments", "Node", "Piece"]
 
@@ -50,7 +50,7 @@ class Piece:
         """Function and text of each instruction; constants by name, what is open as ``s?``."""
         said = {address: f"{address.type.value}?" for address in self.open}
         said |= dict.fromkeys(self.zero, "0")
-        found = []
+        texts = []
         for function, body in self.program.functions():
             for instruction in body:
                 operands = [
@@ -58,8 +58,8 @@ class Piece:
                     for address in map(Address, instruction.op.inputs, instruction.inputs)
                 ]
                 text = instruction.op.spelled(str(instruction.output), operands)
-                found.append((function, text))
-        return found
+                texts.append((function, text))
+        return texts
 
 
 class _Graph:
@@ -68,18 +68,18 @@ class _Graph:
     def __init__(self, program: Program, classes: int) -> None:
         self.flow: Flow = flow_of(program, classes)
         self.interface = interface_addresses(classes)
-        places = self.flow.live
-        number = {place: k for k, place in enumerate(places)}
+        positions = self.flow.live
+        number = {position: k for k, position in enumerate(positions)}
         self.edges: dict[tuple[int, int], _Edges] = {}
-        self.neighbours = [0] * len(places)
+        self.neighbours = [0] * len(positions)
         #: Of each node and operand, the nodes that make it.
         self.makers: list[list[list[int]]] = []
         predicting = self._predicting()
         self.nodes: list[Node] = []
-        for k, place in enumerate(places):
-            instruction = self.flow.at(place)
+        for k, position in enumerate(positions):
+            instruction = self.flow.at(position)
             makers = [
-                [number[maker] for maker in self.flow.makers[place][address]]
+                [number[maker] for maker in self.flow.makers[position][address]]
                 for address in instruction.reads
             ]
             self.makers.append(makers)
@@ -91,28 +91,30 @@ class _Graph:
                 operands.sort()
             self.nodes.append(
                 (
-                    FUNCTIONS.index(place[0]),
+                    FUNCTIONS.index(position[0]),
                     instruction.op.number,
                     tuple(operands),
-                    place == predicting,
+                    position == predicting,
                 )
             )
-            found: dict[int, list[tuple[int, int]]] = {}
+            edges_from: dict[int, list[tuple[int, int]]] = {}
             for operand, made in enumerate(makers):
                 for maker in made:
                     which = 0 if instruction.op.commutative else operand
-                    found.setdefault(maker, []).append((which, self._when(places, maker, k)))
-            for maker, edges in found.items():
+                    edges_from.setdefault(maker, []).append(
+                        (which, self._when(positions, maker, k))
+                    )
+            for maker, edges in edges_from.items():
                 self.edges[maker, k] = tuple(sorted(edges))
                 if maker != k:
                     self.neighbours[k] |= 1 << maker
                     self.neighbours[maker] |= 1 << k
 
-    def _predicting(self) -> Place | None:
+    def _predicting(self) -> Position | None:
         last = None
-        for place in self.flow.live:
-            if place[0] == "predict" and self.flow.at(place).output == self.interface[2]:
-                last = place
+        for position in self.flow.live:
+            if position[0] == "predict" and self.flow.at(position).output == self.interface[2]:
+                last = position
         return last
 
     def _given(self, address: Address) -> str:
@@ -120,8 +122,8 @@ class _Graph:
         return {features: _FEATURES, label: _LABEL}.get(address, _ZERO)
 
     @staticmethod
-    def _when(places: list[Place], maker: int, reader: int) -> int:
-        if places[maker][0] == "setup" != places[reader][0]:
+    def _when(positions: list[Position], maker: int, reader: int) -> int:
+        if positions[maker][0] == "setup" != positions[reader][0]:
             return _SETUP
         # What is written before it is read is read at once; the rest comes round the loop.
         return _NOW if maker < reader else _BEFORE
@@ -192,14 +194,14 @@ class Fragments:
         """The fragments that are left when one of its nodes is taken away."""
         nodes, edges = self._form[number]
         size = len(nodes)
-        found = set()
+        forms = set()
         if size > self.least:
             for gone in range(size):
                 kept = [k for k in range(size) if k != gone]
                 part = tuple(edges[a * size + b] for a in kept for b in kept)
                 if _is_connected(part, size - 1):
-                    found.add(self._canonical_form((tuple(nodes[k] for k in kept), part)))
-        return found
+                    forms.add(self._canonical_form((tuple(nodes[k] for k in kept), part)))
+        return forms
 
     def _canonical(self, graph: _Graph, chosen: list[int]) -> int:
         none: _Edges = ()
@@ -295,8 +297,8 @@ def _piece(graph: _Graph, nodes: list[int]) -> Piece:
     zero: list[Address] = []
     bodies: dict[str, Any] = dict.fromkeys(FUNCTIONS, ())
     for k in nodes:
-        place = graph.flow.live[k]
-        instruction = graph.flow.at(place)
+        position = graph.flow.live[k]
+        instruction = graph.flow.at(position)
         inputs: list[int] = []
         # Not what an op that sets one entry keeps of its output: no operand that can be bound.
         for address, made in zip(instruction.reads, graph.makers[k], strict=False):
@@ -310,5 +312,5 @@ def _piece(graph: _Graph, nodes: list[int]) -> Piece:
                 (opened if made else zero).append(address)
             inputs.append(address.number)
         renamed = replace(instruction, out=names[root(k)].number, inputs=tuple(inputs))
-        bodies[place[0]] += (renamed,)
+        bodies[position[0]] += (renamed,)
     return Piece(Program(**bodies), tuple(opened), tuple(zero))

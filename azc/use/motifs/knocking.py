@@ -30,8 +30,8 @@ _SHARED = 0.5
 class KnockIn:
     """A program with a fragment in it. Of `ways` ways to put it in, `program` is the best on one
     half of the tasks; on the other half `before` is the mean fitness without it, `difference` what
-    it adds, with the 95 % interval over these tasks. `program` is None where no way was found for
-    the fragment to reach a prediction."""
+    it adds, with the 95 % interval over these tasks. `program` is None where in no way that
+    was tried the fragment reaches a prediction."""
 
     program: Program | None
     before: float
@@ -54,7 +54,7 @@ def knock_in(
     progress: Callable[[], None] | None = None,
 ) -> KnockIn:
     """Put a fragment into `program`: anywhere in its functions, what is open bound to any of its
-    addresses, results in place of any of its values, by draws from `seed`.
+    addresses, results instead of any of its values, by draws from `seed`.
 
     The way is chosen on every other task and judged on the rest, so that the best of many is not
     taken for better than it is.
@@ -72,9 +72,9 @@ def knock_in(
     for _ in range(_DRAWS * ways):
         if len(tried) == ways:
             break
-        made, places = _put(piece, program, classes, rng)
+        made, positions = _put(piece, program, classes, rng)
         masks = dict(zip(FUNCTIONS, live_mask(made, classes), strict=True))
-        if not all(masks[function][index] for function, index in places):
+        if not all(masks[function][index] for function, index in positions):
             continue
         if (key := canonical_hash(made, classes)) not in tried:
             tried[key] = float(choosing.fitness(made, seed).mean()), made
@@ -120,13 +120,13 @@ def _put(
         else:
             names[address] = any_of(address.type, (features, label))
     bodies: dict[str, Any] = {}
-    places = []
+    positions = []
     for function, body in program.functions():
         added = [_renamed(one, names) for one in getattr(piece.program, function)]
         at = int(rng.integers(len(body) + 1))
         bodies[function] = (*body[:at], *added, *body[at:])
-        places += [(function, at + k) for k in range(len(added))]
-    return Program(**bodies, filename=program.filename), places
+        positions += [(function, at + k) for k in range(len(added))]
+    return Program(**bodies, filename=program.filename), positions
 
 
 def _predicts(piece: Piece, prediction: Address) -> bool:

@@ -26,7 +26,7 @@ _DECADES = 2.0
 class Constant:
     """One constant that can be tuned.
 
-    `function`, `index` and `place` say where it stands: which instruction of which function, and
+    `function`, `index` and `which` say where it stands: which instruction of which function, and
     which of its constants. `scale`: ``"linear"``, or ``"log"``, where it keeps its sign and its
     size moves by orders of magnitude from `low` to `high`.
     """
@@ -34,7 +34,7 @@ class Constant:
     name: str
     function: str
     index: int
-    place: int
+    which: int
     value: float
     low: float
     high: float
@@ -59,12 +59,12 @@ def constants_of(program: Program, classes: int | None = None) -> list[Constant]
     if program.params:
         return [_of_param(param, program) for param in program.params
                 if masks[param.function][param.index]]  # fmt: skip
-    found = []
+    constants = []
     for function, body in program.functions():
         for index, instruction in enumerate(body):
             if masks[function][index]:
-                found += _of_instruction(function, index, instruction, program)
-    return found
+                constants += _of_instruction(function, index, instruction, program)
+    return constants
 
 
 def _of_param(param: Param, program: Program) -> Constant:
@@ -82,21 +82,21 @@ def _of_instruction(
     function: str, index: int, instruction: Instruction, program: Program
 ) -> list[Constant]:
     assert instruction.output is not None or not instruction.constants
-    found = []
-    for place, (kind, value) in enumerate(
+    constants = []
+    for which, (kind, value) in enumerate(
         zip(instruction.op.constants, instruction.constants, strict=True)
     ):
         if kind is ConstantKind.INDEX or not math.isfinite(value):
             continue
-        name = _name(instruction, place, program.names)
-        found.append(Constant(name, function, index, place, value, *_range_around(value)))
-    return found
+        name = _name(instruction, which, program.names)
+        constants.append(Constant(name, function, index, which, value, *_range_around(value)))
+    return constants
 
 
-def _name(instruction: Instruction, place: int, names: dict[Address, str]) -> str:
+def _name(instruction: Instruction, which: int, names: dict[Address, str]) -> str:
     assert instruction.output is not None
     target = names.get(instruction.output, str(instruction.output))
-    label = instruction.op.constant_names[place]
+    label = instruction.op.constant_names[which]
     return target if instruction.op.constant_names == ("value",) else f"{target}.{label}"
 
 
@@ -118,9 +118,9 @@ def with_constants(
     for constant, value in zip(constants, values, strict=True):
         instruction = bodies[constant.function][constant.index]
         numbers = list(instruction.constants)
-        numbers[constant.place] = float(value)
+        numbers[constant.which] = float(value)
         bodies[constant.function][constant.index] = replace(instruction, constants=tuple(numbers))
-        changed[constant.function, constant.index, constant.place] = float(value)
+        changed[constant.function, constant.index, constant.which] = float(value)
     params = tuple(
         replace(param, default=changed.get((param.function, param.index, param.constant),
                                            param.default))
@@ -141,17 +141,17 @@ def positions_of(
 ) -> list[int]:
     """Where each of `constants` stands among `live_constants`."""
     order = {where: row for row, (where, _) in enumerate(_numbered(program, classes))}
-    return [order[constant.function, constant.index, constant.place] for constant in constants]
+    return [order[constant.function, constant.index, constant.which] for constant in constants]
 
 
 def _numbered(program: Program, classes: int | None) -> list[tuple[tuple[str, int, int], float]]:
     masks = live_mask(program, classes)
     return [
-        ((function, index, place), value)
+        ((function, index, which), value)
         for (function, body), mask in zip(program.functions(), masks, strict=True)
         for index, (instruction, alive) in enumerate(zip(body, mask, strict=True))
         if alive
-        for place, (kind, value) in enumerate(
+        for which, (kind, value) in enumerate(
             zip(instruction.op.constants, instruction.constants, strict=True)
         )
         if kind is not ConstantKind.INDEX

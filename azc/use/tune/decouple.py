@@ -19,6 +19,7 @@ from azc.analysis import live_mask
 from azc.ops import Type, by_name
 from azc.program import FUNCTIONS, MAX_ADDRESS, Address, Instruction, Param, Program
 from azc.tasks import Task
+from azc.use.dataflow import Position
 from azc.use.tracing import trace
 from azc.use.tune.constants import Constant, constants_of
 
@@ -30,7 +31,6 @@ Array = NDArray[np.float64]
 _TASKS, _SEEDS, _EXAMPLES = 4, 2, 60
 
 _SET, _BROADCAST = by_name("scalar_const"), by_name("vector_broadcast")
-_Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +52,31 @@ def decouple(
     The result computes the same, to the bit, wherever these numbers are what they were.
     """
     classes = tasks[0].classes
-    found = _steady(program, tasks, seed, max_abs_error)
+    steady = _steady(program, tasks, seed, max_abs_error)
     replaced = {
-        place: value
-        for place, value in found.items()
-        if value != 0.0 and np.isfinite(value) and _replaceable(program, place)
+        position: value
+        for position, value in steady.items()
+        if value != 0.0 and np.isfinite(value) and _replaceable(program, position)
     }
     changed = _replace(program, replaced, classes)
     if changed is None:
         return Decoupled(program, [], "")
-    after, places = changed
+    after, positions = changed
     inside = {(c.function, c.index): c for c in constants_of(replace(after, params=()), classes)}
-    constants = [replace(inside[new], name=_name(program, old)) for old, new in places.items()]
+    constants = [replace(inside[new], name=_name(program, old)) for old, new in positions.items()]
     lines = difflib.unified_diff(
         str(program).splitlines(), str(after).splitlines(), "before", "after", lineterm="", n=1
     )
     return Decoupled(after, constants, "\n".join(lines))
 
 
-def _name(program: Program, place: _Place) -> str:
+def _name(program: Program, position: Position) -> str:
     """What the constant was: ``s4 = dot(v2, v2)``."""
-    return str(getattr(program, place[0])[place[1]])
+    return str(getattr(program, position[0])[position[1]])
 
 
-def _replaceable(program: Program, place: _Place) -> bool:
-    function, index = place
+def _replaceable(program: Program, position: Position) -> bool:
+    function, index = position
     op = getattr(program, function)[index].op
     plain = op.has_operands and op is not _BROADCAST and op.output is not Type.MATRIX
     return plain and not (function == "setup" and program.params)
@@ -84,29 +84,29 @@ def _replaceable(program: Program, place: _Place) -> bool:
 
 def _steady(
     program: Program, tasks: Sequence[Task], seed: int, max_abs_error: float
-) -> dict[_Place, float]:
+) -> dict[Position, float]:
     """Instructions whose result always is one number in every entry, and the number."""
-    values: dict[_Place, float | None] = {}
+    values: dict[Position, float | None] = {}
 
     def watch(function: str, index: int, value: Array) -> None:
-        place = function, index
-        if place in values and values[place] is None:
+        position = function, index
+        if position in values and values[position] is None:
             return
         number = float(value.flat[0])
-        same = bool((value == number).all()) and values.get(place, number) == number
-        values[place] = number if same else None
+        same = bool((value == number).all()) and values.get(position, number) == number
+        values[position] = number if same else None
 
     for task in tasks[:_TASKS]:
         for more in range(_SEEDS):
             trace(program, task, watch, seed=(seed + more) % 2**64, examples=_EXAMPLES,
                   max_abs_error=max_abs_error)  # fmt: skip
-    return {place: value for place, value in values.items() if value is not None}
+    return {position: value for position, value in values.items() if value is not None}
 
 
 def _replace(
-    program: Program, values: dict[_Place, float], classes: int
-) -> tuple[Program, dict[_Place, _Place]] | None:
-    """The program with constants in these places, without what is dead thereby; and where those
+    program: Program, values: dict[Position, float], classes: int
+) -> tuple[Program, dict[Position, Position]] | None:
+    """The program with constants in these positions, without what is dead thereby; and where those
     stand that are of use. None if none is."""
     before = dict(zip(FUNCTIONS, live_mask(program, classes), strict=True))
     fresh = _fresh_scalar(program)
@@ -126,8 +126,8 @@ def _replace(
     }
     after = dict(zip(FUNCTIONS, live_mask(replace(program, **whole), classes), strict=True))
     bodies: dict[str, list[Instruction]] = {name: [] for name in FUNCTIONS}
-    moved: dict[_Place, int] = {}
-    places: dict[_Place, _Place] = {}
+    moved: dict[Position, int] = {}
+    positions: dict[Position, Position] = {}
     for name, body in whole.items():
         for index, instruction in enumerate(body):
             if before[name][index] and not after[name][index]:
@@ -138,24 +138,24 @@ def _replace(
                     instruction = replace(instruction, inputs=(fresh,))
                     bodies[name].append(Instruction(_SET, fresh, (), constant))
                     fresh += 1
-                places[name, index] = (name, len(bodies[name]) - (instruction.op is _BROADCAST))
+                positions[name, index] = (name, len(bodies[name]) - (instruction.op is _BROADCAST))
             elif (name, index) in values:
                 instruction = getattr(program, name)[index]
             moved[name, index] = len(bodies[name])
             bodies[name].append(instruction)
-    if not places or fresh > MAX_ADDRESS:
+    if not positions or fresh > MAX_ADDRESS:
         return None
     params = tuple(_moved(param, moved) for param in program.params
                    if (param.function, param.index) in moved)  # fmt: skip
     result = replace(program, params=params, **_tuples(bodies))
-    return result, places
+    return result, positions
 
 
 def _tuples(bodies: dict[str, list[Instruction]]) -> dict[str, Any]:
     return {name: tuple(body) for name, body in bodies.items()}
 
 
-def _moved(param: Param, moved: dict[_Place, int]) -> Param:
+def _moved(param: Param, moved: dict[Position, int]) -> Param:
     return replace(param, index=moved[param.function, param.index])
 
 

@@ -31,11 +31,11 @@ def lines_of(text: str, program: Program, constants: Sequence[Constant]) -> list
     lowered = _lowered(text)
     if lowered is None or lowered.program != program:
         return [core_line(program, c.function, c.index) for c in constants]
-    found = []
+    lines = []
     for constant in constants:
         place = lowered.places[constant.function][constant.index]
-        found.append(place.line if place else 1)
-    return found
+        lines.append(place.line if place else 1)
+    return lines
 
 
 def retold(
@@ -105,7 +105,7 @@ def _edit(
     # Literals that are no constants, as in heaviside(v2, 1.0), make it more: then it is not clear.
     if len(numbers) != len(instruction.constants):
         return None
-    at = numbers[constant.place]
+    at = numbers[constant.which]
     signed = at > 1 and line[at - 1].type in ("PLUS", "MINUS")
     return _between(line[at - 1 : at + 1] if signed else line[at : at + 1], value)
 
