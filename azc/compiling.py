@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from azc.analysis import predicts_vector
 from azc.checks import whole_number
-from azc.compiler.natives import Found, obtain
+from azc.compiler.natives import Obtained, obtain
 from azc.compiler.structure import ENTRIES, LANES, Structure, structure_of
 from azc.compiler.toolchain import find_toolchain
 from azc.errors import ConfigError, TaskError, expected
@@ -63,7 +63,7 @@ class CompiledProgram:
 class Module(Sequence[CompiledProgram]):
     """Programs that were compiled together, in the order in which they were given.
 
-    `found`: for each structure its function, where it lies, and whether it was built just now.
+    `functions`: for each structure its function, where it lies, and whether it was built just now.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Module(Sequence[CompiledProgram]):
         programs: Sequence[Program],
         features: int,
         cpu: str,
-        found: dict[Structure, Found],
+        functions: dict[Structure, Obtained],
     ) -> None:
         self._programs = [CompiledProgram(program, features, cpu) for program in programs]
-        self.features, self.cpu, self.found = features, cpu, found
+        self.features, self.cpu, self.functions = features, cpu, functions
 
     @overload
     def __getitem__(self, index: int) -> CompiledProgram: ...
@@ -129,8 +129,8 @@ def compile(
         for program in programs
         for structure in structures_for(program, features, tasks, classes, vector)
     ]
-    found = obtain(wanted, cpu=cpu, workers=workers, progress=progress)
-    return Module(programs, features, cpu, found)
+    functions = obtain(wanted, cpu=cpu, workers=workers, progress=progress)
+    return Module(programs, features, cpu, functions)
 
 
 def listed_programs(programs: Sequence[Program] | Program) -> list[Program]:

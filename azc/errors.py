@@ -34,8 +34,8 @@ def expected(what: str, got: object, do: str = "") -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean X?`` for the known name closest to `name`, or an empty string."""
-    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {found[0]!r}?" if found else ""
+    alike = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {alike[0]!r}?" if alike else ""
 
 
 class AzcError(Exception):
@@ -71,7 +71,7 @@ def warn(message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding in a program's text: an error or a warning, with its place.
+    """One finding in a program's text: an error or a warning, with line and column.
 
     `line` and `column` count from 1; `source` is the line itself (empty where there is none).
     """
@@ -84,13 +84,13 @@ class Diagnostic:
     severity: str = "error"
 
     def __str__(self) -> str:
-        place = f"{self.filename}:{self.line}:{self.column}: {self.severity}: {self.message}"
+        text = f"{self.filename}:{self.line}:{self.column}: {self.severity}: {self.message}"
         if not self.source:
-            return place
+            return text
         # A caret under the column; tabs are kept so that it lines up in any terminal.
         shown = self.source[:200]
         pad = "".join("\t" if char == "\t" else " " for char in shown[: self.column - 1])
-        return f"{place}\n    {shown}\n    {pad}^"
+        return f"{text}\n    {shown}\n    {pad}^"
 
 
 class ParseError(AzcError):

@@ -151,17 +151,17 @@ def _run_all(
     done = [0] * len(works)
     most = sum(sum(work.examples) for work in works)
 
-    def report(place: int) -> Callable[[int, int], None]:
+    def report(index: int) -> Callable[[int, int], None]:
         def told(examples: int, _: int) -> None:
             if over.is_set():
                 raise _Ended
-            done[place] = examples
+            done[index] = examples
             if progress:
                 progress(sum(done), most)
 
         return told
 
-    reporting = [replace(work, progress=report(place)) for place, work in enumerate(works)]
+    reporting = [replace(work, progress=report(index)) for index, work in enumerate(works)]
     if workers == 1 or len(works) < 2:
         return [_run(work, tier, test) for work in reporting]
     with ThreadPoolExecutor(min(workers, len(works))) as pool:

@@ -38,7 +38,7 @@ def write_file(path: str, data: bytes) -> None:
 
 def _copy_permissions(source: str, handle: int) -> None:
     try:
-        found = os.stat(source)
+        before = os.stat(source)
     except FileNotFoundError:
         # What open() would have given a new file.
         umask = os.umask(0o077)
@@ -46,5 +46,5 @@ def _copy_permissions(source: str, handle: int) -> None:
         os.fchmod(handle, 0o666 & ~umask)
         return
     with contextlib.suppress(OSError):
-        os.fchown(handle, found.st_uid, found.st_gid)
-    os.fchmod(handle, stat.S_IMODE(found.st_mode))
+        os.fchown(handle, before.st_uid, before.st_gid)
+    os.fchmod(handle, stat.S_IMODE(before.st_mode))

@@ -50,9 +50,9 @@ def compiled_alone(program: Program, classes: int, features: int) -> Native:
         program, classes=classes, features=features, layout=ENTRIES
     )
     with BUILDING:
-        found = obtain([structure])[structure]
+        function = obtain([structure])[structure]
     cells = cells_of(program, classes, structure, "native")
-    return Native(found.native, arguments.for_lanes(1, 1), arguments.places, cells)
+    return Native(function.native, arguments.for_lanes(1, 1), arguments.places, cells)
 
 
 #: Machines that nothing uses now, of each thread: their memory is there already.
@@ -92,7 +92,7 @@ def read_memory(
     for address in state_of(program, classes):
         rank = address.type.rank
         values = np.zeros(features**rank)
-        machine.cell(rank + 1, address.number, lane, values, place=cells.get(address))
+        machine.cell(rank + 1, address.number, lane, values, offset=cells.get(address))
         memory[str(address)] = values.reshape((features,) * rank)
     return memory
 
@@ -109,5 +109,5 @@ def write_memory(
     for address in state_of(program, classes):
         # A copy, for memory that was unpickled may be mapped read-only.
         values = memory[str(address)].flatten()
-        rank, place = address.type.rank, cells.get(address)
-        machine.cell(rank + 1, address.number, lane, values, write=True, place=place)
+        rank, offset = address.type.rank, cells.get(address)
+        machine.cell(rank + 1, address.number, lane, values, write=True, offset=offset)

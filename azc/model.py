@@ -87,16 +87,16 @@ class Model:
         The examples are taken in order, from the model's memory and step on, as a validation after
         its training would take them; the model itself stays as it is. So where Predict keeps
         something from one example to the next, or draws random numbers, a prediction depends on
-        its place in X. `tier`: ``"compiled"``, or the interpreter; the bits are the same.
+        its position in X. `tier`: ``"compiled"``, or the interpreter; the bits are the same.
         """
         rows = self._rows(X)
         width = self.classes if self.classes > 2 else 1
-        found = np.empty((len(rows), width, 1))
+        predicted = np.empty((len(rows), width, 1))
         if len(rows):
             with machine_of_thread() as machine:
                 self._open(machine, rows, np.zeros(len(rows)), tier)
-                machine.predict(self.step, found)
-        return found[..., 0] if width > 1 else found[:, 0, 0]
+                machine.predict(self.step, predicted)
+        return predicted[..., 0] if width > 1 else predicted[:, 0, 0]
 
     def classes_of(self, raw: Array) -> npt.NDArray[np.intp]:
         """The classes (n,) that raw predictions stand for."""
@@ -110,14 +110,14 @@ class Model:
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
         """(fitness, metric) of the predictions for X, as a validation on these examples has them:
         accuracy; or RMSE, inf with fitness 0 where an error is NaN or above `max_abs_error`."""
-        found, labels = self.predict(X), np.ascontiguousarray(y, dtype=np.float64)
-        if labels.shape != (len(found),) or not len(found):
+        predicted, labels = self.predict(X), np.ascontiguousarray(y, dtype=np.float64)
+        if labels.shape != (len(predicted),) or not len(predicted):
             raise TaskError(expected("a label for each of some examples", f"shape {labels.shape}"))
         with _core.Environment(), np.errstate(all="ignore"):
             if self.classes:
-                share = float((self.classes_of(found) == labels).mean())
+                share = float((self.classes_of(predicted) == labels).mean())
                 return share, share
-            errors = labels - found
+            errors = labels - predicted
             if not (np.abs(errors) <= self.max_abs_error).all():
                 return 0.0, float("inf")
             # Added one by one, as the runtime adds them.

@@ -170,7 +170,7 @@ def batch_of(tasks: Sequence[Task], block: Block, *, keep: bool = True) -> _core
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lot:
-    """A block with all that a run of it takes, found out once.
+    """A block with all that a run of it takes, computed once.
 
     `first` of its tasks; `where` among all they are: a slice with as many tasks as lanes if the lot
     is `full`. `shape` of predictions: lanes, examples, width. Of the examples that all lots have in
@@ -191,12 +191,12 @@ class Lot:
 _serials = itertools.count()
 
 
-def lots(tasks: Sequence[Task], found: Sequence[Block], *, keep: bool = True) -> Iterator[Lot]:
+def lots(tasks: Sequence[Task], in_blocks: Sequence[Block], *, keep: bool = True) -> Iterator[Lot]:
     """The blocks, each as a lot, one after the other: the examples of one that nobody keeps go when
     it is done with. `keep` is for `batch_of`."""
-    each = [_examples(tasks[block.positions[0]]) for block in found]
+    each = [_examples(tasks[block.positions[0]]) for block in in_blocks]
     starts = itertools.accumulate(each, initial=0)
-    for before, block in zip(starts, found, strict=False):
+    for before, block in zip(starts, in_blocks, strict=False):
         first, start = tasks[block.positions[0]], block.positions[0]
         where = slice(start, start + block.lanes)
         full = block.positions == tuple(range(start, start + block.lanes))

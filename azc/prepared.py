@@ -1,4 +1,4 @@
-"""What evaluating needs to know of a program, found out once and kept with it."""
+"""What evaluating needs to know of a program, computed once and kept with it."""
 
 from __future__ import annotations
 

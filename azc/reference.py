@@ -126,10 +126,10 @@ class Run:
         assert output is not None
         if op.entry:
             changed = self.memory[output].copy()
-            places = zip(op.constants, instruction.constants, strict=True)
+            constants = zip(op.constants, instruction.constants, strict=True)
             where = tuple(
                 value if isinstance(value, int) else min(int(self.F * value), self.F - 1)
-                for kind, value in places
+                for kind, value in constants
                 if kind is ConstantKind.INDEX
             )
             changed[where] = instruction.constants[-1]

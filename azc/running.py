@@ -139,17 +139,17 @@ def run_compiled(work: Work) -> Result:
     wanted = _wanted(work)
     with BUILDING:
         built = obtain([structure for _, structure, _ in wanted], cpu=work.cpu)
-    placed: list[tuple[Block, Native | None]] = []
+    in_blocks: list[tuple[Block, Native | None]] = []
     for block, structure, arguments in wanted:
         constants = arguments.for_lanes(block.lanes, block.chunk)
         classes = work.tasks[block.positions[0]].classes
         cells = cells_of(work.program, classes, structure, work.cpu) if work.remember else {}
         native = Native(built[structure].native, constants, arguments.places, cells)
-        placed.append((block, native))
+        in_blocks.append((block, native))
     with machine_of_thread() as machine:
-        keep = _make_room(work, machine, placed)
-        each = lots(work.tasks, [block for block, _ in placed], keep=keep)
-        natives = (native for _, native in placed)
+        keep = _make_room(work, machine, in_blocks)
+        each = lots(work.tasks, [block for block, _ in in_blocks], keep=keep)
+        natives = (native for _, native in in_blocks)
         return _run(work, machine, zip(each, natives, strict=True), "compiled")
 
 
@@ -265,12 +265,12 @@ def _observer(
 
 
 def _make_room(
-    work: Work, machine: _core.Machine, placed: Sequence[tuple[Block, Native | None]]
+    work: Work, machine: _core.Machine, in_blocks: Sequence[tuple[Block, Native | None]]
 ) -> bool:
     """Refuses what would not fit in memory. Returns whether there is room to keep the layouts."""
     kept, most, what = 0, -1, ""
     known: dict[tuple[Any, ...], tuple[int, int]] = {}
-    for block, native in placed:
+    for block, native in in_blocks:
         task = work.tasks[block.positions[0]]
         shape = (task.features, len(task.y_train), len(task.y_valid), block.lanes, block.chunk)
         if shape not in known:

@@ -112,13 +112,13 @@ def scores_of(
     settings: dict[str, Any],
 ) -> list[tuple[float, float]]:
     """The same of what a run with these settings left."""
-    found = []
+    scores = []
     for task, training in zip(tasks, trainings, strict=True):
         if training.memory is None:
-            found.append((0.0, 0.0 if task.classes else float("inf")))
+            scores.append((0.0, 0.0 if task.classes else float("inf")))
             continue
         assert task.X_test is not None
         assert task.y_test is not None
         model = model_of(program, task, training, settings)
-        found.append(model.score(task.X_test, task.y_test))
-    return found
+        scores.append(model.score(task.X_test, task.y_test))
+    return scores

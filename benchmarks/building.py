@@ -49,7 +49,7 @@ import time
 started = time.perf_counter()
 import sys, azc
 program = azc.load(sys.argv[1])
-azc.compile  # found on first use
+azc.compile  # imported on first use
 imported = time.perf_counter()
 azc.compile([program], features=int(sys.argv[2]))
 print(imported - started, time.perf_counter() - imported)
@@ -75,13 +75,13 @@ def _instruction(rng: np.random.Generator) -> Instruction:
 def random_programs(count: int, layout: str) -> list[Program]:
     """Programs of different structures, the same every time."""
     rng = np.random.default_rng(26)
-    found: dict[Structure, Program] = {}
-    while len(found) < count:
+    programs: dict[Structure, Program] = {}
+    while len(programs) < count:
         bodies = [tuple(_instruction(rng) for _ in range(size)) for size in (12, 26, 32)]
         program = Program(*bodies)
         if sum(1 for _ in live(program).instructions()) in LIVE:
-            found.setdefault(structure(program, layout), program)
-    return list(found.values())
+            programs.setdefault(structure(program, layout), program)
+    return list(programs.values())
 
 
 def structure(program: Program, layout: str) -> Structure:
@@ -178,11 +178,11 @@ def batches(
         path, caches = written(folder, programs[:count]), empty_caches(folder)
         # The longest builds are steady enough, and take minutes.
         rounds = repeat if count <= 100 else 1
-        found = [in_new_process(path, next(caches), layout) for _ in range(rounds)]
-        middle = sorted(found, key=lambda one: one["wall"])[len(found) // 2]
+        measured = [in_new_process(path, next(caches), layout) for _ in range(rounds)]
+        middle = sorted(measured, key=lambda one: one["wall"])[len(measured) // 2]
         parts = [middle[name] / middle["cpu"] for name in ("emit", "cython", "compiler")]
         print(
-            f"{count:8} {middle['modules']:8}  {spread([one['wall'] for one in found]):18} "
+            f"{count:8} {middle['modules']:8}  {spread([one['wall'] for one in measured]):18} "
             f"{middle['cpu']:7.2f} {middle['cpu'] / count * 1e3:7.1f} "
             f"{middle['wall'] * cores / count * 1e3:12.1f}  {parts[0]:5.0%} {parts[1]:7.0%} "
             f"{parts[2]:9.0%} {1 - sum(parts):6.0%}"
@@ -223,12 +223,12 @@ def from_cache(programs: Sequence[Program], folder: Path, layout: str, repeat: i
         ("1, of a module of several", first),
         ("100, built together", many),
     ]
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name, _ in cases}
+    measured: dict[str, list[dict[str, Any]]] = {name: [] for name, _ in cases}
     for _ in range(repeat):
         for name, path in cases:
-            found[name].append(in_new_process(path, cache, layout, again=100))
+            measured[name].append(in_new_process(path, cache, layout, again=100))
     column: Callable[[str, str], str] = lambda name, key: spread(  # noqa: E731
-        [one[key] for one in found[name]], 1e-3
+        [one[key] for one in measured[name]], 1e-3
     )
     for name, _ in cases:
         print(f"{name:26}  {column(name, 'wall'):20} {column(name, 'again'):16}"

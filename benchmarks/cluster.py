@@ -82,12 +82,12 @@ def overhead(pairs: int, programs: int) -> None:
     shares = []
     with cluster(1):
         for number in range(pairs):
-            found = {}
+            rates = {}
             for backend in ("processes", "ray") if number % 2 else ("ray", "processes"):
                 report = Search(settings(budget(programs))).run(workers=2, backend=backend).report
-                found[backend] = report.programs_per_second
-            shares.append(found["ray"] / found["processes"])
-            told = ", ".join(f"{name} {rate:,.0f}" for name, rate in sorted(found.items()))
+                rates[backend] = report.programs_per_second
+            shares.append(rates["ray"] / rates["processes"])
+            told = ", ".join(f"{name} {rate:,.0f}" for name, rate in sorted(rates.items()))
             print(f"programs per CPU second: {told}; ray/processes {shares[-1]:.3f}", flush=True)
     print(f"median {statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})")
 
@@ -147,22 +147,22 @@ def kill_while_it_runs(out: Path, victim: str, kills: int) -> int:
                 nodes.remove_node(chance.choice(list(nodes.worker_nodes)), allow_graceful=False)
                 nodes.add_node(**NODE)
                 killed += 1
-            elif found := actors():
-                os.kill(chance.choice(found), signal.SIGKILL)
+            elif numbers := actors():
+                os.kill(chance.choice(numbers), signal.SIGKILL)
                 killed += 1
         running.join()
     return killed
 
 
 def actors() -> list[int]:
-    found = []
+    numbers = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if b"ray::Actor" in path.read_bytes():
-                found.append(int(path.parent.name))
+                numbers.append(int(path.parent.name))
         except OSError:
             continue
-    return found
+    return numbers
 
 
 DRIVER = """
@@ -258,8 +258,8 @@ def driver(counts: list[int]) -> None:
                     there.run(range(islands), 10**9, seconds)
                 share = (cpu() - before) / (time.monotonic() - began)
                 few = min(islands, 1000)
-                found = there.emigrants({n: list(range(500)) for n in range(few)})
-                size = len(pickle.dumps(found)) / few
+                members = there.emigrants({n: list(range(500)) for n in range(few)})
+                size = len(pickle.dumps(members)) / few
                 began = time.monotonic()
                 if islands <= 1000:
                     migrate(there, [1000] * islands, 0.5, 1, 1)

@@ -223,13 +223,13 @@ class Runner:
 
     def predictions(self) -> np.ndarray:
         """The validation's, one row for each task."""
-        found = np.zeros((len(self.fitness), self.valid))
+        predictions = np.zeros((len(self.fitness), self.valid))
         for positions, batch, fitness, given in self.blocks:
             raw = np.zeros((len(fitness), self.valid, 1))
             value = self.value[: len(fitness)]
             self.machine.run(self.code, batch, fitness, value, raw, **given)
-            found[positions] = raw[: len(positions), :, 0]
-        return found
+            predictions[positions] = raw[: len(positions), :, 0]
+        return predictions
 
 
 class Interpreter(Runner):
@@ -244,11 +244,11 @@ class Compiled(Runner):
     def __init__(self, program: Program, tasks: list[azc.Task]) -> None:
         super().__init__(program, tasks)
         wanted = structures_of(program, tasks, find_toolchain().vector)
-        found = obtain([structure for _, structure, _ in wanted])
+        functions = obtain([structure for _, structure, _ in wanted])
         for block, structure, arguments in wanted:
             batch = pack([tasks[p] for p in block.positions], block.lanes, block.chunk)
             given = {
-                "native": found[structure].native,
+                "native": functions[structure].native,
                 "constants": arguments.for_lanes(block.lanes, block.chunk),
                 "places": arguments.places,
             }

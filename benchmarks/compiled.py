@@ -104,8 +104,8 @@ class HandwrittenC:
         self.fitness = np.zeros(len(case.tasks))
         self.predicted = np.zeros((len(case.tasks), VALID))
         self.arrays = [*arrays, self.fitness, self.predicted]
-        places = [array.ctypes.data for array in self.arrays]
-        self.work = ctypes.byref(Work(len(case.tasks), TRAIN, VALID, *places))
+        pointers = [array.ctypes.data for array in self.arrays]
+        self.work = ctypes.byref(Work(len(case.tasks), TRAIN, VALID, *pointers))
         self.function = library[case.label]
         self.function.restype = None
 

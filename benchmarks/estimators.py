@@ -77,10 +77,10 @@ def main() -> None:
             given.folds, shuffle=True, random_state=0
         )
         for label, estimator in estimators(regression, search).items():
-            found = cross_validate(
+            validated = cross_validate(
                 estimator, X, y, cv=folds, n_jobs=given.jobs, error_score="raise"
             )
-            score, seconds = found["test_score"], np.median(found["fit_time"])
+            score, seconds = validated["test_score"], np.median(validated["fit_time"])
             print(
                 f"| {name} | {label} | {score.mean():.3f} | {score.std():.3f} | {seconds:.2f} |",
                 flush=True,

@@ -41,8 +41,8 @@ def main() -> None:
                 kind, count=16, features=features, train=10_000, valid=100, seed=1
             )
             listed, machine, code = list(tasks), _core.Machine(), code_of(program)
-            placed = blocks(tasks, has_matrices(program, 0))
-            batches = [(block, batch_of(tasks, block)) for block in placed]
+            in_blocks = blocks(tasks, has_matrices(program, 0))
+            batches = [(block, batch_of(tasks, block)) for block in in_blocks]
 
             def alone(
                 batches: object = batches, machine: _core.Machine = machine, code: object = code
@@ -56,15 +56,15 @@ def main() -> None:
                 "TaskSet": lambda p=program, t=tasks: azc.evaluate(p, t, tier="interpreter"),
                 "list": lambda p=program, t=listed: azc.evaluate(p, t, tier="interpreter"),
             }
-            found: dict[str, list[float]] = {which: [] for which in runs}
+            took_by: dict[str, list[float]] = {which: [] for which in runs}
             for number in range(ROUNDS + 1):
                 for which, run in runs.items():
                     took = seconds(run)
                     if number:
-                        found[which].append(took)
-            middle = {which: 1e3 * statistics.median(found[which]) for which in runs}
+                        took_by[which].append(took)
+            middle = {which: 1e3 * statistics.median(took_by[which]) for which in runs}
             ratios = {
-                which: np.percentile(np.divide(found[which], found["machine"]), (25, 50, 75))
+                which: np.percentile(np.divide(took_by[which], took_by["machine"]), (25, 50, 75))
                 for which in ("TaskSet", "list")
             }
             low, median, high = ratios["TaskSet"]

@@ -35,12 +35,14 @@ from exported import FLAGS, Case, CModel, azc_numbers, compile_c, load_module, r
 FAST = ("-O3", "-march=native", *FLAGS[2:])
 
 
-def difference(case: Case, found: np.ndarray) -> float:
+def difference(case: Case, predicted: np.ndarray) -> float:
     wanted = case.outcome.predictions[0]
-    finite = np.isfinite(wanted) & np.isfinite(found)
+    finite = np.isfinite(wanted) & np.isfinite(predicted)
     if not finite.any():
         return 0.0
-    return float(np.max(np.abs(wanted - found)[finite]) / (np.max(np.abs(wanted[finite])) or 1.0))
+    return float(
+        np.max(np.abs(wanted - predicted)[finite]) / (np.max(np.abs(wanted[finite])) or 1.0)
+    )
 
 
 def compare(programs: int, folder: Path) -> None:
@@ -79,9 +81,9 @@ def compare(programs: int, folder: Path) -> None:
                 others += [] if case.failed else [np.inf]
                 continue
             classes = [case.task.classes] if name == "C" else []
-            found = model.predict(case.task.X_valid, *classes)
-            if not case.agrees(found):
-                others.append(difference(case, found))
+            predicted = model.predict(case.task.X_valid, *classes)
+            if not case.agrees(predicted):
+                others.append(difference(case, predicted))
         middle = f"{statistics.median(others):.1e}" if others else ""
         most = f"{max(others):.1e}" if others else ""
         print(f"| {name} | {count} | {count - len(others)} | {middle} | {most} |", flush=True)
@@ -117,16 +119,16 @@ def measure(features: list[int], repeat: int, folder: Path) -> None:
         def exported(*flags: str, f=f, X=X, y=y, X_valid=X_valid) -> Callable[[], np.ndarray]:
             loaded = compile_c(text, folder, f"network{f}{''.join(flags)}", *FAST, *flags)
             loaded.azc_model_new.restype = ctypes.c_void_p
-            found = np.empty(len(X_valid))
+            predicted = np.empty(len(X_valid))
             size = ctypes.c_size_t
 
             def train() -> np.ndarray:
                 model = ctypes.c_void_p(loaded.azc_model_new(size(f), ctypes.c_uint64(0)))
                 loaded.azc_model_fit(model, pointer(X), pointer(y), size(len(X)))
                 loaded.azc_model_predict_all(model, pointer(X_valid), size(len(X_valid)),
-                                             pointer(found))  # fmt: skip
+                                             pointer(predicted))  # fmt: skip
                 loaded.azc_model_free(model)
-                return found
+                return predicted
 
             return train
 

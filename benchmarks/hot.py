@@ -84,20 +84,20 @@ def main() -> None:
             rates: dict[str, list[float]] = {"false": [], "auto": [], "true": []}
             last: dict[str, State] = {}
             for _ in range(options.repeat):
-                for hot, found in rates.items():
+                for hot, measured in rates.items():
                     if point:
                         shutil.copytree(base, copy)
                     cache = folder / "cache"
                     end = point + options.programs
                     last[hot] = in_a_process(partial(advance, options, cache, copy, end, hot))
-                    found.append(options.programs / (last[hot].cpu_seconds - spent))
+                    measured.append(options.programs / (last[hot].cpu_seconds - spent))
                     shutil.rmtree(copy)
                     shutil.rmtree(cache, ignore_errors=True)
                     assert last[hot].history == last["false"].history
-            for hot, found in rates.items():
-                speed = f"{statistics.median(found):,.0f} ({min(found):,.0f}–{max(found):,.0f})"
+            for hot, each in rates.items():
+                speed = f"{statistics.median(each):,.0f} ({min(each):,.0f}–{max(each):,.0f})"
                 low, middle, high = quartiles(
-                    [ours / off for ours, off in zip(found, rates["false"], strict=True)]
+                    [ours / off for ours, off in zip(each, rates["false"], strict=True)]
                 )
                 print(
                     f"{point:>10,}{hot:>7}  {speed:23}"

@@ -146,8 +146,8 @@ class Memory:
         keeps settles slowly."""
         size = ctypes.c_long(self.count)
         calls = [
-            (self.library[name], *(pointer(self.buffers[place]) for place in places), size)
-            for name, places in passes
+            (self.library[name], *(pointer(self.buffers[number]) for number in numbers), size)
+            for name, numbers in passes
         ]
 
         def run(rounds: int) -> None:
@@ -246,8 +246,8 @@ def print_memory(memory: Memory, repeat: int) -> None:
         for passes in loops:
             name = passes[0][0].removesuffix("_all")
             each = megabytes * len(passes) * (1 if name == "read" else 2)
-            found = [each / 1e3 / memory.seconds(passes) for _ in range(repeat)]
-            low, middle, high = quartiles(found)
+            speeds = [each / 1e3 / memory.seconds(passes) for _ in range(repeat)]
+            low, middle, high = quartiles(speeds)
             rates.append(f"{name} {middle:.1f} ({low:.1f}–{high:.1f})")
         print(f"{label} of {megabytes:.1f} MB, GB/s: {', '.join(rates)}")
 

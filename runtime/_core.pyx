@@ -118,7 +118,7 @@ cdef extern from "interpreter.h" nogil:
     int az_machine_died(const az_machine *, int64_t)
     int64_t az_machine_trained(const az_machine *, int64_t)
     double *az_machine_cell(az_machine *, int, int32_t, int64_t)
-    double *az_machine_place(az_machine *, int64_t, int64_t)
+    double *az_machine_cell_at(az_machine *, int64_t, int64_t)
     size_t az_machine_held(const az_machine *)
     void az_machine_validate(az_machine *)
     const double *az_machine_fitness(const az_machine *)
@@ -293,14 +293,14 @@ def needed(Code code not None, int64_t classes):
             sets[moment] = live + count + moment * addresses.count
         with nogil:
             az_find_needed(&code.program, &addresses, classes, live, sets)
-        found = ([], [], [])
+        sets_of = ([], [], [])
         for address in range(addresses.count):
             while type < 3 and address >= addresses.offset[type + 1]:
                 type += 1
             for moment in range(AZ_MOMENTS):
                 if sets[moment][address]:
-                    found[moment].append((type, address - addresses.offset[type]))
-        return found
+                    sets_of[moment].append((type, address - addresses.offset[type]))
+        return sets_of
     finally:
         free(live)
 

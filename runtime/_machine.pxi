@@ -246,10 +246,10 @@ cdef class Machine:
         double[::1] values not None,
         *,
         bint write=False,
-        place=None,
+        offset=None,
     ) -> bool:
         """Copies one lane's memory of an address (type 1 to 3) to `values`, or from there; False
-        where the program has no such address. A compiled program has it at `place`
+        where the program has no such address. A compiled program has it at `offset`
         (`azc/compiler/layout.py`), or nowhere."""
         cdef double *at = NULL
         cdef int64_t count = 1, stride, start
@@ -262,11 +262,11 @@ cdef class Machine:
         if self.native is None:
             at = az_machine_cell(self.machine, type, number, lane)
             stride = self.opened.batch.lanes
-        elif place is not None:
-            start, stride = place, self.native.program.lanes
+        elif offset is not None:
+            start, stride = offset, self.native.program.lanes
             if start < 0 or start + count * stride > self.native.program.memory:
-                raise ValueError("expected a place in the program's memory")
-            at = az_machine_place(self.machine, start, lane)
+                raise ValueError("expected an offset in the program's memory")
+            at = az_machine_cell_at(self.machine, start, lane)
         if at == NULL:
             return False
         for i in range(count):

@@ -362,17 +362,17 @@ cdef class Island:
         cdef az_ancestor *a
         cdef az_candidate program
         cdef int32_t at = self.island.best.ancestor
-        found = []
+        ancestors = []
         while at >= 0:
             a = &lineage.ancestor[at]
             program.code = lineage.code + <int64_t>at * lineage.capacity
             for f in range(3):
                 program.count[f] = a.count[f]
             if a.fitness >= 0.0: # else it was stopped at the hurdle
-                found.append(
+                ancestors.append(
                     (a.birth, a.mutation, a.fitness, pack_candidate(&self.space.space, &program)))
             at = a.before
-        return found[::-1]
+        return ancestors[::-1]
 
     def takes(self, tuple packed not None) -> bool:
         """Whether a program has addresses and sizes that programs have here."""
@@ -387,7 +387,7 @@ cdef class Island:
         return True
 
     def receive(self, int32_t position, tuple packed not None, double fitness, int64_t birth) -> None:
-        """A program from another island replaces a member; fitness nan: it is found here."""
+        """A program from another island replaces a member; fitness nan: it is decided here."""
         cdef az_candidate program
         cdef bytearray room = bytearray(self.space.space.capacity * sizeof(az_instruction) + 1)
         if not 0 <= position < self.island.members:
@@ -418,16 +418,16 @@ cdef class Island:
         function: (key, steps, evaluations, packed program), hottest first."""
         cdef az_structure *s
         cdef az_space packed
-        found = []
+        structures = []
         if not self.island.trial.hot:
-            return found
+            return structures
         for i in range(AZ_HEAT_SETS * AZ_HEAT_WAYS):
             s = &self.island.trial.heat.structure[i]
             if s.key and not s.native and s.steps > 0:
-                found.append((s.steps, s.key, i))
-        found.sort(reverse=True)
+                structures.append((s.steps, s.key, i))
+        structures.sort(reverse=True)
         result = []
-        for steps, key, i in found[:count]:
+        for steps, key, i in structures[:count]:
             s = &self.island.trial.heat.structure[<int>i]
             packed.start[0] = 0
             packed.start[1] = s.program.count[0]

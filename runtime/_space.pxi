@@ -178,22 +178,22 @@ cdef class Canonical:
         live instruction reads or writes; types are 1, 2, 3 for scalars, vectors, matrices."""
         cdef const az_instruction *instruction
         cdef const uint8_t *live = self.form.live
-        cdef dict found = {}
+        cdef dict names = {}
         for f in range(3):
             for i in range(self.code.program.count[f]):
                 if live[i]:
                     instruction = &self.code.program.body[f][i]
-                    self.name(found, az_ops[instruction.op].result, instruction.out)
-                    self.name(found, az_ops[instruction.op].first, instruction.a)
-                    self.name(found, az_ops[instruction.op].second, instruction.b)
+                    self.name(names, az_ops[instruction.op].result, instruction.out)
+                    self.name(names, az_ops[instruction.op].first, instruction.a)
+                    self.name(names, az_ops[instruction.op].second, instruction.b)
             live += self.code.program.count[f]
-        return found
+        return names
 
-    cdef int name(self, dict found, int type, int32_t number) except -1:
+    cdef int name(self, dict names, int type, int32_t number) except -1:
         cdef int32_t known
         if type:
             known = self.form.names[self.addresses.offset[type] + number]
-            found[type, number] = type, self.form.zero[type] if known < 0 else known
+            names[type, number] = type, self.form.zero[type] if known < 0 else known
         return 0
 
     def arguments(self, int64_t features) -> tuple:

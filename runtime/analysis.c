@@ -34,7 +34,7 @@ int64_t az_suggested_classes(const az_program *program)
 
 az_address_map az_map_addresses(const az_program *program)
 {
-    /* s0, s1, v0, v1, v2 always have a place. */
+    /* s0, s1, v0, v1, v2 always have room. */
     int32_t size[4] = {0, 2, 3, 0};
     for (int f = 0; f < 3; ++f)
         for (int64_t i = 0; i < program->count[f]; ++i) {

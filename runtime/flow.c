@@ -100,7 +100,7 @@ static az_set written_by(const az_space *s, const az_candidate *c, int f)
 
 /* ---- expressions --------------------------------------------------------------------------- */
 
-/* Instructions in the making, for a place of one function. */
+/* Instructions in the making, to be put into one function. */
 typedef struct {
     const az_space *space;
     az_draws *draws;
@@ -157,14 +157,14 @@ static int takes(const az_op_info *op, int type)
 /* An op of the function with that result that takes type `own`, unless that is 0; -1: none. */
 static int pick_op(builder *b, int function, int type, int own)
 {
-    int32_t found[AZ_OP_COUNT], count = 0;
+    int32_t numbers[AZ_OP_COUNT], count = 0;
     for (int32_t i = 0; i < b->space->op_count[function]; ++i) {
         const int32_t number = b->space->ops[function][i];
         const az_op_info *op = &az_ops[number];
         if (op->result == type && (!own || takes(op, own)))
-            found[count++] = number;
+            numbers[count++] = number;
     }
-    return count ? found[az_below(b->draws, count)] : -1;
+    return count ? numbers[az_below(b->draws, count)] : -1;
 }
 
 static void begin(builder *b, const az_space *s, az_draws *d, az_candidate *to, int f, az_set busy)

@@ -22,7 +22,7 @@ _TYPE_CODE = {None: 0, Type.SCALAR: 1, Type.VECTOR: 2, Type.MATRIX: 3}
 _MATH_CALL = re.compile(r"(az_\w+)\(a\)")
 
 
-def _place(letters: str, result: str) -> str:
+def _offset(letters: str, result: str) -> str:
     """Which entry of an operand belongs to entry `result` of the result, as `lanes.h` names it."""
     if letters == "":
         return "SPREAD" if result else "LANE"
@@ -56,14 +56,14 @@ def body(op: Op) -> str:
         return f"AZ_MAP1({op.name}, {_ENTRIES[len(result)]}, LANE, {_substitute(op.c, c0='a')})"
     if call := _MATH_CALL.fullmatch(op.c):
         return f"AZ_MATH({op.name}, {call[1]}_n)"
-    places = [_place(letters, result) for letters in operands]
-    if set(places) <= {"SAME", "SPREAD", "LANE"}:
-        shape = f"AZ_MAP{len(places)}({op.name}, {_ENTRIES[len(result)]}"
-    elif set(places) <= {"ROW", "COLUMN", "SWAPPED"}:
-        shape = f"AZ_GRID{len(places)}({op.name}"
+    offsets = [_offset(letters, result) for letters in operands]
+    if set(offsets) <= {"SAME", "SPREAD", "LANE"}:
+        shape = f"AZ_MAP{len(offsets)}({op.name}, {_ENTRIES[len(result)]}"
+    elif set(offsets) <= {"ROW", "COLUMN", "SWAPPED"}:
+        shape = f"AZ_GRID{len(offsets)}({op.name}"
     else:
         raise ValueError(f"{op.name}: lanes.h has no loop for {op.index!r}; write one there")
-    return f"{shape}, {', '.join(places)}, {op.c})"
+    return f"{shape}, {', '.join(offsets)}, {op.c})"
 
 
 def _reduction(op: Op) -> str:
@@ -105,13 +105,13 @@ _PAIRS = (
 
 def fused() -> list[tuple[str, Op, Op, int]]:
     """(name, producer, consumer, which operand of the consumer is the producer's result)."""
-    found = []
+    pairs = []
     for producers, consumers in _PAIRS:
         for first in map(by_name, producers):
             for second in map(by_name, consumers):
                 for side in (1,) if second.commutative else (0, 1):
-                    found.append((f"{first.name}_{second.name}_{'ab'[side]}", first, second, side))
-    return found
+                    pairs.append((f"{first.name}_{second.name}_{'ab'[side]}", first, second, side))
+    return pairs
 
 
 def fused_body(name: str, first: Op, second: Op, side: int) -> str:
@@ -119,11 +119,11 @@ def fused_body(name: str, first: Op, second: Op, side: int) -> str:
     result = second.result_indices
     names = {"ab"[side]: f"({first.c})", "ab"[1 - side]: "c"}
     expression = re.sub(r"\b[ab]\b", lambda match: names[match[0]], second.c)
-    places = [_place(letters, result) for letters in first.operand_indices]
-    places += places[:1] * (2 - len(places)) + ["SAME" if result else "LANE"]
-    if set(places) <= {"SAME", "SPREAD", "LANE"}:
-        return f"AZ_MAP3({name}, {_ENTRIES[len(result)]}, {', '.join(places)}, {expression})"
-    assert places == ["ROW", "COLUMN", "SAME"], f"lanes.h has no loop for {name}"
+    offsets = [_offset(letters, result) for letters in first.operand_indices]
+    offsets += offsets[:1] * (2 - len(offsets)) + ["SAME" if result else "LANE"]
+    if set(offsets) <= {"SAME", "SPREAD", "LANE"}:
+        return f"AZ_MAP3({name}, {_ENTRIES[len(result)]}, {', '.join(offsets)}, {expression})"
+    assert offsets == ["ROW", "COLUMN", "SAME"], f"lanes.h has no loop for {name}"
     return f"AZ_GRID3({name}, {expression})"
 
 
@@ -163,12 +163,12 @@ def ops_header() -> str:
             int(op.commutative),
         ]
         lines.append(f"    X({', '.join(map(str, fields))}) \\")
-    lines += ["", "/* op, place of the constant, drawn from [low, high), how it mutates */"]
+    lines += ["", "/* op, number of the constant, drawn from [low, high), how it mutates */"]
     lines.append("#define AZ_EACH_CONSTANT(X) \\")
     for op in OPS:
-        for place, kind in enumerate(op.constants):
+        for which, kind in enumerate(op.constants):
             mutation = "AZ_" + kind.mutation.replace("-", "_").upper()
-            lines.append(f"    X({op.number}, {place}, {kind.low}, {kind.high}, {mutation}) \\")
+            lines.append(f"    X({op.number}, {which}, {kind.low}, {kind.high}, {mutation}) \\")
     return "\n".join(lines) + "\n\n"
 
 

@@ -2,7 +2,7 @@
  * constants), and the compiled functions of those that have some.
  *
  *     structure   [AZ_HEAT_SETS][AZ_HEAT_WAYS]   looked for among the ways of one set; where all
- *                                                are taken, the one with least work makes place
+ *                                                are taken, the one with least work goes
  */
 #ifndef AZ_HEAT_H
 #define AZ_HEAT_H
@@ -35,7 +35,7 @@ void az_heat_free(az_heat *heat);
 /* The structure with that key, which is noted if it is new. */
 az_structure *az_heat_of(az_heat *heat, uint64_t key, const az_program *canonical);
 
-/* Halves all counts, so that what was hot long ago makes place. */
+/* Halves all counts, so that what was hot long ago makes room. */
 void az_heat_cool(az_heat *heat);
 
 #endif

@@ -106,7 +106,7 @@ static void finish(const az_step *in, const az_frame *frame)
     (void)in, (void)frame;
 }
 
-/* Turns one function's drafts into steps on real memory; returns the place behind them. */
+/* Turns one function's drafts into steps on real memory; returns what comes behind them. */
 static az_step *resolve_function(const az_machine *m, int function, az_step *step)
 {
     const az_draft *d = m->plan.draft + m->plan.first[function];

@@ -89,10 +89,10 @@ int az_machine_run(az_machine *machine, int64_t examples);
 void az_machine_validate(az_machine *machine);
 
 /* After a run, or az_machine_prepare and az_machine_begin: where one lane's memory begins. Of an
- * address of an interpreted program, [entry][lanes of the batch], NULL where it has none; and at a
- * place in the memory of a compiled one, as the emitter laid it out, [entry][lanes of a chunk]. */
+ * address of an interpreted program, [entry][lanes of the batch], NULL where it has none; and at an
+ * offset in the memory of a compiled one, as the emitter laid it out, [entry][lanes of a chunk]. */
 double *az_machine_cell(az_machine *machine, int type, int32_t number, int64_t lane);
-double *az_machine_place(az_machine *machine, int64_t place, int64_t lane);
+double *az_machine_cell_at(az_machine *machine, int64_t offset, int64_t lane);
 
 /* Bytes that the machine keeps for the next program. */
 size_t az_machine_held(const az_machine *machine);

@@ -18,16 +18,16 @@ static const az_method_info *info_of(const az_island *s)
     return &az_methods[s->method.method];
 }
 
-static int32_t places_of(const az_island *s)
+static int32_t brood_of(const az_island *s)
 {
     const az_method_info *info = info_of(s);
-    return info->places ? info->places(&s->method) : 1;
+    return info->brood ? info->brood(&s->method) : 1;
 }
 
 /* The population, what is bred, and the best. */
 static size_t all_members(const az_island *s)
 {
-    return (size_t)s->method.population + (size_t)places_of(s) + 1;
+    return (size_t)s->method.population + (size_t)brood_of(s) + 1;
 }
 
 static size_t scratch_bytes(const az_island *s)
@@ -49,7 +49,7 @@ int az_island_finish(az_island *s)
 {
     const size_t count = all_members(s), capacity = (size_t)s->space.capacity;
     s->method.key = az_key(s->method.seed, s->method.island);
-    s->places = places_of(s);
+    s->brood = brood_of(s);
     s->lineage.capacity = s->space.capacity;
     s->trial.count = s->count;
     s->trial.staged = info_of(s)->staged;
@@ -94,7 +94,7 @@ void az_forget(az_island *s, az_member *m)
 
 double *az_beside(const az_island *s, const az_member *m)
 {
-    const ptrdiff_t number = m == &s->best ? s->method.population + s->places : m - s->member;
+    const ptrdiff_t number = m == &s->best ? s->method.population + s->brood : m - s->member;
     return s->beside + number * s->width;
 }
 

@@ -8,9 +8,9 @@
  * when az_island_run returns: however a search is cut into calls, it takes the same course. A call
  * may end within a family, which the next call goes on with.
  *
- *     member   [population + places + 1]   the population, in age order from `oldest` on (a
+ *     member   [population + brood + 1]    the population, in age order from `oldest` on (a
  *                                          ring); then what is bred before it replaces anyone
- *                                          (az_method_info's places); then the best
+ *                                          (az_method_info's brood); then the best
  *     code     [the same][capacity]
  */
 #ifndef AZ_ISLAND_H
@@ -61,7 +61,7 @@ typedef struct {
     az_niches niches;
     void *scratch; /* the method's own, nothing of it lasts from one candidate to the next */
     int32_t members, oldest;
-    int32_t places; /* beside the population, for what is bred */
+    int32_t brood;  /* beside the population, for what is bred */
     int32_t bred;   /* of the family that is in the making */
     az_member best; /* of this population */
     int64_t count[AZ_COUNTS];
@@ -81,7 +81,7 @@ typedef struct {
     int fills;                            /* the population is filled before the first step */
     int families;                         /* `children` means something */
     int staged;                           /* decides in stages (stages.h) */
-    int32_t (*places)(const az_method *); /* beside the population; NULL: one */
+    int32_t (*brood)(const az_method *);  /* beside the population; NULL: one */
     size_t (*scratch)(const az_method *); /* bytes; NULL: none */
     void (*step)(az_island *island);      /* breeds one candidate, and replaces when it is time */
     /* NULL where population and scratch are all that the method has: */
@@ -139,7 +139,7 @@ void az_niches_receive(az_island *island, az_member *migrant);
 /* ---- the course ---------------------------------------------------------------------------- */
 
 /* Bytes that an island takes, when method, space and trial are set: all but machines, compiled
- * code and lineage, which grow with what is found. */
+ * code and lineage, which grow with the search. */
 size_t az_island_bytes(const az_island *island);
 
 /* Cuts up memory, when method, space and trial are set; 0: no memory. */

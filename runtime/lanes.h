@@ -3,7 +3,7 @@
  * `bodies.h`, generated from the op table, fills the loops with the ops' expressions over the
  * entries `a` and `b`. Elementwise loops are left to the compiler's vectoriser (`omp simd` only
  * says that iterations are independent; an output may be one of the operands, at the same
- * places). Sums are written with vectors of lanes, because their order is part of the meaning and
+ * offsets). Sums are written with vectors of lanes, because their order is part of the meaning and
  * eight running sums must stay in registers.
  */
 
@@ -80,56 +80,57 @@
 #endif
 
 /* Entry by entry. */
-#define AZ_MAP1(name, count, place_a, expression) \
-    AZ_BEGIN(name)                                \
-    const double AZ_POINTER_##place_a xa = pa;    \
-    AZ_EACH_ENTRY(count)                          \
-    {                                             \
-        const double a = xa[AZ_##place_a];        \
-        o[AZ_SAME] = expression;                  \
-    }                                             \
+#define AZ_MAP1(name, count, offset_a, expression) \
+    AZ_BEGIN(name)                                 \
+    const double AZ_POINTER_##offset_a xa = pa;    \
+    AZ_EACH_ENTRY(count)                           \
+    {                                              \
+        const double a = xa[AZ_##offset_a];        \
+        o[AZ_SAME] = expression;                   \
+    }                                              \
     AZ_END(name)
-#define AZ_MAP2(name, count, place_a, place_b, expression)       \
-    AZ_BEGIN(name)                                               \
-    const double AZ_POINTER_##place_a xa = pa;                   \
-    const double AZ_POINTER_##place_b xb = pb;                   \
-    AZ_EACH_ENTRY(count)                                         \
-    {                                                            \
-        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b]; \
-        o[AZ_SAME] = expression;                                 \
-    }                                                            \
+#define AZ_MAP2(name, count, offset_a, offset_b, expression)       \
+    AZ_BEGIN(name)                                                 \
+    const double AZ_POINTER_##offset_a xa = pa;                    \
+    const double AZ_POINTER_##offset_b xb = pb;                    \
+    AZ_EACH_ENTRY(count)                                           \
+    {                                                              \
+        const double a = xa[AZ_##offset_a], b = xb[AZ_##offset_b]; \
+        o[AZ_SAME] = expression;                                   \
+    }                                                              \
     AZ_END(name)
-#define AZ_MAP3(name, count, place_a, place_b, place_c, expression)                    \
-    AZ_BEGIN(name)                                                                     \
-    const double AZ_POINTER_##place_a xa = pa;                                         \
-    const double AZ_POINTER_##place_b xb = pb;                                         \
-    const double AZ_POINTER_##place_c xc = pc;                                         \
-    AZ_EACH_ENTRY(count)                                                               \
-    {                                                                                  \
-        const double a = xa[AZ_##place_a], b = xb[AZ_##place_b], c = xc[AZ_##place_c]; \
-        (void)b;                                                                       \
-        o[AZ_SAME] = expression;                                                       \
-    }                                                                                  \
+#define AZ_MAP3(name, count, offset_a, offset_b, offset_c, expression)                    \
+    AZ_BEGIN(name)                                                                        \
+    const double AZ_POINTER_##offset_a xa = pa;                                           \
+    const double AZ_POINTER_##offset_b xb = pb;                                           \
+    const double AZ_POINTER_##offset_c xc = pc;                                           \
+    AZ_EACH_ENTRY(count)                                                                  \
+    {                                                                                     \
+        const double a = xa[AZ_##offset_a], b = xb[AZ_##offset_b], c = xc[AZ_##offset_c]; \
+        (void)b;                                                                          \
+        o[AZ_SAME] = expression;                                                          \
+    }                                                                                     \
     AZ_END(name)
 
-/* A matrix from operands that are read by row, by column or transposed; never in place. */
-#define AZ_GRID1(name, place_a, expression)                                             \
-    AZ_BEGIN(name)                                                                      \
-    const double AZ_POINTER_##place_a xa = pa;                                          \
-    for (int64_t i = 0; i < F; ++i) {                                                   \
-        double *row = o + i * F * AZ_L;                                                 \
-        AZ_EACH_COLUMN(const double a = xa[AZ_##place_a]; row[AZ_COLUMN] = expression;) \
-    }                                                                                   \
+/* A matrix from operands that are read by row, by column or transposed; never over an operand. */
+#define AZ_GRID1(name, offset_a, expression)                                             \
+    AZ_BEGIN(name)                                                                       \
+    const double AZ_POINTER_##offset_a xa = pa;                                          \
+    for (int64_t i = 0; i < F; ++i) {                                                    \
+        double *row = o + i * F * AZ_L;                                                  \
+        AZ_EACH_COLUMN(const double a = xa[AZ_##offset_a]; row[AZ_COLUMN] = expression;) \
+    }                                                                                    \
     AZ_END(name)
-#define AZ_GRID2(name, place_a, place_b, expression)                                               \
-    AZ_BEGIN(name)                                                                                 \
-    const double AZ_POINTER_##place_a xa = pa;                                                     \
-    const double AZ_POINTER_##place_b xb = pb;                                                     \
-    for (int64_t i = 0; i < F; ++i) {                                                              \
-        double *row = o + i * F * AZ_L;                                                            \
-        AZ_EACH_COLUMN(                                                                            \
-            const double a = xa[AZ_##place_a], b = xb[AZ_##place_b]; row[AZ_COLUMN] = expression;) \
-    }                                                                                              \
+#define AZ_GRID2(name, offset_a, offset_b, expression)                 \
+    AZ_BEGIN(name)                                                     \
+    const double AZ_POINTER_##offset_a xa = pa;                        \
+    const double AZ_POINTER_##offset_b xb = pb;                        \
+    for (int64_t i = 0; i < F; ++i) {                                  \
+        double *row = o + i * F * AZ_L;                                \
+        AZ_EACH_COLUMN(                                                \
+            const double a = xa[AZ_##offset_a], b = xb[AZ_##offset_b]; \
+            row[AZ_COLUMN] = expression;)                              \
+    }                                                                  \
     AZ_END(name)
 
 /* The functions of azmath.h on all lanes of a scalar. */
@@ -170,12 +171,12 @@
 #include "sums_many.h"
 #endif
 
-#define AZ_FINISH(place, expression)                 \
+#define AZ_FINISH(sum, expression)                   \
     AZ_SIMD for (int l = 0; l < AZ_L; ++l)           \
     {                                                \
         const double t0 = total0[l], t1 = total1[l]; \
         (void)t1, (void)n;                           \
-        (place)[l] = expression;                     \
+        (sum)[l] = expression;                       \
     }
 
 /* Totals along rows: contiguous entries; the second operand is the same for every row. */

@@ -373,10 +373,10 @@ double *az_machine_cell(az_machine *m, int type, int32_t number, int64_t lane)
     return cell < 0 ? NULL : m->cell[cell] + lane;
 }
 
-double *az_machine_place(az_machine *m, int64_t place, int64_t lane)
+double *az_machine_cell_at(az_machine *m, int64_t offset, int64_t lane)
 {
     const int64_t lanes = m->native->lanes;
-    return m->memory + lane / lanes * m->native->memory + place + lane % lanes;
+    return m->memory + lane / lanes * m->native->memory + offset + lane % lanes;
 }
 
 size_t az_machine_held(const az_machine *m)
@@ -390,10 +390,10 @@ void az_machine_predict(az_machine *m, const double *x, int64_t count, uint64_t 
     for (int64_t done = 0, block; done < count; done += block) {
         int64_t stride;
         block = count - done < m->block ? count - done : m->block;
-        const double *found =
+        const double *predictions =
             m->engine->predict(m, x + done * row, block, step + (uint64_t)done, &stride);
         for (int64_t k = 0; k < block; ++k)
-            memcpy(to + (done + k) * width, found + k * stride, (size_t)width * sizeof *to);
+            memcpy(to + (done + k) * width, predictions + k * stride, (size_t)width * sizeof *to);
     }
 }
 

@@ -104,7 +104,7 @@ static const az_member *in_family(const az_island *s, const az_family *family, i
     return k < 2 ? family->parent[k] : &s->member[s->members + k - 2];
 }
 
-/* Two of a family come back, in the places of its parents: the best, and one that is drawn, fitter
+/* Two of a family come back, instead of its parents: the best, and one that is drawn, fitter
  * and rarer ones rather. */
 static void replace_parents(az_island *s, const az_family *family, az_draws *d)
 {
@@ -182,7 +182,7 @@ const az_method_info az_methods[] = {
      .most = INT32_MAX,
      .fills = 1,
      .families = 1,
-     .places = children_of,
+     .brood = children_of,
      .scratch = family_bytes,
      .step = minimal_generation_gap},
     {.name = "niches",

@@ -35,7 +35,7 @@ enum { AZ_CALL_SETUP, AZ_CALL_TRAIN, AZ_CALL_PREDICT };
  * are [example][entry][lane]. */
 typedef struct {
     int mode;
-    int64_t first, count; /* examples, by their place in the order */
+    int64_t first, count; /* examples, by their position in the order */
     const int64_t *order; /* NULL: as they lie */
     const double *x, *y;
     uint64_t step; /* number of the first example's step */

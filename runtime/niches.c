@@ -76,7 +76,7 @@ static int32_t find(const az_niches *n, uint64_t key)
 }
 
 /* A new niche, the last in rank until it has members. */
-static int32_t found(az_niches *n, uint64_t key)
+static int32_t open_niche(az_niches *n, uint64_t key)
 {
     const int32_t niche = n->vacancies ? n->vacant[--n->vacancies] : n->used++;
     n->niche[niche] = (az_niche){key, 0, n->niches};
@@ -263,8 +263,8 @@ static int try_it(az_island *s, int32_t niche, az_hash hash, az_elite *own)
     return AZ_COUNT_EVALUATED;
 }
 
-/* Where a candidate that has its score on the first tasks would stand in its niche: in the place of
- * one with the same structure, of the last one, or of none. -1: it is not good enough. */
+/* Where a candidate that has its score on the first tasks would stand in its niche: instead of one
+ * with the same structure, of the last one, or of none. -1: it is not good enough. */
 static int32_t position_in(const az_island *s, int32_t niche, const az_elite *own, int *taken)
 {
     const az_elite *elite = s->niches.elite;
@@ -301,7 +301,7 @@ static int32_t settle(az_island *s, uint64_t key, int32_t niche, const az_elite 
         position = niche < 0 ? 0 : n->niche[niche].count;
     }
     if (niche < 0)
-        niche = found(n, key);
+        niche = open_niche(n, key);
     n->niche[niche].count += !taken;
     n->elite[member] = *own;
     enter(s, niche, position, member);

@@ -280,7 +280,7 @@ static int take_state(tape *t, az_island *s)
     const int64_t P = s->method.population, members = state[MEMBERS], bred = state[BRED];
     if (t->failed || members < 0 || members > P || state[OLDEST] < 0 ||
         state[OLDEST] >= (members ? members : 1) || state[RECENTS] < 0 || bred < 0 ||
-        bred > (members < P ? 0 : s->places - 1))
+        bred > (members < P ? 0 : s->brood - 1))
         return 0;
     if (state[USED] < 0 || state[USED] > (s->niches.elite ? P : 0) || state[NICHES] < 0 ||
         state[VACANCIES] < 0 || state[NICHES] + state[VACANCIES] != state[USED])
@@ -308,7 +308,7 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     take(&t, &theirs, sizeof theirs);
     if (t.failed || memcmp(&mine, &theirs, sizeof mine) || !same_settings(&t, s))
         return 0;
-    for (int32_t i = 0; i < s->method.population + s->places; ++i)
+    for (int32_t i = 0; i < s->method.population + s->brood; ++i)
         s->member[i].ancestor = -1; /* nobody holds an ancestor of before */
     s->best.ancestor = -1;
     take(&t, s->count, sizeof s->count);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define AZ_DRAWN(number, place, low, high, mutation) [number][place] = {low, high, mutation},
+#define AZ_DRAWN(number, which, low, high, mutation) [number][which] = {low, high, mutation},
 
 typedef struct {
     double low, high;

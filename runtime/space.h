@@ -119,7 +119,7 @@ extern const az_mutation_info az_mutations[AZ_MUTATIONS];
 void az_draw_constants(const az_space *space, az_draws *draws, az_instruction *in);
 void az_scale_constant(const az_space *space, az_draws *draws, az_instruction *in, int which);
 
-/* Mutates in place; returns which kind of mutation was drawn last. */
+/* Mutates `c`; returns which kind of mutation was drawn last. */
 int az_mutate(const az_space *space, az_draws *draws, const az_context *context, az_candidate *c);
 
 /* Where the space's addresses lie, one after the other. */

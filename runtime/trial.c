@@ -309,7 +309,7 @@ static void put_row(const az_trial *t, double *to, const double *from)
         memset(to, 0, row_bytes(t));
 }
 
-/* ---- what may have been found out before ---------------------------------------------------- */
+/* ---- what may be known from before ---------------------------------------------------- */
 
 /* What is hashed lies as the machines leave it, block by block. Lanes without a task repeat one, so
  * nothing is lost. */

@@ -1,5 +1,5 @@
-/* Decides candidates: what fitness a program has on the tasks of a search, found with as little
- * work as possible.
+/* Decides candidates: what fitness a program has on the tasks of a search, with as little work
+ * as possible.
  *
  *     static cost        above the budget: fitness 0, nothing is run
  *     canonical form     an equal program was run before: level 1 of functional equivalence checking

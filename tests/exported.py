@@ -124,9 +124,9 @@ class CModel:
 
     def predict(self, X: np.ndarray, classes: int = 0) -> np.ndarray:
         X = np.ascontiguousarray(X)
-        found = np.full((len(X), classes) if classes > 2 else len(X), np.nan)
-        self.library.azc_model_predict_all(self.model, X.ctypes.data, len(X), found.ctypes.data)
-        return found
+        predicted = np.full((len(X), classes) if classes > 2 else len(X), np.nan)
+        self.library.azc_model_predict_all(self.model, X.ctypes.data, len(X), predicted.ctypes.data)
+        return predicted
 
 
 def agrees(case: Case, model: Any, *classes: int) -> bool:

@@ -35,14 +35,14 @@ def linear(rate: float = 0.01) -> azc.Program:
 
 def make_tasks(count: int, features: int = 6, classes: int = 0) -> list[azc.Task]:
     rng = np.random.default_rng(features)
-    found = []
+    functions = []
     for _ in range(count):
         x = rng.normal(size=(50, features))
         y = rng.integers(classes, size=50) if classes else x @ rng.normal(size=features)
         metric = "accuracy" if classes else "rmse"
         made = azc.Task(x[:30], y[:30], x[30:], y[30:], metric=metric, classes=classes or None)
-        found.append(made)
-    return found
+        functions.append(made)
+    return functions
 
 
 def same(first: azc.Result, second: azc.Result) -> bool:
@@ -54,13 +54,13 @@ def same(first: azc.Result, second: azc.Result) -> bool:
 
 
 def test_programs_in_their_order() -> None:
-    found = [linear(0.01), azc.parse(SOFTMAX, "softmax.az"), linear(0.1)]
-    module = azc.compile(found, features=6)
+    functions = [linear(0.01), azc.parse(SOFTMAX, "softmax.az"), linear(0.1)]
+    module = azc.compile(functions, features=6)
     assert isinstance(module, Sequence)
     assert len(module) == 3
-    assert [each.program for each in module] == found
-    assert [module[place].program for place in (0, 1, 2, -1)] == [*found, found[2]]
-    assert [each.program for each in module[1:]] == found[1:]
+    assert [each.program for each in module] == functions
+    assert [module[place].program for place in (0, 1, 2, -1)] == [*functions, functions[2]]
+    assert [each.program for each in module[1:]] == functions[1:]
     assert module[0] in module
     assert (module.features, module.cpu) == (6, "native")
     assert repr(module[1]) == "<compiled softmax.az, 6 features>"
@@ -70,7 +70,7 @@ def test_programs_in_their_order() -> None:
 
 def test_nothing_to_compile() -> None:
     module = azc.compile([], features=6)
-    assert (len(module), list(module), module.found) == (0, [], {})
+    assert (len(module), list(module), module.functions) == (0, [], {})
 
 
 @pytest.mark.filterwarnings("ignore:labels of .* beyond the limit")
@@ -105,7 +105,7 @@ def test_more_than_two_classes(classes: int | None) -> None:
     """By default as the program's prediction suggests."""
     program = azc.parse(SOFTMAX)
     module = azc.compile([program], features=6, classes=classes)
-    assert {made.many_classes for made in module.found} == {True}
+    assert {made.many_classes for made in module.functions} == {True}
     tasks = make_tasks(10, 6, 5)
     assert same(module[0](tasks), azc.evaluate(program, tasks, tier="interpreter"))
 
@@ -131,22 +131,22 @@ def test_progress_of_a_program() -> None:
 
 
 def test_constants_share_a_function() -> None:
-    found = [linear(rate) for rate in (0.01, 0.02, float("nan"), -0.0)]
-    module = azc.compile(found, features=6)
-    assert len(module.found) == 1
+    functions = [linear(rate) for rate in (0.01, 0.02, float("nan"), -0.0)]
+    module = azc.compile(functions, features=6)
+    assert len(module.functions) == 1
     tasks = make_tasks(8)
-    for each, program in zip(module, found, strict=True):
+    for each, program in zip(module, functions, strict=True):
         assert same(each(tasks), azc.evaluate(program, tasks, tier="interpreter"))
     assert not same(module[0](tasks), module[1](tasks))
 
 
 def test_coordinates_share_a_function() -> None:
-    found = [azc.parse(ENTRY.format(place=place)) for place in (0, 3, 5, 0.5, 0.99)]
-    module = azc.compile(found, features=6)
-    assert len(module.found) == 1
+    functions = [azc.parse(ENTRY.format(place=place)) for place in (0, 3, 5, 0.5, 0.99)]
+    module = azc.compile(functions, features=6)
+    assert len(module.functions) == 1
     tasks = make_tasks(8)
     results = [each(tasks) for each in module]
-    for program, result in zip(found, results, strict=True):
+    for program, result in zip(functions, results, strict=True):
         assert same(result, azc.evaluate(program, tasks, tier="interpreter"))
     assert same(results[1], results[3])
     assert same(results[2], results[4])
@@ -158,7 +158,8 @@ def test_layouts() -> None:
 
     def layouts(tasks: int, features: int) -> set[str]:
         return {
-            made.layout for made in azc.compile([linear()], features=features, tasks=tasks).found
+            made.layout
+            for made in azc.compile([linear()], features=features, tasks=tasks).functions
         }
 
     vector = find_toolchain().vector
@@ -173,19 +174,19 @@ def test_built_or_found() -> None:
     told: list[tuple[int, int]] = []
     first = azc.compile([azc.parse(text)], features=6, progress=lambda *done: told.append(done))
     again = azc.compile([azc.parse(text)], features=6)
-    assert [found.built for found in first.found.values()] == [True]
-    assert [found.built for found in again.found.values()] == [False]
+    assert [function.built for function in first.functions.values()] == [True]
+    assert [function.built for function in again.functions.values()] == [False]
     assert told[-1] == (1, 1)
-    [found] = again.found.values()
-    assert found.module is not None
-    assert found.module.parent == Cache().directory / "modules"
+    [function] = again.functions.values()
+    assert function.module is not None
+    assert function.module.parent == Cache().directory / "modules"
 
 
 def test_portable() -> None:
     module = azc.compile([linear()], features=6, cpu="portable", tasks=16)
     assert module.cpu == "portable"
-    [found] = module.found.values()
-    assert found.native.lanes == find_toolchain("portable").vector
+    [function] = module.functions.values()
+    assert function.native.lanes == find_toolchain("portable").vector
     tasks = make_tasks(16)
     assert same(module[0](tasks), azc.evaluate(linear(), tasks, tier="interpreter"))
 

@@ -32,25 +32,27 @@ def command(
 ) -> None:
     """Look for errors and warnings in programs.
 
-    Findings go to standard error, with their place. The exit code is 0 if there is no error, 1 if
-    there is one, 2 if a file cannot be read.
+    Findings go to standard error, with line and column. The exit code is 0 if there is no error,
+    1 if there is one, 2 if a file cannot be read.
     """
-    found: list[Diagnostic] = []
+    findings: list[Diagnostic] = []
     unreadable = 0
     for name in program_names:
         try:
-            found += _check(name)
+            findings += _check(name)
         except AzcError as error:
             unreadable += 1
             report(error, bool(context.obj))
-    errors = sum(finding.severity == "error" for finding in found)
+    errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
-        print_json([_document(finding) for finding in found])
+        print_json([_document(finding) for finding in findings])
     else:
-        for finding in found:
+        for finding in findings:
             click.echo(styled(str(finding), finding.severity), err=True)
-        click.echo(_summary(len(program_names) - unreadable, errors, len(found) - errors), err=True)
-    failed = bool(found) if strict else errors > 0
+        click.echo(
+            _summary(len(program_names) - unreadable, errors, len(findings) - errors), err=True
+        )
+    failed = bool(findings) if strict else errors > 0
     context.exit(WRONG_INPUT if unreadable else FAILED if failed else 0)
 
 

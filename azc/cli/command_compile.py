@@ -20,14 +20,14 @@ from azc.errors import ConfigError, expected
 
 if TYPE_CHECKING:
     from azc.cli.emitting import Owners
-    from azc.compiler.natives import Found
+    from azc.compiler.natives import Obtained
     from azc.compiler.structure import Structure
     from azc.compiler.toolchain import Toolchain
     from azc.program import Program
 
     #: Each program with what must be there to run it; and where that is.
     Chosen = list[tuple[Program, list[Structure]]]
-    Places = dict[Structure, Found]
+    Functions = dict[Structure, Obtained]
 
 _EXAMPLES = """
 azc compile linear.az
@@ -123,9 +123,9 @@ def command(
     if directory is not None:
         _prepare(directory)
     started = time.perf_counter()
-    places = _build(chosen, cpu, workers)
+    natives = _build(chosen, cpu, workers)
     if directory is not None:
-        places = _write(Path(directory), places, _owners(chosen), toolchain, workers)
+        natives = _write(Path(directory), natives, _owners(chosen), toolchain, workers)
     seconds = time.perf_counter() - started
     if as_json:
         print_json(
@@ -134,15 +134,15 @@ def command(
                 "cpu": cpu,
                 "compiler": toolchain.version,
                 "seconds": seconds,
-                "programs": [_document(*pair, classes, places) for pair in chosen],
+                "programs": [_document(*pair, classes, natives) for pair in chosen],
             }
         )
     else:
-        _print_places(chosen, places)
+        _print_functions(chosen, natives)
         click.echo()
-        click.echo(_summary(places.values(), seconds, toolchain))
+        click.echo(_summary(natives.values(), seconds, toolchain))
     # What is nowhere now was built in vain; a warning has said why.
-    context.exit(0 if all(map(_module, places.values())) else FAILED)
+    context.exit(0 if all(map(_module, natives.values())) else FAILED)
 
 
 def _owners(chosen: Chosen) -> Owners:
@@ -164,7 +164,7 @@ def _emitted(chosen: Chosen, vector: int) -> str:
     return "\n".join(annotated(alike, owners, vector) for alike in by_layout.values())
 
 
-def _build(chosen: Chosen, cpu: str, workers: int | None) -> Places:
+def _build(chosen: Chosen, cpu: str, workers: int | None) -> Functions:
     from azc.cli.progress import Progress
     from azc.compiler.natives import obtain
 
@@ -186,8 +186,8 @@ def _prepare(directory: str) -> None:
 
 
 def _write(
-    directory: Path, places: Places, owners: Owners, toolchain: Toolchain, workers: int | None
-) -> Places:
+    directory: Path, natives: Functions, owners: Owners, toolchain: Toolchain, workers: int | None
+) -> Functions:
     """Put each module and its text into the folder, where the functions then are.
 
     A module of the cache may hold more than is wanted now, and its text is not known then. One
@@ -200,10 +200,10 @@ def _write(
 
     functions = {entry.name: entry.functions for entry in Cache().entries() if entry.sound}
     modules: dict[Path | None, list[Structure]] = {}
-    for structure in sorted(places, key=lambda structure: places[structure].index):
-        modules.setdefault(places[structure].module, []).append(structure)
+    for structure in sorted(natives, key=lambda structure: natives[structure].index):
+        modules.setdefault(natives[structure].module, []).append(structure)
     sources: list[Source] = []
-    written: Places = {}
+    written: Functions = {}
     for module, structures in modules.items():
         name = module.stem.rpartition("-")[0] if module else ""
         text = annotated(structures, owners, toolchain.vector)
@@ -215,9 +215,9 @@ def _write(
             sources.append(Source(name, text))
         write_file(str(directory / f"{name}.pyx"), text.encode())
         for index, structure in enumerate(structures):
-            found = places[structure]
-            place, built = directory / f"{name}.so", found.built or not whole
-            written[structure] = replace(found, module=place, index=index, built=built)
+            native = natives[structure]
+            path, built = directory / f"{name}.so", native.built or not whole
+            written[structure] = replace(native, module=path, index=index, built=built)
     with Waiting(f"building modules for {directory}"):
         build(sources, toolchain, directory, workers=workers)
     return written
@@ -231,7 +231,7 @@ def _digest(structures: list[Structure], toolchain: Toolchain) -> str:
 
 
 def _document(
-    program: Program, structures: list[Structure], classes: int | None, places: Places
+    program: Program, structures: list[Structure], classes: int | None, natives: Functions
 ) -> dict[str, Any]:
     from azc.analysis import canonical_hash
 
@@ -241,27 +241,27 @@ def _document(
         "functions": [
             {
                 "layout": structure.layout,
-                "module": _module(places[structure]),
-                "index": places[structure].index,
-                "built": places[structure].built,
+                "module": _module(natives[structure]),
+                "index": natives[structure].index,
+                "built": natives[structure].built,
             }
             for structure in structures
         ],
     }
 
 
-def _module(place: Found) -> str | None:
-    return str(place.module) if place.module and place.module.exists() else None
+def _module(native: Obtained) -> str | None:
+    return str(native.module) if native.module and native.module.exists() else None
 
 
-def _print_places(chosen: Chosen, places: Places) -> None:
+def _print_functions(chosen: Chosen, natives: Functions) -> None:
     titles = ("program", "layout", "made")
     rows = [
         [
             program.filename,
             structure.layout,
-            "just now" if places[structure].built else "from the cache",
-            _module(places[structure]) or "not kept",
+            "just now" if natives[structure].built else "from the cache",
+            _module(natives[structure]) or "not kept",
         ]
         for program, structures in chosen
         for structure in structures
@@ -269,8 +269,8 @@ def _print_places(chosen: Chosen, places: Places) -> None:
     print_table([*map(Column, titles), Column("module", wraps=True)], rows)
 
 
-def _summary(places: Iterable[Found], seconds: float, toolchain: Toolchain) -> str:
-    built = [place.built for place in places]
+def _summary(natives: Iterable[Obtained], seconds: float, toolchain: Toolchain) -> str:
+    built = [native.built for native in natives]
     made = f"built for {toolchain.cpu} by {toolchain.version}"
     counts = {made: built.count(True), "from the cache": built.count(False)}
     parts = [

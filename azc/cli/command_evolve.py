@@ -180,12 +180,12 @@ def _check(out: str | None, overrides: tuple[str, ...]) -> None:
 
 def _series(name: str) -> tuple[list[Path], Path]:
     """The folders there are of runs/NAME, runs/NAME-2, …, and the first that there is not."""
-    found: list[Path] = []
+    folders: list[Path] = []
     folder = _RUNS / name
     while os.path.lexists(folder):
-        found.append(folder)
-        folder = _RUNS / f"{name}-{len(found) + 1}"
-    return found, folder
+        folders.append(folder)
+        folder = _RUNS / f"{name}-{len(folders) + 1}"
+    return folders, folder
 
 
 def _taken(name: str) -> tuple[Path, bool]:
@@ -217,9 +217,11 @@ def _leave_nothing(folder: Path) -> None:
 
 def _saved(name: str) -> Path:
     """The one folder that `--resume` can mean; raises `ConfigError` if there is none or several."""
-    found, free = _series(name)
-    if len(found) == 1:
-        return found[0]
-    got = f"{len(found)} of them, {found[0]} to {found[-1]}" if found else f"no folder {free}"
-    do = "say which with --out DIR" if found else "name its folder with --out DIR"
+    folders, free = _series(name)
+    if len(folders) == 1:
+        return folders[0]
+    got = (
+        f"{len(folders)} of them, {folders[0]} to {folders[-1]}" if folders else f"no folder {free}"
+    )
+    do = "say which with --out DIR" if folders else "name its folder with --out DIR"
     raise ConfigError(f"--resume: {expected('one saved search', got, do)}")

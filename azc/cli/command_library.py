@@ -32,9 +32,9 @@ def command(name: str | None, as_json: bool) -> None:
         else:
             print_program(text)
         return
-    docs = {found: library.load(found).doc for found in library.names()}
+    docs = {name: library.load(name).doc for name in library.names()}
     if as_json:
-        print_json([{"name": found, "doc": doc} for found, doc in docs.items()])
+        print_json([{"name": name, "doc": doc} for name, doc in docs.items()])
     else:
         columns = (Column("program"), Column("what", wraps=True))
-        print_table(columns, [(found, first_line(doc)) for found, doc in docs.items()])
+        print_table(columns, [(name, first_line(doc)) for name, doc in docs.items()])

@@ -97,8 +97,8 @@ def command(
         raise click.UsageError(expected("--into and --task together", given))
     program = None if into is None else load_program(into)
     with Progress("runs") as progress:
-        found = motifs(folders, nodes=nodes, top=top, random=draws, progress=progress)
-    shown = found.largest[:show]
+        result = motifs(folders, nodes=nodes, top=top, random=draws, progress=progress)
+    shown = result.largest[:show]
     knocked: dict[str, KnockIn] = {}
     if program is not None and choice is not None:
         with Waiting(f"making the tasks of {choice.task}"):
@@ -116,20 +116,20 @@ def command(
                     tier=tier,
                 )
     if as_json:
-        print_json(_document(found, knocked))
+        print_json(_document(result, knocked))
     else:
-        _print(found, shown, knocked)
+        _print(result, shown, knocked)
 
 
-def _document(found: Motifs, knocked: dict[str, KnockIn]) -> dict[str, Any]:
+def _document(result: Motifs, knocked: dict[str, KnockIn]) -> dict[str, Any]:
     return {
-        "runs": found.runs,
-        "fragments": found.fragments,
-        "random": found.random,
-        "live": finite(found.live),
-        "live_random": finite(found.live_random),
-        "weaker_filter": found.weaker_filter,
-        "motifs": [_told(motif, knocked.get(motif.id)) for motif in found.all],
+        "runs": result.runs,
+        "fragments": result.fragments,
+        "random": result.random,
+        "live": finite(result.live),
+        "live_random": finite(result.live_random),
+        "weaker_filter": result.weaker_filter,
+        "motifs": [_told(motif, knocked.get(motif.id)) for motif in result.all],
     }
 
 
@@ -160,13 +160,13 @@ def _told(motif: Motif, knocked: KnockIn | None) -> dict[str, Any]:
     return told
 
 
-def _print(found: Motifs, shown: list[Motif], knocked: dict[str, KnockIn]) -> None:
+def _print(result: Motifs, shown: list[Motif], knocked: dict[str, KnockIn]) -> None:
     numbers = ["runs", "by chance", "p (Holm)"] + (["knock-in", "95 %"] if knocked else [])
     columns = [Column(title, right=True) for title in numbers] + [Column(""), Column("fragment")]
     rows = []
     for motif in shown:
         cells = [
-            f"{len(motif.runs)} of {len(found.runs)}",
+            f"{len(motif.runs)} of {len(result.runs)}",
             f"{motif.expected:.2f}",
             f"{motif.p_holm:.2g}",
         ]
@@ -181,17 +181,17 @@ def _print(found: Motifs, shown: list[Motif], knocked: dict[str, KnockIn]) -> No
     if rows:
         print_table(columns, rows[:-1])
         click.echo()
-    several, significant = len(found.all), len(found.significant)
+    several, significant = len(result.all), len(result.significant)
     click.echo(
-        f"{found.fragments} fragments, {several} in two or more of {len(found.runs)} runs, "
-        f"{significant} of these in more than chance explains, {len(found.largest)} of which are "
+        f"{result.fragments} fragments, {several} in two or more of {len(result.runs)} runs, "
+        f"{significant} of these in more than chance explains, {len(result.largest)} of which are "
         f"part of no larger one in the same runs"
     )
     click.echo(
-        f"a program has {found.live:.1f} live instructions, random programs that it is compared "
-        f"with {found.live_random:.1f}"
+        f"a program has {result.live:.1f} live instructions, random programs that it is compared "
+        f"with {result.live_random:.1f}"
     )
-    if found.weaker_filter:
+    if result.weaker_filter:
         click.echo(
             "hardly any random program passes the filter of the search: a weaker one is used"
         )

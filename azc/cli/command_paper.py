@@ -75,7 +75,7 @@ def _names() -> tuple[str, ...]:
 @click.option("--variant", metavar="NAME", help="Which of the experiment's variants.")
 @click.option("--program", metavar="P.az", help="The evolved program, where one is needed.")
 @data_option
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON document.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -126,8 +126,8 @@ def command(
         for table in findings.tables:
             click.echo(f"\n{table.title}")
             columns = [
-                Column(title, right=place >= table.right)
-                for place, title in enumerate(table.columns)
+                Column(title, right=index >= table.right)
+                for index, title in enumerate(table.columns)
             ]
             print_table(columns, table.rows)
         for title, text in findings.texts:

@@ -90,8 +90,8 @@ def _table(model: Model, raw: Array) -> str:
         names: list[Any] = list(named)
         width = [f"raw_{c}" for c in range(model.classes)] if model.classes > 2 else ["raw"]
         writer.writerow(["class", *width])
-        for place, values in zip(model.classes_of(raw), raw.reshape(len(raw), -1), strict=True):
-            writer.writerow([names[place], *(repr(float(value)) for value in values)])
+        for number, values in zip(model.classes_of(raw), raw.reshape(len(raw), -1), strict=True):
+            writer.writerow([names[number], *(repr(float(value)) for value in values)])
     else:
         labels = preparation.labels(raw) if preparation else raw
         writer.writerow(["prediction"])

@@ -20,7 +20,7 @@ azc presets demo > search.toml
 def command(name: str | None, as_json: bool) -> None:
     """List the search files that come with azc, or print one.
 
-    'azc evolve' takes the name of one of these in place of a file.
+    'azc evolve' takes the name of one of these instead of a file.
     """
     from azc import presets
 
@@ -31,9 +31,9 @@ def command(name: str | None, as_json: bool) -> None:
         else:
             print_verbatim(text)
         return
-    docs = {found: presets.doc(found) for found in presets.names()}
+    docs = {name: presets.doc(name) for name in presets.names()}
     if as_json:
-        print_json([{"name": found, "doc": doc} for found, doc in docs.items()])
+        print_json([{"name": name, "doc": doc} for name, doc in docs.items()])
     else:
         columns = (Column("preset"), Column("what", wraps=True))
-        print_table(columns, [(found, first_line(doc)) for found, doc in docs.items()])
+        print_table(columns, [(name, first_line(doc)) for name, doc in docs.items()])

@@ -66,11 +66,11 @@ def command(
     as the same with other seeds, the page compares the courses and shows the best. It holds all
     that it needs, and asks the network for nothing.
     """
-    places = [Path(folder) for folder in folders]
+    paths = [Path(folder) for folder in folders]
     if serve:
         if output is not None:
             raise click.UsageError(expected("at most one of -o and --serve", "both"))
-        _serve(places, _PORT if port is None else port)
+        _serve(paths, _PORT if port is None else port)
         return
     if port is not None:
         raise click.UsageError(expected("--serve where there is --port", "none"))
@@ -81,7 +81,7 @@ def command(
     target = _PAGE if output is None else output
     check_writable(target, "-o")
     started = time.monotonic()
-    runs = [read_run(place) for place in places]
+    runs = [read_run(path) for path in paths]
     text = page(runs, _measured(runs, tasks, data)).encode()
     write_file(target, text)
     seconds = time.monotonic() - started
@@ -100,11 +100,11 @@ def _measured(runs: list[Run], tasks: int, data: str | None) -> Measured | None:
     )
 
 
-def _serve(places: list[Path], port: int) -> None:
+def _serve(paths: list[Path], port: int) -> None:
     from azc.report.serving import ADDRESS, Served, server
 
     try:
-        listening = server(Served(places), port)
+        listening = server(Served(paths), port)
     except OSError as error:
         what = expected("a port that is free", f"{port} ({error.strerror})", "give another")
         raise ConfigError(f"--port: {what}") from None

@@ -111,18 +111,18 @@ def _with_notes(text: str, notes: list[str]) -> str:
     """`text` with a comment at each line that is an instruction; the lines are those of `notes`."""
     lines = text.splitlines()
     # From the end, because a docstring before the functions may look like anything.
-    places: list[int] = []
+    numbers: list[int] = []
     for number in range(len(lines) - 1, -1, -1):
-        if len(places) == len(notes):
+        if len(numbers) == len(notes):
             break
         if lines[number].startswith(_INDENT) and lines[number] != f"{_INDENT}pass":
-            places.append(number)
-    places.reverse()
-    widths = [len(lines[place]) for place in places if len(lines[place]) <= _NOTE_COLUMN]
+            numbers.append(number)
+    numbers.reverse()
+    widths = [len(lines[number]) for number in numbers if len(lines[number]) <= _NOTE_COLUMN]
     column = max(widths, default=0)
-    for place, note in zip(places, notes, strict=True):
+    for number, note in zip(numbers, notes, strict=True):
         if note:
-            lines[place] = f"{lines[place]:<{column}}  # {note}"
+            lines[number] = f"{lines[number]:<{column}}  # {note}"
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -41,12 +41,12 @@ def command(data: str | None, as_json: bool) -> None:
     """
     from azc.tasks import kinds
 
-    found = kinds(data)
+    all_kinds = kinds(data)
     if as_json:
-        print_json([asdict(kind) for kind in found])
+        print_json([asdict(kind) for kind in all_kinds])
         return
-    print_table(_COLUMNS, [_row(kind) for kind in found])
-    absent = [kind for kind in found if not kind.found and kind.files]
+    print_table(_COLUMNS, [_row(kind) for kind in all_kinds])
+    absent = [kind for kind in all_kinds if not kind.found and kind.files]
     if absent:
         click.echo("\nData to get, and to give the folder of with --data or AZC_DATA:")
         for kind in absent:

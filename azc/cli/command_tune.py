@@ -183,8 +183,8 @@ def _best(tuned: Tuned) -> list[Any]:
 
 def _print(tuned: Tuned) -> None:
     if tuned.decoupled:
-        found = tuned.decoupled.diff or "nothing that is computed turned out to be constant"
-        click.echo(f"{found}\n")
+        changed = tuned.decoupled.diff or "nothing that is computed turned out to be constant"
+        click.echo(f"{changed}\n")
     names = [constant.name for constant in tuned.constants]
     columns = [
         Column("constant"),

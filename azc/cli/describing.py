@@ -210,7 +210,7 @@ def _cut(lines: list[str], most: int, unit: str) -> list[str]:
 
 
 def summary(outcome: Outcome) -> str:
-    """How a search ended, what it found and where that is kept."""
+    """How a search ended, the best program and where that is kept."""
     report = outcome.report
     lines = [_ENDS.get(outcome.reason, f"ended: {outcome.reason}")]
     known = {name: value for name, value in outcome.fitness.items() if value is not None}

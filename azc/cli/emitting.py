@@ -57,8 +57,8 @@ def _notes(number: int, structure: Structure, program: Program) -> Iterator[str]
     for own, emitted in names:
         name = program.names.get(own)
         if name:
-            place = "" if own == emitted else f" ({own} in {file})"
-            yield f"#   {emitted} is {_shown(name)}{place}"
+            own_name = "" if own == emitted else f" ({own} in {file})"
+            yield f"#   {emitted} is {_shown(name)}{own_name}"
         elif own != emitted:
             yield f"#   {emitted} is {own} in {file}"
     _, arguments = structure_of(program, classes=classes, features=features, layout=layout)
@@ -67,7 +67,7 @@ def _notes(number: int, structure: Structure, program: Program) -> Iterator[str]
 
 
 def _numbers(name: str, values: Iterable[float]) -> list[str]:
-    text = ", ".join(f"{name}[{place}]={value!r}" for place, value in enumerate(values))
+    text = ", ".join(f"{name}[{index}]={value!r}" for index, value in enumerate(values))
     margin = "#   "
     return textwrap.wrap(
         text, _WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False

@@ -61,7 +61,7 @@ def _give_up_output() -> None:
 
 
 def show_error(message: str) -> None:
-    """Print `message`, marked as an error unless it is marked and placed already."""
+    """Print `message`, marked as an error unless it is marked, and says where, already."""
     click.echo(styled(message, "error"), err=True)
 
 
@@ -101,9 +101,9 @@ def _describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, (AzcError, UnicodeError)):
         return str(error), WRONG_INPUT
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename is not None else ""
+        file = f"{error.filename}: " if error.filename is not None else ""
         code = WRONG_INPUT if error.errno in _PATH_ERRORS else FAILED
-        return f"{place}{error.strerror or error}", code
+        return f"{file}{error.strerror or error}", code
     if isinstance(error, MemoryError):
         return "out of memory; use fewer tasks, examples or features", FAILED
     name = type(error).__name__

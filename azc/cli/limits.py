@@ -34,18 +34,18 @@ def say_where_it_ended(
         )
         if fitness == 0.0 and (task.metric == "rmse" or bool(np.isnan(predictions).all()))
     ]
-    places = [
-        f"{task.name} {place}"
+    limited = [
+        f"{task.name} {where}"
         for task in ended[:_TOLD]
-        if (place := _place(program, task, seed, max_abs_error))
+        if (where := _where(program, task, seed, max_abs_error))
     ]
-    if places:
+    if limited:
         more = f" (and {len(ended) - _TOLD} other tasks)" if len(ended) > _TOLD else ""
-        message = f"an error was NaN or above {max_abs_error:g} on {', '.join(places)}{more}"
+        message = f"an error was NaN or above {max_abs_error:g} on {', '.join(limited)}{more}"
         click.echo(styled(f"{message}: fitness 0", "warning"), err=True)
 
 
-def _place(program: Program, task: Task, seed: int, max_abs_error: float) -> str:
+def _where(program: Program, task: Task, seed: int, max_abs_error: float) -> str:
     """At which example the first epoch ended; empty if it did not end early."""
     import numpy as np
 

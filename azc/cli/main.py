@@ -27,8 +27,8 @@ class Commands(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         files = os.listdir(os.path.dirname(__file__))
-        found = (f for f in files if f.startswith(_PREFIX) and f.endswith(_SUFFIX))
-        return sorted(f.removeprefix(_PREFIX).removesuffix(_SUFFIX) for f in found)
+        modules = (f for f in files if f.startswith(_PREFIX) and f.endswith(_SUFFIX))
+        return sorted(f.removeprefix(_PREFIX).removesuffix(_SUFFIX) for f in modules)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(context):
@@ -92,9 +92,9 @@ def _show_own_warnings() -> None:
     once, wherever in the code it arises."""
     others, said = warnings.showwarning, set()
 
-    def show(message: Warning | str, category: type[Warning], *place: Any, **details: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *where: Any, **details: Any) -> None:
         if not issubclass(category, AzcWarning):
-            others(message, category, *place, **details)
+            others(message, category, *where, **details)
         elif (text := str(message)) not in said:
             said.add(text)
             click.echo(styled(text, "warning"), err=True)

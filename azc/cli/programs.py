@@ -44,7 +44,7 @@ def read_text(argument: str) -> tuple[str, str]:
 
     if argument in library.names():
         return library.text(argument), f"{argument}{_SUFFIX}"
-    raise AzcError(_not_found(argument, library.names()))
+    raise AzcError(_unknown(argument, library.names()))
 
 
 def read_standard_input() -> tuple[str, str]:
@@ -61,7 +61,7 @@ def read_standard_input() -> tuple[str, str]:
         raise ParseError(Diagnostic(message, _STDIN_NAME, line)) from None
 
 
-def _not_found(argument: str, names: list[str]) -> str:
+def _unknown(argument: str, names: list[str]) -> str:
     if os.path.isdir(argument):
         return expected("a program's file", f"the folder {quoted(argument)}")
     folder, name = os.path.split(argument)

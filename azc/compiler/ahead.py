@@ -1,7 +1,7 @@
 """Learn, and Predict of the next example, as one body: large matrices are then passed over once.
 
 What Predict writes is renamed, because Learn still reads what the example before it left there;
-afterwards the new values take their places. Matrices are written where they are.
+afterwards the new values go where the old ones were. Matrices are written where they are.
 
     Learn      m1 = outer(v3, v0)               v4_next = …, v5_next = …
                m0 = m0 + m1                ->   for each row:  m0 = m0 + outer(v3, v0)

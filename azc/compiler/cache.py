@@ -8,7 +8,7 @@
     DIRECTORY/measured.json               numbers measured on this machine
 
 CHECK is the XXH3-128 of the index, which holds that of the module: a name stands for one content,
-so files are never changed, only put in place whole and taken away. A key's entry is a hard link to
+so files are never changed, only put there whole and taken away. A key's entry is a hard link to
 the index: one costs no space, and finding one reads no other. (On a file system without hard links
 it is a copy.) Who reads believes nothing that the hashes do not confirm; hence no reader takes a
 lock, and writers' lock only spares them repeated work.

@@ -184,13 +184,13 @@ class Function:
             k = memory.variable(kind, "k")
             given = self.spelling["constants"].format(each=memory.constants * memory.vector)
             lines.append(f"{k} = <{kind}>({given})")
-        places = memory.places()
+        offsets = memory.offsets()
         for cell in memory.all_cells():
             name = f"spare_{cell.value}" if isinstance(cell, Type) else name_of(cell)
             pointed = isinstance(cell, Type) or cell.type is not Type.SCALAR
             if cell not in memory.local and pointed:
                 memory.variable("vec *", name)
-                lines.append(f"{name} = <vec *>(base + {places[cell]})")
+                lines.append(f"{name} = <vec *>(base + {offsets[cell]})")
         for address, cell_text in memory.moved():
             if address.type is Type.SCALAR:
                 lines.append(f"{memory.whole(address)} = {cell_text}")

@@ -224,8 +224,8 @@ def fuse(body: Sequence[Statement], *, rows: bool, totals: bool) -> list[Group]:
 def _units(body: Sequence[Statement]) -> list[list[Statement]]:
     """Statements that must stay together: one, after those that compute something again for it."""
     units: list[list[Statement]] = []
-    for place, statement in enumerate(body):
-        if place and body[place - 1].again:
+    for index, statement in enumerate(body):
+        if index and body[index - 1].again:
             units[-1].append(statement)
         else:
             units.append([statement])
@@ -323,13 +323,13 @@ def _recompute_one(body: list[Statement]) -> list[Statement] | None:
     """One chain inserted before a statement that would read its result from another nest."""
     groups = fuse(body, rows=True, totals=True)
     home = {id(member): group for group in groups for member in group.members}
-    for place, statement in enumerate(body):
+    for index, statement in enumerate(body):
         if not home[id(statement)].nest:
             continue
         matrices = (address for address in statement.reads if address.type is Type.MATRIX)
         # In an order of their own: that of sets differs from one process to the next.
         for address in sorted(matrices, key=lambda matrix: matrix.number):
-            chain = _chain(body, address, place)
+            chain = _chain(body, address, index)
             if chain is None or len(chain) > _MOST_AGAIN:
                 continue
             if all(home[id(body[p])] is home[id(statement)] for p in chain):
@@ -337,10 +337,10 @@ def _recompute_one(body: list[Statement]) -> list[Statement] | None:
             made = Group((body[p] for p in sorted(chain)), nest=True)
             if not _joins(statement, made, totals=True):
                 continue
-            last = {body[p].writes: _last_writer(body, body[p].writes, place) for p in chain}
+            last = {body[p].writes: _last_writer(body, body[p].writes, index) for p in chain}
             if set(last.values()) <= chain:
                 again = [replace(body[p], again=True) for p in sorted(chain)]
-                return [*body[:place], *again, *body[place:]]
+                return [*body[:index], *again, *body[index:]]
     return None
 
 
@@ -349,19 +349,19 @@ def _last_writer(body: Sequence[Statement], address: Address, before: int) -> in
 
 
 def _chain(body: Sequence[Statement], address: Address, before: int) -> set[int] | None:
-    """Places of the statements that make the matrix at `address` as it is read at `before`, if
+    """Indices of the statements that make the matrix at `address` as it is read at `before`, if
     all their vectors and scalars still stand there; None otherwise."""
-    place = _last_writer(body, address, before)
-    if place is None or body[place].kind is not Kind.MATRIX:
+    index = _last_writer(body, address, before)
+    if index is None or body[index].kind is not Kind.MATRIX:
         return None
-    chain = {place}
-    for operand in body[place].reads:
+    chain = {index}
+    for operand in body[index].reads:
         if operand.type is Type.MATRIX:
-            inner = _chain(body, operand, place)
+            inner = _chain(body, operand, index)
             if inner is None:
                 return None
             chain |= inner
-        elif any(body[p].writes == operand for p in range(place, before)):
+        elif any(body[p].writes == operand for p in range(index, before)):
             return None
     # What an inner part of the chain read must stand until `before` as well.
     for p in chain:

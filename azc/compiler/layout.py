@@ -12,27 +12,27 @@ from azc.compiler.structure import Structure
 from azc.compiler.toolchain import find_toolchain
 from azc.program import Address, Program
 
-__all__ = ["cells_of", "state_places"]
+__all__ = ["cells_of", "state_offsets"]
 
 
 @lru_cache(maxsize=256)
-def state_places(structure: Structure, vector: int) -> Mapping[Address, int]:
-    """The place, in doubles, of each address of the structure that carries a value from one
+def state_offsets(structure: Structure, vector: int) -> Mapping[Address, int]:
+    """The offset, in doubles, of each address of the structure that carries a value from one
     example to the next, within the memory of one chunk of lanes; for a machine whose registers
     hold `vector` doubles.
 
-    The emitter's text follows from the structure and `vector`, and so do the places: nothing of
+    The emitter's text follows from the structure and `vector`, and so do the offsets: nothing of
     them need be kept with what was built.
     """
     memory = Function(structure, 0, vector).memory
-    places = memory.places()
-    return MappingProxyType({a: places[a] for a in memory.state if a in places})
+    offsets = memory.offsets()
+    return MappingProxyType({a: offsets[a] for a in memory.state if a in offsets})
 
 
 def cells_of(
     program: Program, classes: int, structure: Structure, cpu: str
 ) -> Mapping[Address, int]:
-    """The same places by the addresses of a program of that structure, compiled for `cpu`."""
-    places = state_places(structure, find_toolchain(cpu).vector)
+    """The same offsets by the addresses of a program of that structure, compiled for `cpu`."""
+    offsets = state_offsets(structure, find_toolchain(cpu).vector)
     names = canonical_names(program, classes)
-    return {address: places[name] for address, name in names.items() if name in places}
+    return {address: offsets[name] for address, name in names.items() if name in offsets}

@@ -35,7 +35,7 @@ def in_order(addresses: Iterable[Address]) -> list[Address]:
 class Memory:
     """The addresses of one structure's function, and what of them is used while it is emitted.
 
-    `local` are the vectors that are variables, `cells` what has a place in memory, in its order;
+    `local` are the vectors that are variables, `cells` what has room in memory, in its order;
     matrices are added as they come up. `touched` are the vectors and matrices that any code reads
     or writes: a vector of which only an entry at a time is held needs no room at all.
     """
@@ -68,7 +68,7 @@ class Memory:
         self.state = in_order(self.needed.between)
         self.local: set[Address] = set()
         self.cells: list[Address] = []
-        self._place_vectors()
+        self._assign_vectors()
         self.touched: set[Address] = set()
         #: What must be declared, by type.
         self.variables: dict[str, set[str]] = {}
@@ -100,7 +100,7 @@ class Memory:
         """What the module's table says of it: the fields of `az_native` but for the function."""
         places = sum(i.op.entry for i in self.structure.program.instructions())
         many = int(self.structure.many_classes)
-        return (self.F, self.lane_count, self.places()[None], self.constants, places, many)
+        return (self.F, self.lane_count, self.offsets()[None], self.constants, places, many)
 
     def _points_to_features(self) -> bool:
         setup = self.bodies[0]
@@ -118,7 +118,7 @@ class Memory:
         """Whether rows of matrices are made from the features."""
         return any(self.features in s.across for body in self.bodies for s in body)
 
-    def _place_vectors(self) -> None:
+    def _assign_vectors(self) -> None:
         next_features = self.renamed.get(self.features)
         vectors = in_order(a for a in self.used if a.type is Type.VECTOR and a != next_features)
         few = self.chunks <= _LOCAL_CHUNKS and len(vectors) <= _MOST_LOCALS
@@ -138,37 +138,37 @@ class Memory:
         self.local &= kept
         self.cells = [a for a in self.cells if a in kept]
 
-    # ---- places ----------------------------------------------------------------------------------
+    # ---- offsets ---------------------------------------------------------------------------------
 
     def all_cells(self) -> Sequence[Address | Type]:
         """Addresses in memory, and types of which there is a spare cell."""
         return [*self.cells, *sorted(self.scratch, key=lambda kind: kind.rank)]
 
-    def places(self) -> dict[Address | Type | None, int]:
+    def offsets(self) -> dict[Address | Type | None, int]:
         """Where each cell lies in the call's memory, in doubles, and the spare ones by their type;
         under None, how many there are. Vectors and matrices begin on cache lines."""
-        places: dict[Address | Type | None, int] = {}
-        place = 0
+        offsets: dict[Address | Type | None, int] = {}
+        offset = 0
         for cell in self.all_cells():
             kind = cell if isinstance(cell, Type) else cell.type
             if kind is not Type.SCALAR:
-                place = (place + 7) // 8 * 8
-            places[cell] = place
-            place += self.lane_count * self.F**kind.rank
-        places[None] = (place + 7) // 8 * 8
-        return places
+                offset = (offset + 7) // 8 * 8
+            offsets[cell] = offset
+            offset += self.lane_count * self.F**kind.rank
+        offsets[None] = (offset + 7) // 8 * 8
+        return offsets
 
     def moved(self) -> list[tuple[Address, str]]:
         """State that is in variables while the function runs, and where it is otherwise."""
         moved = []
-        places = self.places()
+        offsets = self.offsets()
         for address in self.state:
             if address.type is Type.SCALAR:
-                place = places[address]
-                names = {"place": place, "register": place // self.vector}
+                offset = offsets[address]
+                names = {"offset": offset, "register": offset // self.vector}
                 moved.append((address, self.spelling["scalar"].format(**names)))
             elif address in self.local:
-                moved.append((address, f"base + {places[address]}"))
+                moved.append((address, f"base + {offsets[address]}"))
         return moved
 
     # ---- names -----------------------------------------------------------------------------------

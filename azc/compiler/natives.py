@@ -23,7 +23,7 @@ from azc.compiler.toolchain import Toolchain, find_toolchain
 from azc.errors import CompileError, expected, warn
 from azc.runtime import _core
 
-__all__ = ["Found", "build_seconds", "find", "obtain", "record", "recorded"]
+__all__ = ["Obtained", "build_seconds", "find", "obtain", "record", "recorded"]
 
 #: Programs of one module: beyond this, C compilers spend more time on each.
 _MOST_IN_MODULE = 128
@@ -39,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Obtained:
     """A function that can be called: `module` holds it, at `index`; None where it could not be
     kept. `built`: it was built just now."""
 
@@ -50,11 +50,11 @@ class Found:
 
 
 # By key. Modules are never unloaded, so neither is this emptied; forked children inherit it.
-_loaded: dict[str, Found] = {}
+_loaded: dict[str, Obtained] = {}
 _lock = threading.Lock()
 
 
-def find(structures: Iterable[Structure], cpu: str = "native") -> dict[Structure, Found]:
+def find(structures: Iterable[Structure], cpu: str = "native") -> dict[Structure, Obtained]:
     """Those of `structures` that are loaded, or in the cache; nothing is built. Raises
     `CompileError` where there is no C compiler to say what machine the cache is for."""
     toolchain = find_toolchain(cpu)
@@ -68,7 +68,7 @@ def obtain(
     cpu: str = "native",
     workers: int | None = None,
     progress: Progress | None = None,
-) -> dict[Structure, Found]:
+) -> dict[Structure, Obtained]:
     """All of `structures`, building in batches those that are nowhere yet.
 
     `workers` processes build side by side (default: one per usable core). `progress` is called
@@ -115,7 +115,7 @@ def recorded(name: str, guess: float) -> float:
     return statistics.median(measured) if measured else guess
 
 
-def _find(keys: dict[Structure, str], cache: Cache) -> dict[Structure, Found]:
+def _find(keys: dict[Structure, str], cache: Cache) -> dict[Structure, Obtained]:
     there = {structure: _loaded[key] for structure, key in keys.items() if key in _loaded}
     wanted = {structure: key for structure, key in keys.items() if structure not in there}
     if wanted:
@@ -126,7 +126,7 @@ def _find(keys: dict[Structure, str], cache: Cache) -> dict[Structure, Found]:
     return there
 
 
-def _load_located(key: str, located: Located) -> Found | None:
+def _load_located(key: str, located: Located) -> Obtained | None:
     """None where the module cannot be loaded after all: it was evicted in between, or lies where
     nothing may be executed."""
     try:
@@ -135,7 +135,7 @@ def _load_located(key: str, located: Located) -> Found | None:
     except (ImportError, OSError, ValueError):
         return None
     with _lock:
-        return _loaded.setdefault(key, Found(native, located.module, located.index, False))
+        return _loaded.setdefault(key, Obtained(native, located.module, located.index, False))
 
 
 def _import(name: str, path: Path) -> object:
@@ -186,7 +186,7 @@ def _build(
     cache: Cache,
     workers: int | None,
     report: Callable[[int], None],
-) -> dict[Structure, Found]:
+) -> dict[Structure, Obtained]:
     batches = _batches(structures, workers or usable_cores())
     sources = []
     for batch in batches:
@@ -204,7 +204,7 @@ def _build(
         built = build(sources, toolchain, folder, workers=workers, progress=finished)
         if len(structures) == 1 and _instructions(structures[0]) <= _USUAL:
             cache.record(_BUILD, time.perf_counter() - started)
-        there: dict[Structure, Found] = {}
+        there: dict[Structure, Obtained] = {}
         for module, batch in zip(built, batches, strict=True):
             there |= _take(module.path, module.name, batch, keys, cache)
         if cache.problem:
@@ -216,11 +216,11 @@ def _build(
 
 def _take(
     path: Path, name: str, batch: Sequence[Structure], keys: dict[Structure, str], cache: Cache
-) -> dict[Structure, Found]:
+) -> dict[Structure, Obtained]:
     """Puts a module into the cache, and loads it from there; or where that cannot be, from where
     it was built."""
     located = cache.add(path, name, [keys[structure] for structure in batch])
-    modules = {place.module for place in located.values()} or {path}
+    modules = {one.module for one in located.values()} or {path}
     problem = ""
     for candidate in (*modules, path):
         try:
@@ -235,7 +235,7 @@ def _take(
         there = {}
         kept = candidate if candidate != path else None
         for index, structure in enumerate(batch):
-            new = Found(_core.Native(programs, index), kept, index, False)
+            new = Obtained(_core.Native(programs, index), kept, index, False)
             with _lock:
                 known = _loaded.setdefault(keys[structure], new)
             there[structure] = replace(known, built=True)

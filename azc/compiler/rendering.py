@@ -41,7 +41,7 @@ SPELLINGS: dict[str, Names] = {
         "at": "row",
         "entry": "(<double *>{name})[{index}]",
         "row": "<vec *>(<double *>{name} + {index} * {F})",
-        "scalar": "base[{place}]",
+        "scalar": "base[{offset}]",
         "base": "c.memory",
         "constants": "c.constants",
         "errors": "c.bad[0]",

@@ -40,7 +40,7 @@ class Run(Enum):
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """A statement in its loop. `held`: its value is in a variable, for those that read it there;
-    `stored`: it is in memory, for others. `place` numbers it in its body."""
+    `stored`: it is in memory, for others. `position` numbers it in its body."""
 
     statement: Statement
     position: int

@@ -29,7 +29,7 @@ class Sums:
         else:
             suffix, arguments = "", f"({a}, {b}, {count})"
         values = {
-            f"t{place}": f"{total_name(sum_)}{suffix}{arguments}"
-            for place, sum_ in enumerate(op.sums)
+            f"t{which}": f"{total_name(sum_)}{suffix}{arguments}"
+            for which, sum_ in enumerate(op.sums)
         }
         return values | {"n": f"{count}.0"}

@@ -1,4 +1,4 @@
-"""The C compiler and all that decides what it makes of a text: found, checked, written down."""
+"""The C compiler and all that decides what it makes of a text: chosen, checked, written down."""
 
 from __future__ import annotations
 
@@ -232,11 +232,11 @@ def _includes() -> tuple[str, ...]:
         what = f"the runtime's C headers in {str(runtime)!r}"
         raise CompileError(expected(what, "none", "install azc again"))
     paths = [sysconfig.get_path(name) for name in ("include", "platinclude")]
-    found = [path for path in dict.fromkeys(paths) if Path(path, "Python.h").exists()]
-    if not found:
+    folders = [path for path in dict.fromkeys(paths) if Path(path, "Python.h").exists()]
+    if not folders:
         what = f"Python's C headers, {str(Path(paths[0], 'Python.h'))!r}"
         raise CompileError(expected(what, "none", _INSTALL.format(what="them")))
-    return (str(runtime), *found)
+    return (str(runtime), *folders)
 
 
 def _ask(command: tuple[str, ...], machine: tuple[str, ...]) -> tuple[str, str, str]:
@@ -261,9 +261,9 @@ def _ask(command: tuple[str, ...], machine: tuple[str, ...]) -> tuple[str, str, 
         ) from None
     got = "no answer"
     for kind, pattern, oldest in _KINDS:
-        if found := pattern.search(done.stderr):
-            got = found.group().strip()
-            if int(found.group(1)) >= oldest and done.returncode == 0:
+        if version := pattern.search(done.stderr):
+            got = version.group().strip()
+            if int(version.group(1)) >= oldest and done.returncode == 0:
                 return kind, got, done.stderr
     if done.returncode:
         got = f"exit code {done.returncode} ({' '.join(done.stderr.split()[-40:])})"

@@ -156,7 +156,7 @@ def _compile_all(
 
 
 def _become_compiler(name: str, words: list[str], lines: bool) -> None:
-    """In a process of its own: Cython, then the C compiler in its place; does not return."""
+    """In a process of its own: Cython, then the C compiler instead of it; does not return."""
     try:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):

@@ -59,14 +59,14 @@ class Constants:
     def __init__(self, memory: Memory) -> None:
         self.code = Code()
         self._memory = memory
-        self._found: dict[tuple[bytes, Type], Address] = {}
+        self._addresses: dict[tuple[bytes, Type], Address] = {}
 
     def address(self, number: float, type: Type, place: Place) -> Address:
         """Where `number`, or a vector or matrix full of it, is; `place` is where it is needed."""
         bits = struct.pack("=d", number)
-        if (bits, type) not in self._found:
-            self._found[bits, type] = self._make(number, type, place)
-        return self._found[bits, type]
+        if (bits, type) not in self._addresses:
+            self._addresses[bits, type] = self._make(number, type, place)
+        return self._addresses[bits, type]
 
     def _make(self, number: float, type: Type, place: Place) -> Address:
         if struct.pack("=d", number) == bytes(8):

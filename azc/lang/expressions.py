@@ -68,10 +68,10 @@ class Expressions:
 
     def address(self, name: Name) -> Address:
         """The address that `name` stands for; raises `PlacedError`."""
-        found = self._names.address(self.function, name)
-        if found is None:
+        address = self._names.address(self.function, name)
+        if address is None:
             raise self._names.unknown(self.function, name)
-        return found
+        return address
 
     def mentions(self, expression: Expression, address: Address) -> bool:
         """Whether `expression` reads `address`."""
@@ -305,7 +305,7 @@ class Expressions:
     ) -> Value:
         assert op.output
         inputs = [self._materialise(value, value.type) for value in values]
-        # An op reads before it writes, so its result may take the place of an operand.
+        # An op reads before it writes, so its result may be written where an operand is.
         self._release(values)
         out = into if into and into.type is op.output else None
         out = out or self._memory.borrow(op.output, self.place)

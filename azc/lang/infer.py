@@ -26,7 +26,7 @@ Lookup = Callable[[Name], Type | None]
 def infer(expression: Expression, lookup: Lookup, want: Type | None = None) -> Type | None:
     """The type of `expression`; None if it has none or a name in it has none yet.
 
-    `want` is the type that the place of the expression asks for: a draw without a shape has it.
+    `want` is the type that is asked for where the expression stands: a draw without a shape has it.
     """
     if isinstance(expression, Number):
         return Type.SCALAR
@@ -59,9 +59,11 @@ def infer_call(
 ) -> Type | None:
     """The type of function or operator `name` on `operands`."""
     wanted = operand_types(name, len(operands), axis, want)
-    found = [infer(operand, lookup, type) for operand, type in zip(operands, wanted, strict=True)]
-    types = tuple(type for type in found if type)
-    return _result(name, types, axis) if len(types) == len(found) else None
+    inferred = [
+        infer(operand, lookup, type) for operand, type in zip(operands, wanted, strict=True)
+    ]
+    types = tuple(type for type in inferred if type)
+    return _result(name, types, axis) if len(types) == len(inferred) else None
 
 
 def _result(name: str, types: tuple[Type, ...], axis: int | None) -> Type | None:

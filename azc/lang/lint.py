@@ -20,14 +20,14 @@ _VECTOR_PREDICTION = Address(Type.VECTOR, 2)
 def lint(lowered: Lowered) -> list[tuple[Place, str]]:
     """Warnings with their places, in the order of the text."""
     useless = [*_unused_names(lowered), *_overwritten(lowered)]
-    found = [
+    warnings = [
         *useless,
         *_dead(lowered, {place.line for place, _ in useless}),
         *_never_written(lowered),
         *_too_early(lowered),
         *_no_prediction(lowered),
     ]
-    return sorted(dict.fromkeys(found))
+    return sorted(dict.fromkeys(warnings))
 
 
 def _unused_names(lowered: Lowered) -> list[tuple[Place, str]]:

@@ -98,15 +98,15 @@ class _Lowerer:
 
     def _mentioned(self, limits: dict[Type, int]) -> set[Address]:
         """The addresses that the text uses by number, and those with a role."""
-        found = set(self._names.reserved)
+        mentioned = set(self._names.reserved)
         for function in FUNCTIONS:
             for statement in self._body(function):
                 for expression in _expressions_of(statement):
                     names = (node for node in walk(expression) if isinstance(node, Name))
-                    found.update(filter(None, (address_of(name, limits) for name in names)))
+                    mentioned.update(filter(None, (address_of(name, limits) for name in names)))
         # Either may be the label or the prediction of more than two classes.
         pair = {Address(Type.VECTOR, 1), Address(Type.VECTOR, 2)}
-        return found | pair if found & pair else found
+        return mentioned | pair if mentioned & pair else mentioned
 
     def _allocate(self, memory: Memory) -> Iterator[tuple[str, Address]]:
         """An address for each name, in the order of declaration and first assignment."""

@@ -40,7 +40,7 @@ class Memory:
     def give_back(self, address: Address) -> None:
         """The end of a temporary."""
         self._free[address.type].append(address)
-        # The lowest is used first: the text stays readable, and memory in few places.
+        # The lowest is used first: the text stays readable, and memory in few cells.
         self._free[address.type].sort(reverse=True)
 
     def lend(self, target: Address) -> None:

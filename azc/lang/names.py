@@ -111,8 +111,8 @@ class Names:
 
     def address(self, function: str, name: Name) -> Address | None:
         """The address that `name` stands for in `function`; None if it is not known."""
-        found = address_of(name, self._limits) or self._role_address(function, name.text)
-        return found or self.own.get(name.text)
+        address = address_of(name, self._limits) or self._role_address(function, name.text)
+        return address or self.own.get(name.text)
 
     def _role_address(self, function: str, name: str) -> Address | None:
         """The fixed address of a parameter of `function`, or of the prediction."""
@@ -120,8 +120,8 @@ class Names:
         label, prediction = (Type.VECTOR, 1), (Type.VECTOR, 2)
         if not self.vector_prediction:
             label, prediction = (Type.SCALAR, 0), (Type.SCALAR, 1)
-        places = {"features": (Type.VECTOR, 0), "label": label, PREDICTION: prediction}
-        return Address(*places[role]) if role else None
+        addresses = {"features": (Type.VECTOR, 0), "label": label, PREDICTION: prediction}
+        return Address(*addresses[role]) if role else None
 
     def type_of(self, function: str, name: Name) -> Type | None:
         """The type of a name used in `function`; None if it is not known (yet)."""

@@ -242,11 +242,11 @@ def _explain(error: UnexpectedToken, source: Source, in_brackets: bool) -> Place
         got = "one further right"
         message = expected("'def' at the left margin", got, "functions do not nest")
     else:
-        message = expected(_list(set(error.expected), in_brackets), *_found(token, line))
+        message = expected(_list(set(error.expected), in_brackets), *_token_and_advice(token, line))
     return PlacedError(message, place)
 
 
-def _found(token: Token, line: str) -> tuple[str, str]:
+def _token_and_advice(token: Token, line: str) -> tuple[str, str]:
     """What `token` is, and what to do about it."""
     if token.type in ("_NEWLINE", "_DEDENT", "$END", "STRING"):
         return _WORDS[token.type], ""

@@ -118,13 +118,13 @@ class Op:
         """A name for each constant: its kind, numbered where the op has several of one."""
         labels = [kind.label for kind in self.constants]
         return tuple(
-            f"{label}{labels[: place + 1].count(label)}" if labels.count(label) > 1 else label
-            for place, label in enumerate(labels)
+            f"{label}{labels[: which + 1].count(label)}" if labels.count(label) > 1 else label
+            for which, label in enumerate(labels)
         )
 
     def spelled(self, out: str, operands: Iterable[str]) -> str:
         """`text` with the given addresses and the constants' names."""
-        fields = {f"c{place}": name for place, name in enumerate(self.constant_names)}
+        fields = {f"c{which}": name for which, name in enumerate(self.constant_names)}
         fields.update(zip("ab", operands, strict=False))
         return self.text.format(out=out, **fields)
 
@@ -146,7 +146,7 @@ class Op:
     @property
     def elementwise(self) -> bool:
         """Whether entry k of the result depends on entry k of each same-shaped operand alone,
-        so that it may overwrite an operand in place."""
+        so that it may overwrite an operand."""
         return (
             bool(self.index)
             and not self.reduction

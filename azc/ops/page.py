@@ -64,7 +64,7 @@ def _spelling(op: Op) -> str:
 
 
 def _cost(op: Op) -> str:
-    """The cost as a formula in F, found by trying: iterations are a power of F."""
+    """The cost as a formula in F, got by trying: iterations are a power of F."""
     if not op.index:
         return ""
     weight, power = f"{op.weight:g}", next(p for p in range(4) if op.iterations(2) == 2**p)

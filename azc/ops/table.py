@@ -1,4 +1,4 @@
-"""The op table: the only place where an op is declared.
+"""The op table: the only file where an op is declared.
 
 To add an op, append an entry and write its test; `tests/ops/test_coverage.py` asserts that every
 consumer covers it. Numbers are the paper's (Real et al. 2020, appendix: OP0 to OP64) and are what

@@ -178,8 +178,8 @@ def course_of(outcome: Outcome) -> dict[str, Any]:
         points.append([report.total("programs"), best])
     kept = [
         point
-        for place, point in enumerate(points)
-        if place in (0, len(points) - 1) or point[1] > points[place - 1][1]
+        for index, point in enumerate(points)
+        if index in (0, len(points) - 1) or point[1] > points[index - 1][1]
     ]
     step = -(-len(kept) // _MOST_POINTS) or 1
     islands = max(1, len(report.islands))

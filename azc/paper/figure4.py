@@ -101,9 +101,9 @@ class Figure4(Experiment):
             Arm(
                 f"{problem} / {method}",
                 {"problem": problem, "method": method},
-                _settings(found, method, options.overrides),
+                _settings(about, method, options.overrides),
             )
-            for problem, found in PROBLEMS.items()
+            for problem, about in PROBLEMS.items()
             for method in dict.fromkeys((RANDOM, PAPERS, *methods()))
         ]
 
@@ -214,20 +214,20 @@ def _point(labels: Mapping[str, str], trials: Sequence[Trial]) -> dict[str, Any]
 
 def _compared(point: dict[str, Any], chance: dict[str, Any] | None) -> dict[str, Any]:
     """The point with its rate, and its relation to random search on the same problem."""
-    found = {**point, "rate": event_rate(point["successes"], point["programs"])}
+    row = {**point, "rate": event_rate(point["successes"], point["programs"])}
     if chance is None:
-        return found
+        return row
     rarity = event_rate(chance["successes"], chance["programs"])
     values = (rarity.value, rarity.high, rarity.low)
-    found["difficulty"] = Estimate(*(1.0 / value if value > 0 else math.inf for value in values))
+    row["difficulty"] = Estimate(*(1.0 / value if value > 0 else math.inf for value in values))
     if point is chance:
-        return found
+        return row
     for key, exposure in (("relative", "programs"), ("relative_cpu", "cpu_seconds")):
         ratio, p = rate_ratio(
             (point["successes"], point[exposure]), (chance["successes"], chance[exposure])
         )
-        found |= {key: ratio, f"{key}_p": p}
-    return found
+        row |= {key: ratio, f"{key}_p": p}
+    return row
 
 
 def _counts_table(points: Sequence[dict[str, Any]]) -> Table:

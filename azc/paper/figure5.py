@@ -109,12 +109,12 @@ class Figure5(Experiment):
         from azc.paper.drawing import COLOURS
 
         axes, code = figure.subplots(1, 2, width_ratios=(3, 2))
-        for place, series in enumerate(data["series"]):
+        for index, series in enumerate(data["series"]):
             times, count = series["times"], max(1, series["trials"])
             x = [0.0, *times, data["limit"]]
-            shares = [place / count for place in range(len(times) + 1)]
+            shares = [index / count for index in range(len(times) + 1)]
             axes.step(
-                x, [*shares, shares[-1]], where="post", color=COLOURS[place], label=series["name"]
+                x, [*shares, shares[-1]], where="post", color=COLOURS[index], label=series["name"]
             )
         axes.set(xlabel="CPU seconds", ylabel="share of searches that have found it", ylim=(0, 1))
         axes.set_xscale("symlog", linthresh=1.0)
@@ -133,8 +133,8 @@ def _merit(trial: Trial) -> tuple[bool, float]:
 
 
 def _series(name: str, documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    found = [document for document in documents if document["found"]]
-    trials, count = len(documents), len(found)
+    successes = [document for document in documents if document["found"]]
+    trials, count = len(documents), len(successes)
     finals = sorted(document["fitness"]["final"] or 0.0 for document in documents)
     times = sorted(document["cpu_seconds"] for document in documents)
     return {
@@ -144,7 +144,7 @@ def _series(name: str, documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "layers": sum(document["layers"] for document in documents),
         "wilson": plain(wilson_share(count, trials)),
         "exact": plain(exact_share(count, trials)),
-        "times": sorted(document["cpu_seconds"] for document in found),
+        "times": sorted(document["cpu_seconds"] for document in successes),
         "median_cpu": times[trials // 2] if trials else None,
         "programs": sum(document["programs"] for document in documents),
         "median_final": finals[trials // 2] if trials else None,

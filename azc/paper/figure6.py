@@ -26,7 +26,7 @@ __all__ = ["EXPERIMENT"]
 
 #: Lines of change of a step that are shown.
 _LINES = 4
-#: What the paper found.
+#: What the paper reports.
 _PAPER = (13, 20)
 
 
@@ -84,14 +84,14 @@ class Figure6(Experiment):
         from azc.paper.drawing import COLOURS
 
         axes, code = figure.subplots(1, 2, width_ratios=(3, 1))
-        for place, series in enumerate(data["series"]):
+        for index, series in enumerate(data["series"]):
             for course in series["courses"]:
                 axes.step(
-                    *zip(*course, strict=True), where="post", color=COLOURS[place], alpha=0.25, lw=1
+                    *zip(*course, strict=True), where="post", color=COLOURS[index], alpha=0.25, lw=1
                 )
         best = data["best"]["course"]
-        place = [series["name"] for series in data["series"]].index(data["best"]["arm"])
-        axes.step(*zip(*best, strict=True), where="post", color=COLOURS[place], lw=2)
+        index = [series["name"] for series in data["series"]].index(data["best"]["arm"])
+        axes.step(*zip(*best, strict=True), where="post", color=COLOURS[index], lw=2)
         axes.axhline(data["network"], color="grey", ls="--", lw=1)
         axes.annotate(
             "network by hand", (1.0, data["network"]), xycoords=("axes fraction", "data"),
@@ -130,9 +130,9 @@ def _whole_course(document: Mapping[str, Any]) -> list[list[float]]:
 
 def _stages(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the best program came from: the first, one half-way to its fitness, and itself."""
-    found = stages(document["lineage"], document["fitness"]["search"])
+    steps = stages(document["lineage"], document["fitness"]["search"])
     titles = ("The best program's first ancestor", "The best program's half-way ancestor")
-    texts = [(title, one["program"]) for title, one in zip(titles, found, strict=False)]
+    texts = [(title, one["program"]) for title, one in zip(titles, steps, strict=False)]
     return [*texts, ("The best program", document["program"])]
 
 
@@ -181,18 +181,20 @@ def _table(series: Sequence[dict[str, Any]]) -> Table:
     return Table("Searches, against the network", columns, rows)
 
 
-def _mean(found: Mapping[str, float | None]) -> str:
-    ends = f" ({number(found['low'], 4)}–{number(found['high'], 4)})" if found["low"] else ""
-    return f"{number(found['value'], 4)}{ends}"
+def _mean(estimate: Mapping[str, float | None]) -> str:
+    ends = (
+        f" ({number(estimate['low'], 4)}–{number(estimate['high'], 4)})" if estimate["low"] else ""
+    )
+    return f"{number(estimate['value'], 4)}{ends}"
 
 
 def _callouts_table(best: Trial, steps: Sequence[dict[str, Any]]) -> Table:
     rows = [
         (
-            str(place), f"{step['programs']:,}", f"{step['before']:.4f}", f"{step['fitness']:.4f}",
+            str(index), f"{step['programs']:,}", f"{step['before']:.4f}", f"{step['fitness']:.4f}",
             step["mutation"], "; ".join(step["change"][:_LINES]),
         )
-        for place, step in enumerate(steps, 1)
+        for index, step in enumerate(steps, 1)
     ]  # fmt: skip
     columns = ("step", "programs", "from", "to", "mutation", "change")
     title = f"Where the lineage of the best improved ({best.arm}, seed {best.seed})"

@@ -2,7 +2,7 @@
 controls.
 
 Section 4.3 of the paper: populations begin with the network of figure 5 and evolve on tasks with a
-difficulty. An adaptation is found by a stated rule over the best program of a search
+difficulty. An adaptation is told by a stated rule over the best program of a search
 (`azc.paper.traits`); the same searches without the difficulty are the control.
 
     few-examples     80 examples, 100 epochs; control 800 examples     noise that reaches a ReLU
@@ -151,10 +151,10 @@ class Figure7(Experiment):
 
         axes = figure.add_subplot()
         paper = VARIANTS[data["variant"]].paper
-        for place, (arm, wins) in enumerate(zip((_CASE, _CONTROL), paper, strict=True)):
-            errors(axes, place, data["counts"][arm]["wilson"], COLOURS[0], "here")
+        for x, (arm, wins) in enumerate(zip((_CASE, _CONTROL), paper, strict=True)):
+            errors(axes, x, data["counts"][arm]["wilson"], COLOURS[0], "here")
             theirs = plain(wilson_share(wins, _OF_PAPER))
-            errors(axes, place + 0.15, theirs, COLOURS[1], "paper")
+            errors(axes, x + 0.15, theirs, COLOURS[1], "paper")
         axes.set_xticks([0, 1], [_CASE, _CONTROL])
         axes.set(xlim=(-0.5, 1.65), ylim=(0, 1), ylabel=f"share of searches with {data['trait']}")
         handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))

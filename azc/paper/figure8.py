@@ -100,11 +100,11 @@ class Figure8(Experiment):
         from azc.paper.drawing import COLOURS, errors
 
         axes = figure.add_subplot()
-        for place, column in enumerate(data["columns"]):
+        for x, column in enumerate(data["columns"]):
             values = column["values"]
-            axes.plot([place + 0.15] * len(values), values, ".", color="grey", alpha=0.5)
+            axes.plot([x + 0.15] * len(values), values, ".", color="grey", alpha=0.5)
             if column["select"]["value"] is not None:
-                errors(axes, place, column["select"], COLOURS[0])
+                errors(axes, x, column["select"], COLOURS[0])
         axes.axhline(data["network"], color="grey", ls="--", lw=1)
         names = [column["name"] for column in data["columns"]]
         axes.set_xticks(range(len(names)), names, rotation=20, ha="right")
@@ -132,11 +132,11 @@ def _column(name: str, network: float, documents: Sequence[dict[str, Any]]) -> d
 
 def _before(columns: Sequence[dict[str, Any]], column: dict[str, Any]) -> dict[str, Any] | None:
     """The column that this one adds something to."""
-    place = columns.index(column)
-    if place == 0:
+    index = columns.index(column)
+    if index == 0:
         return None
     if not column["name"].startswith("and "):
-        return columns[place - 1]
+        return columns[index - 1]
     return [one for one in columns if not one["name"].startswith("and ")][-1]
 
 

@@ -1,6 +1,6 @@
 """The final evaluation: a linear model, a network and the evolved program on the images themselves.
 
-Section 4.2 and S7 of the paper: programs are found on 16 features, so their constants are fitted
+Section 4.2 and S7 of the paper: programs are evolved on 16 features, so their constants are fitted
 anew on all 3072, by random search with as much compute for each of them; then each is trained with
 five seeds on the held-out pairs of classes and scored on the official test images, once.
 
@@ -117,12 +117,12 @@ class Final(Experiment):
         return {**state, "constants": len(constants_of(program)), "program": text}
 
     def conclude(self, context: Context, trials: Sequence[Trial]) -> Findings:
-        found = {}
+        programs = {}
         for arm in context.plan.arms:
             mine = [trial for trial in trials if trial.arm == arm.name]
             fitted = next((trial.document for trial in mine if trial.seed == 0), None)
             values = [trial.document["accuracy"] for trial in mine if trial.seed > 0]
-            found[arm.name] = {
+            programs[arm.name] = {
                 "values": values,
                 "mean": plain(mean_of(values)),
                 "fitting": fitted
@@ -136,8 +136,8 @@ class Final(Experiment):
         images = context.plan.arms[0].about["images"]
         return Findings(
             title=f"Final evaluation. {self.title}",
-            data={"programs": found, "images": images} if trials else {},
-            tables=[_table(found)],
+            data={"programs": programs, "images": images} if trials else {},
+            tables=[_table(programs)],
             rows=[
                 {"program": trial.arm, "seed": trial.seed, "pair": pair, "accuracy": score}
                 for trial in trials
@@ -158,15 +158,13 @@ class Final(Experiment):
         from azc.paper.drawing import COLOURS
 
         axes = figure.add_subplot()
-        for place, (name, found) in enumerate(data["programs"].items()):
-            values = [100.0 * value for value in found["values"]]
-            axes.plot([place] * len(values), values, "o", color=COLOURS[0], alpha=0.5)
+        for x, (name, one) in enumerate(data["programs"].items()):
+            values = [100.0 * value for value in one["values"]]
+            axes.plot([x] * len(values), values, "o", color=COLOURS[0], alpha=0.5)
             if values:
-                axes.hlines(sum(values) / len(values), place - 0.2, place + 0.2, color=COLOURS[0])
+                axes.hlines(sum(values) / len(values), x - 0.2, x + 0.2, color=COLOURS[0])
             mean, deviation = _PAPER[name]
-            axes.errorbar(
-                [place + 0.3], [mean], [deviation], fmt="s", color=COLOURS[1], label="paper"
-            )
+            axes.errorbar([x + 0.3], [mean], [deviation], fmt="s", color=COLOURS[1], label="paper")
         axes.set_xticks(range(len(data["programs"])), list(data["programs"]))
         axes.set_ylabel(f"accuracy on test images of {data['images']}, %")
         handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
@@ -219,7 +217,7 @@ def _tasks(context: Context, arm: Arm, prefix: str, seed: int) -> Iterator[Task]
 
 
 def _on_test(task: Task) -> Task:
-    """The task with its test part in place of the validation part."""
+    """The task with its test part instead of the validation part."""
     if task.X_test is None or task.y_test is None:
         do = "take fewer for training and validation with --set"
         raise TaskError(f"{task.name}: {expected('images left for the test part', 'none', do)}")
@@ -235,9 +233,9 @@ def _on_test(task: Task) -> Task:
     )
 
 
-def _table(found: Mapping[str, Any]) -> Table:
+def _table(programs: Mapping[str, Any]) -> Table:
     rows = []
-    for name, one in found.items():
+    for name, one in programs.items():
         values = [100.0 * value for value in one["values"]]
         fitting, paper = one["fitting"], _PAPER[name]
         rows.append(

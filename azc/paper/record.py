@@ -132,11 +132,11 @@ class Record:
     def fact(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` returns (JSON), made once for the experiment."""
         name = f"fact: {name}"
-        found = self.about(name)
-        if found is None:
-            found = make()
-            self.note(name, found)
-        return found
+        fact = self.about(name)
+        if fact is None:
+            fact = make()
+            self.note(name, fact)
+        return fact
 
     def add(self, arm: str, seed: int, document: dict[str, Any]) -> None:
         """Keep what came of a trial."""

@@ -1,4 +1,4 @@
-"""The hand-written network that found programs are compared with, its constants fitted."""
+"""The hand-written network that the best programs are compared with, its constants fitted."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def network_on(context: Context, arm: Arm) -> dict[str, Any]:
 
     assert context.record is not None
     key = f"{name} on {settings.tasks.model_dump_json()} {settings.evaluation}"
-    found: dict[str, Any] = context.record.fact(key, made)
-    return found
+    fact: dict[str, Any] = context.record.fact(key, made)
+    return fact
 
 
 def with_data(settings: Settings, data: str | None) -> Settings:

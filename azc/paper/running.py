@@ -1,4 +1,4 @@
-"""From what is asked for to what was found: begins an experiment or goes on with it, trial by
+"""From what is asked for to the findings: begins an experiment or goes on with it, trial by
 trial, and writes down what they show.
 
     DIR/record.sqlite   every trial that has ended                   (record.py)
@@ -193,10 +193,10 @@ def _line(document: dict[str, Any]) -> str:
     """A trial in a few words."""
     if "programs" not in document:
         return f"{document['seconds']:.1f} s"
-    found = [f"{name} {value:.4f}" for name, value in document["fitness"].items() if value]
+    scores = [f"{name} {value:.4f}" for name, value in document["fitness"].items() if value]
     solved = "solved, " if document["solved"] else ""
     return f"{solved}{document['programs']:,} programs, {document['seconds']:.1f} s; " + ", ".join(
-        found
+        scores
     )
 
 

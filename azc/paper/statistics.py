@@ -41,8 +41,8 @@ def wilson_share(successes: int, trials: int, level: float = LEVEL) -> Estimate:
     """The share of successes, with Wilson's score interval (1927)."""
     if trials == 0:
         return Estimate(math.nan, 0.0, 1.0)
-    found = stats.binomtest(successes, trials).proportion_ci(level, "wilson")
-    return Estimate(successes / trials, float(found.low), float(found.high))
+    proportion = stats.binomtest(successes, trials).proportion_ci(level, "wilson")
+    return Estimate(successes / trials, float(proportion.low), float(proportion.high))
 
 
 def exact_share(successes: int, trials: int, level: float = LEVEL) -> Estimate:
@@ -50,8 +50,8 @@ def exact_share(successes: int, trials: int, level: float = LEVEL) -> Estimate:
     short."""
     if trials == 0:
         return Estimate(math.nan, 0.0, 1.0)
-    found = stats.binomtest(successes, trials).proportion_ci(level, "exact")
-    return Estimate(successes / trials, float(found.low), float(found.high))
+    proportion = stats.binomtest(successes, trials).proportion_ci(level, "exact")
+    return Estimate(successes / trials, float(proportion.low), float(proportion.high))
 
 
 def event_rate(events: int, exposure: float, level: float = LEVEL) -> Estimate:

@@ -24,7 +24,7 @@ class Table:
     right: int = 1
 
     def markdown(self) -> str:
-        rule = ["---" if place < self.right else "---:" for place in range(len(self.columns))]
+        rule = ["---" if index < self.right else "---:" for index in range(len(self.columns))]
         lines = [list(self.columns), rule, *map(list, self.rows)]
         body = "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
         return f"**{self.title}**\n\n{body}\n"
@@ -66,8 +66,8 @@ def number(value: float | None, digits: int = 3) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if value == 0.0 or 1e-3 <= abs(value) < 1e5:
-        places = digits - 1 - (math.floor(math.log10(abs(value))) if value else 0)
-        return f"{value:,.{max(0, places)}f}"
+        decimals = digits - 1 - (math.floor(math.log10(abs(value))) if value else 0)
+        return f"{value:,.{max(0, decimals)}f}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa}e{int(exponent)}"
 
@@ -80,8 +80,8 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
 
 def plain(estimate: Estimate) -> dict[str, float | None]:
     """As JSON can hold it: what is not finite is null."""
-    found = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {key: value if math.isfinite(value) else None for key, value in found.items()}
+    values = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}
 
 
 def probability(p: float) -> str:

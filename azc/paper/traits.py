@@ -1,5 +1,5 @@
-"""What found programs do, by stated rules over their data flow: which layers they learn, and which
-of the paper's adaptations they have.
+"""What the best programs do, by stated rules over their data flow: which layers they learn, and
+which of the paper's adaptations they have.
 
 Every rule looks at the live slice only. Values carry marks from instruction to instruction, through
 Predict, Learn and the loop over examples, until nothing changes: where a value comes from
@@ -167,7 +167,7 @@ def has_rate_decay(program: Program, task: Task) -> bool:
     first epoch to half of what it was or less, steadily (rank correlation with time below -0.9); or
     divides it by one that grows to twice of what it was as steadily."""
     flow = _flow(program, task.classes, _sources)
-    places, signs = [], []
+    operands, signs = [], []
     for index, instruction, read in flow.of("learn"):
         for operand, other in ((0, 1), (1, 0)):
             if len(read) < 2 or read[operand] or _LABEL not in read[other]:
@@ -176,32 +176,32 @@ def has_rate_decay(program: Program, task: Task) -> bool:
                 continue
             divides = instruction.op.name == "scalar_div" and operand == 1
             if instruction.op.name in _PRODUCTS or divides:
-                places.append((index, operand))
+                operands.append((index, operand))
                 signs.append(-1.0 if divides else 1.0)
     with np.errstate(divide="ignore"):
         return any(
             _decays(np.abs(values) ** sign)
-            for values, sign in zip(_read(flow.program, task, places), signs, strict=True)
+            for values, sign in zip(_read(flow.program, task, operands), signs, strict=True)
         )
 
 
-def _read(program: Program, task: Task, places: Sequence[tuple[int, int]]) -> list[Any]:
-    """What instructions of Learn read in one epoch of training, each place being the number of an
-    instruction and of its operand: a scalar that only instructions have written."""
+def _read(program: Program, task: Task, operands: Sequence[tuple[int, int]]) -> list[Any]:
+    """What instructions of Learn read in one epoch of training, each of `operands` being the
+    number of an instruction and of its operand: a scalar that only instructions have written."""
     stored: dict[Address, float] = {}
-    found: list[list[float]] = [[] for _ in places]
+    read: list[list[float]] = [[] for _ in operands]
 
     def watch(function: str, index: int, value: Any) -> None:
         instruction = getattr(program, function)[index]
-        for values, (number, operand) in zip(found, places, strict=True):
+        for values, (number, operand) in zip(read, operands, strict=True):
             if function == "learn" and index == number:
                 values.append(stored.get(instruction.reads[operand], 0.0))
         if instruction.output.type is Type.SCALAR:
             stored[instruction.output] = float(value)
 
-    if places:
+    if operands:
         trace(program, task, watch, examples=len(task.y_train))
-    return [np.array(values) for values in found]
+    return [np.array(values) for values in read]
 
 
 def _decays(values: Any) -> bool:

@@ -22,12 +22,12 @@ _SPAN = 3.0  # powers of ten, up and down
 
 
 def constants_of(program: Program) -> list[tuple[str, int, int]]:
-    """The places of constants that can be fitted: function, instruction, constant."""
+    """The positions of constants that can be fitted: function, instruction, constant."""
     return [
-        (function, index, place)
+        (function, index, which)
         for function, body in program.functions()
         for index, instruction in enumerate(body)
-        for place, kind in enumerate(instruction.op.constants)
+        for which, kind in enumerate(instruction.op.constants)
         if kind is not ConstantKind.INDEX
     ]
 
@@ -35,10 +35,10 @@ def constants_of(program: Program) -> list[tuple[str, int, int]]:
 def scaled(program: Program, factors: Sequence[float]) -> Program:
     """The program with its constants multiplied, in the order of `constants_of`."""
     bodies = {name: list(body) for name, body in program.functions()}
-    for (function, index, place), factor in zip(constants_of(program), factors, strict=True):
+    for (function, index, which), factor in zip(constants_of(program), factors, strict=True):
         old = bodies[function][index]
         constants = list(old.constants)
-        constants[place] *= factor
+        constants[which] *= factor
         bodies[function][index] = Instruction(old.op, old.out, old.inputs, tuple(constants))
     setup, predict, learn = (tuple(bodies[name]) for name in FUNCTIONS)
     return replace(program, setup=setup, predict=predict, learn=learn, params=())

@@ -24,8 +24,8 @@ _SUFFIX = ".toml"
 
 def names() -> list[str]:
     """The names of all presets, sorted."""
-    found = (entry.name for entry in files(__name__).iterdir())
-    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
+    entries = (entry.name for entry in files(__name__).iterdir())
+    return sorted(name.removesuffix(_SUFFIX) for name in entries if name.endswith(_SUFFIX))
 
 
 def path(name: str) -> Traversable:

@@ -82,7 +82,7 @@ class Instruction:
         op = self.op
         operands = map(Address, op.inputs, self.inputs)
         fields = {letter: str(operand) for letter, operand in zip("ab", operands, strict=False)}
-        with _core.Environment():  # the shortest digits are found by arithmetic
+        with _core.Environment():  # arithmetic tells the shortest digits
             for index, (kind, value) in enumerate(zip(op.constants, self.constants, strict=True)):
                 # An index written as an integer is a coordinate; anything else is a float.
                 whole = kind is ConstantKind.INDEX and isinstance(value, int)

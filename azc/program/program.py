@@ -33,7 +33,7 @@ _MOST_LINES = 60
 
 
 class ProgramError(AzcError):
-    """A program breaks a rule of the representation; `azc.lang` gives such errors their place."""
+    """A program breaks a rule of the representation; `azc.lang` adds line and column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class Program:
 
     def addresses(self) -> set[Address]:
         """Every address that an instruction reads or writes."""
-        found: set[Address] = set()
+        addresses: set[Address] = set()
         for instruction in self.instructions():
-            found.update(instruction.reads)
+            addresses.update(instruction.reads)
             if instruction.output:
-                found.add(instruction.output)
-        return found
+                addresses.add(instruction.output)
+        return addresses
 
     def packed(self) -> tuple[bytes, bytes, bytes]:
         """The three functions as the runtime reads them (`Instruction.pack`, concatenated)."""

@@ -110,11 +110,11 @@ def ticks(axis: Axis, low: float, high: float, most: int) -> list[float]:
     unit = 10.0 ** math.floor(math.log10(rough))
     spacing = next(unit * k for k in (1, 2, 5, 10) if unit * k >= rough * 0.999)
     count = math.ceil(low / spacing - 1e-9)
-    found = []
+    ticks = []
     while count * spacing <= high + 1e-9 * spacing:
-        found.append(count * spacing)
+        ticks.append(count * spacing)
         count += 1
-    return found
+    return ticks
 
 
 def shown(value: float, percent: bool = False) -> str:

@@ -131,8 +131,8 @@ def _columns(points: Points) -> tuple[list[float], list[float]]:
 def _rises(points: Points) -> Points:
     """Where a course rises, and its end."""
     risen = [here for before, here in pairwise(points) if here[1] > before[1]]
-    found = [points[0], *risen]
-    return found if found[-1] == points[-1] else [*found, points[-1]]
+    kept = [points[0], *risen]
+    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
 
 
 def _until_risen(points: Points) -> Points:
@@ -157,10 +157,10 @@ def decisions(runs: Sequence[Run]) -> Chart | None:
     points = thinned(points, _MOST_POINTS)
     xs = [point[0] for point in points]
     series, below = [], [0.0] * len(points)
-    for place, label in enumerate(_DECIDED.values()):
-        top = [low + point[1 + place] for low, point in zip(below, points, strict=True)]
-        if any(point[1 + place] > 0.0 for point in points):
-            series.append(Series(label, xs, top, place, low=below))
+    for number, label in enumerate(_DECIDED.values()):
+        top = [low + point[1 + number] for low, point in zip(below, points, strict=True)]
+        if any(point[1 + number] > 0.0 for point in points):
+            series.append(Series(label, xs, top, number, low=below))
         below = top
     return Chart(
         name="decisions",
@@ -311,8 +311,8 @@ def _held(points: Points, grid: Array) -> list[float]:
     """A course at each x of `grid`, each value held up to the next; before the first, less than
     any."""
     xs, ys = _columns(points)
-    places = np.searchsorted(xs, grid * (1.0 + 1e-12), side="right") - 1
-    return [ys[place] if place >= 0 else -math.inf for place in places]
+    indices = np.searchsorted(xs, grid * (1.0 + 1e-12), side="right") - 1
+    return [ys[index] if index >= 0 else -math.inf for index in indices]
 
 
 def success(runs: Sequence[Run]) -> Chart | None:
@@ -327,11 +327,11 @@ def success(runs: Sequence[Run]) -> Chart | None:
     if not ended:
         return None
     data = stats.CensoredData(uncensored=ended, right=others)
-    found = stats.ecdf(data)
-    ends = found.cdf.confidence_interval(method="log-log")
+    estimate = stats.ecdf(data)
+    ends = estimate.cdf.confidence_interval(method="log-log")
     last = float(max(*ended, *others)) if others else float(max(ended))
-    at = [*found.cdf.quantiles.tolist(), last]
-    share = [*found.cdf.probabilities.tolist(), float(found.cdf.probabilities[-1])]
+    at = [*estimate.cdf.quantiles.tolist(), last]
+    share = [*estimate.cdf.probabilities.tolist(), float(estimate.cdf.probabilities[-1])]
 
     def bounds(row: Sequence[float], unknown: float) -> list[float]:
         values = [value if math.isfinite(value) else unknown for value in row]

@@ -69,13 +69,13 @@ def marked(texts: Sequence[str]) -> list[list[tuple[str, str]]]:
     before, "-" is not in the next, "±" is in neither, and " " is in both."""
     lines = [text.rstrip().splitlines() for text in texts]
     kept = [[[True, True] for _ in text] for text in lines]
-    for place, (before, after) in enumerate(pairwise(lines)):
+    for version, (before, after) in enumerate(pairwise(lines)):
         same = difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
         matched = {(b.a + k, b.b + k) for b in same for k in range(b.size)}
         for number in range(len(before)):
-            kept[place][number][1] = number in {a for a, _ in matched}
+            kept[version][number][1] = number in {a for a, _ in matched}
         for number in range(len(after)):
-            kept[place + 1][number][0] = number in {b for _, b in matched}
+            kept[version + 1][number][0] = number in {b for _, b in matched}
     marks = {(True, True): " ", (False, True): "+", (True, False): "-", (False, False): "±"}
     return [
         [(marks[old, new], line) for (old, new), line in zip(ways, text, strict=True)]

@@ -18,8 +18,8 @@ from azc.version import VERSION
 __all__ = ["best_of", "page", "waiting"]
 
 
-def page(runs: Sequence[Run], found: Measured | None = None, refresh: int | None = None) -> str:
-    """The page of one run, or of several and of the best of them. `found`: what was measured of
+def page(runs: Sequence[Run], measured: Measured | None = None, refresh: int | None = None) -> str:
+    """The page of one run, or of several and of the best of them. `measured`: what was measured of
     the best run's best program; `refresh`: seconds after which a browser asks again."""
     best = best_of(runs)
     together = figures.made(runs) if len(runs) > 1 else {}
@@ -29,8 +29,8 @@ def page(runs: Sequence[Run], found: Measured | None = None, refresh: int | None
         told.progress(best, charts),
         told.statistics(charts),
         told.nodes(best),
-        told.explanation(best, found),
-        told.comparison(best, found),
+        told.explanation(best, measured),
+        told.comparison(best, measured),
         told.repeating(best),
     ]
     if len(runs) > 1:
@@ -43,7 +43,7 @@ def page(runs: Sequence[Run], found: Measured | None = None, refresh: int | None
 
 
 def best_of(runs: Sequence[Run]) -> Run:
-    """The run that found the best program."""
+    """The run with the best program."""
     return max(runs, key=_merit)
 
 

@@ -53,17 +53,18 @@ def table(
 ) -> str:
     """A table; the first `left` columns are texts, the others numbers."""
 
-    def kind(place: int) -> str:
-        return "" if place < left else ' class="number"'
+    def kind(column: int) -> str:
+        return "" if column < left else ' class="number"'
 
     head = "".join(
-        f'<th scope="col"{kind(place)}>{escape(title)}</th>' for place, title in enumerate(columns)
+        f'<th scope="col"{kind(column)}>{escape(title)}</th>'
+        for column, title in enumerate(columns)
     )
     body = []
     for row in rows:
         first, *rest = row
         cells = "".join(
-            f"<td{kind(place)}>{escape(cell)}</td>" for place, cell in enumerate(rest, 1)
+            f"<td{kind(column)}>{escape(cell)}</td>" for column, cell in enumerate(rest, 1)
         )
         body.append(f'<tr><th scope="row"{kind(0)}>{escape(first)}</th>{cells}</tr>')
     return scrolling(

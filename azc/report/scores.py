@@ -60,29 +60,29 @@ def measured(
 ) -> Measured:
     """Score the best program of `run` and programs by hand on the first so many tasks of each set,
     and explain it. What cannot be done is said in the result."""
-    found = Measured()
+    result = Measured()
     if run.best is None:
-        found.problems.append("The search has no program yet.")
-        return found
+        result.problems.append("The search has no program yet.")
+        return result
     if run.settings is None:
-        found.problems.append(f"Its settings cannot be read: {run.problem}")
-        return found
+        result.problems.append(f"Its settings cannot be read: {run.problem}")
+        return result
     settings = run.settings if data is None else _with_data(run.settings, data)
     best = replace(run.best.program, doc="")
     for which, table in settings.tasks.configured().items():
         try:
             tell(f"making tasks of T_{which}")
             made = settings.make_tasks(which, 0, min(tasks, table.size))
-            found.counts[which] = (len(made), table.size)
+            result.counts[which] = (len(made), table.size)
             tell(f"scoring on T_{which}")
-            found.scores.extend(_scores(best, made, which, settings))
+            result.scores.extend(_scores(best, made, which, settings))
             if which == "search":
                 tell("explaining the best program")
                 explanation = explain(best, made, **_evaluation(settings))
-                found = replace(found, explanation=explanation)
+                result = replace(result, explanation=explanation)
         except AzcError as error:
-            found.problems.append(f"The tasks of T_{which} cannot be made here: {error}")
-    return found
+            result.problems.append(f"The tasks of T_{which} cannot be made here: {error}")
+    return result
 
 
 def _with_data(settings: Settings, data: str) -> Settings:

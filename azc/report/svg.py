@@ -102,10 +102,10 @@ def _path(points: Sequence[tuple[float, float]], step: bool) -> str:
 
 
 def _stepped(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    found = list(points[:1])
+    steps = list(points[:1])
     for x, y in points[1:]:
-        found += [(x, found[-1][1]), (x, y)]
-    return found
+        steps += [(x, steps[-1][1]), (x, y)]
+    return steps
 
 
 def _marks(
@@ -146,12 +146,12 @@ def _apart(points: Sequence[tuple[float, float]], bottom: float) -> list[tuple[f
     """Where numbers stand: at their points, or below where others stand there already."""
     spots: list[tuple[float, float]] = []
     for x, y in points:
-        place = y
-        while place < bottom - 24 and any(
-            abs(x - other_x) < 18 and abs(place - other_y) < 18 for other_x, other_y in spots
+        label_y = y
+        while label_y < bottom - 24 and any(
+            abs(x - other_x) < 18 and abs(label_y - other_y) < 18 for other_x, other_y in spots
         ):
-            place += 6
-        spots.append((x, place))
+            label_y += 6
+        spots.append((x, label_y))
     return spots
 
 

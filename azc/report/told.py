@@ -77,7 +77,7 @@ def summary(run: Run) -> str:
 
 
 def nodes(run: Run) -> str:
-    """Where it ran, if that was in several places or did not go smoothly."""
+    """Where it ran, if that was on several machines or did not go smoothly."""
     if len(run.nodes) < 2 and not any(node.restarts for node in run.nodes):
         return ""
     rows = [
@@ -179,14 +179,14 @@ def statistics(charts: Mapping[str, Chart]) -> str:
     )
 
 
-def explanation(run: Run, found: Measured | None) -> str:
+def explanation(run: Run, measured: Measured | None) -> str:
     """What the best program does."""
     if run.best is None:
         return ""
     inside = [parts.code(str(run.best.program), "the best program")]
-    if found is not None and found.explanation is not None:
-        inside.append(_explained(found.explanation, found.counts["search"]))
-    elif found is None:
+    if measured is not None and measured.explanation is not None:
+        inside.append(_explained(measured.explanation, measured.counts["search"]))
+    elif measured is None:
         inside.append(parts.paragraph("Nothing was measured for this page.", "quiet"))
     inside.append(_constants(run))
     return parts.section("best", "What the best program does", *inside)
@@ -229,28 +229,28 @@ def _explained(told: Explanation, counts: tuple[int, int]) -> str:
 
 def _constants(run: Run) -> str:
     assert run.best is not None
-    found = constants_of(run.best.program, classes_of(run))
-    if not found:
+    constants = constants_of(run.best.program, classes_of(run))
+    if not constants:
         return ""
-    rows = [(one.name, one.function.capitalize(), repr(one.value)) for one in found]
+    rows = [(one.name, one.function.capitalize(), repr(one.value)) for one in constants]
     return parts.table("Constants", ("name", "function", "value"), rows, 2)
 
 
-def comparison(run: Run, found: Measured | None) -> str:
+def comparison(run: Run, measured: Measured | None) -> str:
     """The best beside programs by hand."""
-    if found is None:
+    if measured is None:
         return ""
-    made = [parts.paragraph(problem, "warning") for problem in found.problems]
-    for which, (used, of) in found.counts.items():
+    made = [parts.paragraph(problem, "warning") for problem in measured.problems]
+    for which, (used, of) in measured.counts.items():
         rows = [
             (one.program, _interval(one.fitness), _interval(one.lead, signed=True))
-            for one in found.scores
+            for one in measured.scores
             if one.which == which
         ]
         tasks = f"all {of} tasks" if used == of else f"the first {used} of {of} tasks"
         columns = ("program", "mean fitness (95 %)", "lead of the best (95 %)")
         made.append(parts.table(f"{_SETS[which]}, {tasks}", columns, rows))
-    if found.scores:
+    if measured.scores:
         made.append(
             parts.paragraph(
                 "Programs of the library have their own constants, which were not fitted to these "
@@ -262,11 +262,11 @@ def comparison(run: Run, found: Measured | None) -> str:
     return parts.section("scores", "Against programs by hand", *made)
 
 
-def _interval(found: Interval | None, signed: bool = False) -> str:
-    if found is None:
+def _interval(interval: Interval | None, signed: bool = False) -> str:
+    if interval is None:
         return ""
     form = "+.4f" if signed else ".4f"
-    mean, low, high = (f"{value:{form}}" for value in found)
+    mean, low, high = (f"{value:{form}}" for value in interval)
     return mean if low == high else f"{mean} ({low} to {high})"
 
 

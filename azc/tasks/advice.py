@@ -49,11 +49,11 @@ def warn_of_constants(tasks: Sequence[Task], goal: float | None, aggregate: str)
     if goal is None or not tasks:
         return
     each = np.sort([constant_fitness(task) for task in tasks])
-    found = float(each[len(each) // 2] if aggregate == "median" else each.mean())
-    if found >= goal:
+    constant = float(each[len(each) // 2] if aggregate == "median" else each.mean())
+    if constant >= goal:
         worst = max(tasks, key=constant_fitness)
         warn(
-            f"a constant prediction has fitness {found:.6g} on the validation examples of "
+            f"a constant prediction has fitness {constant:.6g} on the validation examples of "
             f"{worst.name}{' and the others' if len(tasks) > 1 else ''}, which reaches "
             f"stop.fitness = {goal:g}: the search may end with a program that learns nothing; "
             "raise stop.fitness, or use tasks whose labels vary more"

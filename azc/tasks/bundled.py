@@ -50,8 +50,8 @@ _CELLS = (
 )
 
 BUNDLED = {
-    found.name: found
-    for found in (
+    info.name: info
+    for info in (
         Bundled(
             name="iris",
             sentence="Three species of iris by four measures of the flower: 150 plants.",
@@ -145,6 +145,6 @@ def _load(info: Bundled) -> tuple[Array, Array, list[str]]:
     from sklearn import datasets
 
     raw = {"scaled": False} if info.name == "diabetes" else {}
-    found = getattr(datasets, info.loader)(**raw)
-    names = [str(name) for name in found.target_names] if info.classes else []
-    return np.asarray(found.data, float), np.asarray(found.target, float), names
+    data = getattr(datasets, info.loader)(**raw)
+    names = [str(name) for name in data.target_names] if info.classes else []
+    return np.asarray(data.data, float), np.asarray(data.target, float), names

@@ -203,14 +203,14 @@ class TaskKeywords(TypedDict, total=False):
 @cache
 def task_options() -> tuple[TaskOption, ...]:
     """The options as declared, with `name` and `type`, in order."""
-    found = []
+    options = []
     for name, hint in get_type_hints(TaskKeywords, include_extras=True).items():
         # X | None: the option belongs to X.
         inner = hint if get_origin(hint) is Annotated else get_args(hint)[0]
         kind, option = get_args(inner)
         filled = {key: getattr(option, key) for key in TaskOption.__slots__}
-        found.append(TaskOption(**{**filled, "name": name, "type": kind}))
-    return tuple(found)
+        options.append(TaskOption(**{**filled, "name": name, "type": kind}))
+    return tuple(options)
 
 
 def checked_options(given: Mapping[str, Any]) -> TaskKeywords:

@@ -61,13 +61,13 @@ def _separator(path: Path, given: str | None) -> str:
 
 def _codec(encoding: str) -> str:
     try:
-        found = codecs.lookup(encoding)
+        codec = codecs.lookup(encoding)
     except (LookupError, ValueError):
-        found = None
-    if found is None or not getattr(found, "_is_text_encoding", True):
+        codec = None
+    if codec is None or not getattr(codec, "_is_text_encoding", True):
         do = "such as utf-8, latin-1, cp1252 or utf-16"
         raise TaskError(expected("encoding to be one that Python knows", repr(encoding), do))
-    return "utf-8-sig" if found.name == "utf-8" else found.name
+    return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
 def _parse(path: Path, lines: Iterator[list[str]], choose: Choose, gaps: bool, mark: str) -> Table:
@@ -103,7 +103,7 @@ def _parse(path: Path, lines: Iterator[list[str]], choose: Choose, gaps: bool, m
     if label is None:
         return Table(path, "", features, X, None, None, is_class=False)
     parsed = [number(text) for text in texts]
-    numbers = [found for found in parsed if found is not None]
+    numbers = [value for value in parsed if value is not None]
     complete = len(numbers) == len(texts)
     return Table(
         path,
@@ -139,16 +139,16 @@ def _floats(
         pass
     block = np.empty((len(chunk), len(features)))
     for row, line in enumerate(chunk, start):
-        for place, i in enumerate(features):
-            found = number(line[i])
+        for column, i in enumerate(features):
+            value = number(line[i])
             missing = line[i].strip().lower() in MISSING
-            if found is None and not missing:
+            if value is None and not missing:
                 do = "encode it as numbers, or leave the column out with drop"
                 if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", line[i]):
                     do = "write decimals with a point"
                 what = f"numbers in column {names[i]!r} of {path}"
                 raise TaskError(expected(what, f"{line[i]!r} in row {row}", do))
-            if not (missing and gaps) and (found is None or not math.isfinite(found)):
+            if not (missing and gaps) and (value is None or not math.isfinite(value)):
                 refuse_entry(path, names[i], row, line[i])
-            block[row - start, place] = math.nan if found is None else found
+            block[row - start, column] = math.nan if value is None else value
     return block

@@ -30,15 +30,15 @@ def pool_of_npz(path: Path) -> Table:
     """X and y of an .npz file as a table or, where it has none, its training and validation parts
     together; a test part stays out of it."""
     names = {"X": 2, "y": 1, "X_train": 2, "y_train": 1, "X_valid": 2, "y_valid": 1}
-    found = read_npz(path, path, names, memory_limit(), optional=frozenset(names))
-    if "X" in found and "y" in found:
-        X, y = found["X"], found["y"]
-    elif {"X_train", "y_train", "X_valid", "y_valid"} <= found.keys():
-        X = np.concatenate([found["X_train"], found["X_valid"]])
-        y = np.concatenate([found["y_train"], found["y_valid"]])
+    arrays = read_npz(path, path, names, memory_limit(), optional=frozenset(names))
+    if "X" in arrays and "y" in arrays:
+        X, y = arrays["X"], arrays["y"]
+    elif {"X_train", "y_train", "X_valid", "y_valid"} <= arrays.keys():
+        X = np.concatenate([arrays["X_train"], arrays["X_valid"]])
+        y = np.concatenate([arrays["y_train"], arrays["y_valid"]])
     else:
         what = f"arrays X and y in {path}, or X_train, y_train, X_valid and y_valid"
-        raise TaskError(expected(what, ", ".join(sorted(found)) or "none of them"))
+        raise TaskError(expected(what, ", ".join(sorted(arrays)) or "none of them"))
     if X.ndim != 2 or y.shape != (len(X),):
         what = f"X (n, F) and y (n,) in {path}"
         raise TaskError(expected(what, f"shapes {X.shape} and {y.shape}"))
@@ -57,14 +57,14 @@ def side(table: Table, name: str | None, metric: str | None) -> Table:
     labels, classes = table.labels(metric or table.metric)
     groups = [labels == k for k in range(len(classes))] or [np.ones(len(labels), dtype=bool)]
     order = generator(0, 0, SIDES).permutation(len(labels))
-    places = np.empty(len(labels))
+    shares = np.empty(len(labels))
     for group in groups:
         here = order[group[order]]
-        places[here] = (np.arange(len(here)) + 0.5) / len(here)
+        shares[here] = (np.arange(len(here)) + 0.5) / len(here)
     ends = list(_ENDS.values())
     number = list(_ENDS).index(name)
     low = ends[number - 1] if number else 0.0
-    kept = np.flatnonzero((places >= low) & (places < ends[number]))
+    kept = np.flatnonzero((shares >= low) & (shares < ends[number]))
     lacking = [text for text, group in zip(classes, groups, strict=False) if not group[kept].any()]
     if lacking or len(kept) < 2:
         got = f"no {lacking[0]!r}" if lacking else f"{len(kept)} rows"

@@ -156,10 +156,10 @@ def _stratified(
         left = [size - got for size, got in zip(left, shares[part], strict=True)]
     ordered = [np.flatnonzero(y == c) for c in range(len(classes))]
     cuts = []
-    for labels, places in drawn(counts, [shares[p] for p in range(len(sizes))], seed, index):
+    for labels, which in drawn(counts, [shares[p] for p in range(len(sizes))], seed, index):
         rows = np.empty(len(labels), dtype=np.intp)
         for c, here in enumerate(ordered):
-            rows[labels == c] = here[places[labels == c]]
+            rows[labels == c] = here[which[labels == c]]
         cuts.append(rows)
     return cuts
 
@@ -185,19 +185,19 @@ def _refuse_rare(table: Table, name: str, count: int, parts: int) -> NoReturn:
 
 
 def _fill(table: Table, parts: Sequence[Array], fill: str) -> Array:
-    """Put the training part's mean or median of the column in the place of what is missing;
+    """Put the training part's mean or median of the column instead of what is missing;
     returns these, (F,)."""
     values = np.empty(len(table.columns))
-    for place, name in enumerate(table.columns):
-        column = parts[0][:, place]
+    for index, name in enumerate(table.columns):
+        column = parts[0][:, index]
         known = column[~np.isnan(column)]
         if not len(known):
             what = f"numbers in column {name!r} of the training part of {table.path}"
             raise TaskError(expected(what, "none", "leave the column out with drop"))
         value = known.mean() if fill == "mean" else np.median(known)
         for part in parts:
-            part[np.isnan(part[:, place]), place] = value
-        values[place] = value
+            part[np.isnan(part[:, index]), index] = value
+        values[index] = value
     return values
 
 

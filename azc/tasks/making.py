@@ -1,4 +1,4 @@
-"""From a spec to tasks: the one place where kinds, options and data meet."""
+"""From a spec to tasks: the one module where kinds, options and data meet."""
 
 from __future__ import annotations
 
@@ -259,9 +259,9 @@ def kinds(data: _Path | None = None) -> list[Kind]:
     ]
     for info in IMAGE_SETS.values():
         try:
-            found = bool(find(info, data))
+            there = bool(find(info, data))
         except TaskError:
-            found = False
+            there = False
         train, valid, _ = info.pair
         result.append(
             Kind(
@@ -273,19 +273,19 @@ def kinds(data: _Path | None = None) -> list[Kind]:
                 info.classes,
                 info.files,
                 info.page,
-                found,
+                there,
             )
         )
     for bundled in BUNDLED.values():
-        found = importlib.util.find_spec("sklearn") is not None
+        there = importlib.util.find_spec("sklearn") is not None
         numbers = (len(bundled.columns), *bundled.sizes, bundled.classes)
-        result.append(Kind(bundled.name, bundled.sentence, *numbers, (), "", found))
+        result.append(Kind(bundled.name, bundled.sentence, *numbers, (), "", there))
     own = {
         "FILE.npz": "Your arrays X_train, y_train, X_valid, y_valid, exactly as given.",
         "FILE.csv": "Your table with --target COLUMN: shared out and standardised; .tsv, .gz too.",
         "FILE.parquet": "The same from a Parquet file; needs pip install 'azc[parquet]'.",
     }
     for name, text in own.items():
-        found = name != "FILE.parquet" or importlib.util.find_spec("pyarrow") is not None
-        result.append(Kind(name, text, None, None, None, None, (), "", found))
+        there = name != "FILE.parquet" or importlib.util.find_spec("pyarrow") is not None
+        result.append(Kind(name, text, None, None, None, None, (), "", there))
     return result

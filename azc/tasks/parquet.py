@@ -46,8 +46,8 @@ def read_parquet(path: Path, choose: Choose, gaps: bool) -> Table:
             if len(table.column_names) < len(used):  # a name that reads as a path into a column
                 table = file.read()
         X = np.empty((rows, len(columns.features)))
-        for place, i in enumerate(columns.features):
-            X[:, place] = _column(pa, path, names[i], table.column(names[i]), gaps)
+        for column, i in enumerate(columns.features):
+            X[:, column] = _column(pa, path, names[i], table.column(names[i]), gaps)
         features = tuple(names[i] for i in columns.features)
         if label is None:
             return Table(path, "", features, X, None, None, is_class=False)
@@ -70,11 +70,11 @@ def read_parquet(path: Path, choose: Choose, gaps: bool) -> Table:
 def _index_columns(schema: Any) -> list[str]:
     """The columns that the writer, pandas, says are its index."""
     try:
-        found = (schema.pandas_metadata or {}).get("index_columns", [])
+        columns = (schema.pandas_metadata or {}).get("index_columns", [])
     except (ValueError, AttributeError):  # metadata that are no JSON, or no object
         return []
-    # A range is kept as an object in place of a column.
-    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+    # A range is kept as an object instead of a column.
+    return [name for name in columns if isinstance(name, str)] if isinstance(columns, list) else []
 
 
 def _is_numeric(pa: Any, kind: Any) -> bool:

@@ -147,7 +147,7 @@ _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|\?xml|!--|erro
 
 
 def refuse_page(path: Path, start: bytes) -> None:
-    """Raise if a file starts as what servers send in place of what was asked for."""
+    """Raise if a file starts as what servers send instead of what was asked for."""
     if _PAGE.match(start):
         got = "an HTML or XML page saved under this name"
         do = "open it in a browser to see what the server says, then get the file again"
@@ -187,10 +187,10 @@ def read_npz(
         present = [name for name in names if f"{name}.npy" in members]
         missing = [name for name in names if name not in present and name not in optional]
         if missing:
-            found = sorted(name.removesuffix(".npy") for name in members)
-            listed = ", ".join(found[:20]) + (", …" if len(found) > 20 else "")
+            others = sorted(name.removesuffix(".npy") for name in members)
+            listed = ", ".join(others[:20]) + (", …" if len(others) > 20 else "")
             what = f"arrays {', '.join(missing)} in {path}"
-            raise TaskError(expected(what, f"only {listed}" if found else "an empty archive"))
+            raise TaskError(expected(what, f"only {listed}" if others else "an empty archive"))
         arrays: dict[str, npt.NDArray[Any]] = {}
         for name in present:
             arrays[name] = _read_member(archive, members[f"{name}.npy"], path, names[name], limit)

@@ -1,4 +1,4 @@
-"""The text that names a task kind, taken apart in one place.
+"""The text that names a task kind, taken apart here alone.
 
 linear | affine | teacher-nn
 SET[:raw][:PART]      SET an image set, PART one of  search  select  all  A,B
@@ -60,10 +60,10 @@ class Spec:
 
     def files(self) -> list[Path]:
         """Those that a pattern fits, in the order of their names. Raises `TaskError`."""
-        found = sorted(map(Path, glob(str(self.file), recursive=True)))
-        if not found:
+        files = sorted(map(Path, glob(str(self.file), recursive=True)))
+        if not files:
             raise TaskError(expected(f"files that {self.text!r} fits", "none"))
-        return found
+        return files
 
     @property
     def _is_npz(self) -> bool:
@@ -126,11 +126,11 @@ def _image_spec(text: str, images: ImageSet, rest: list[str]) -> Spec:
     part = parts[0].strip()
     if part in _PARTS:
         return Spec(text, images=images, raw=raw, part=part)
-    found = re.fullmatch(r"([0-9]{1,9})\s*,\s*([0-9]{1,9})", part)
-    if found is None:
+    pair = re.fullmatch(r"([0-9]{1,9})\s*,\s*([0-9]{1,9})", part)
+    if pair is None:
         do = nearest(part, _PARTS if raw else [*_PARTS, "raw"]) or f"for example {name}:0,1"
         raise TaskError(expected(f"{form} with A and B classes", repr(text), do))
-    a, b = int(found[1]), int(found[2])
+    a, b = int(pair[1]), int(pair[2])
     top = images.classes - 1
     if a > top or b > top:
         raise TaskError(expected(f"classes from 0 to {top} in {name}", f"{max(a, b)} in {text!r}"))

@@ -89,8 +89,8 @@ class Table:
             return self.numbers, ()
         if self.numbers is None:
             assert self.texts is not None
-            found, labels = np.unique(self.texts, return_inverse=True)
-            names: Sequence[str] = found.tolist()
+            texts, labels = np.unique(self.texts, return_inverse=True)
+            names: Sequence[str] = texts.tolist()
         else:
             names, labels = self._numbered(self.numbers)
         if len(names) < 2:
@@ -118,7 +118,7 @@ class Table:
     def _refuse_texts(self) -> NoReturn:
         assert self.texts is not None
         parsed = [number(text) for text in self.texts.tolist()]
-        if 2 * sum(found is not None for found in parsed) <= len(parsed):
+        if 2 * sum(value is not None for value in parsed) <= len(parsed):
             do = "use metric accuracy"
             raise TaskError(expected(f"numbers in {self._where} for rmse", "texts", do))
         row = parsed.index(None)

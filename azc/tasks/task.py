@@ -59,7 +59,7 @@ class Task:
     caller's arrays where these already have that form: do not write to them afterwards),
     `features` (F) and `classes` (0 for ``"rmse"``). A task cannot be changed.
 
-    Raises `TaskError` for anything that does not fit, with the array and the place in it.
+    Raises `TaskError` for anything that does not fit, with the array and where in it.
     """
 
     __slots__ = (*_FIELDS, "_key", "features")
@@ -251,10 +251,10 @@ def _finite(name: str, array: npt.NDArray[Any]) -> Array:
     with np.errstate(all="ignore"):
         suspicious = not np.isfinite(result.sum())
     if suspicious and not (good := np.isfinite(result)).all():
-        place = np.unravel_index(int(np.argmin(good)), result.shape)
-        where = f"row {place[0]}" + (f", column {place[1]}" if result.ndim == 2 else "")
+        index = np.unravel_index(int(np.argmin(good)), result.shape)
+        where = f"row {index[0]}" + (f", column {index[1]}" if result.ndim == 2 else "")
         do = "remove or fill such examples; rows and columns count from 0"
-        raise TaskError(expected(f"finite numbers in {name}", f"{result[place]} in {where}", do))
+        raise TaskError(expected(f"finite numbers in {name}", f"{result[index]} in {where}", do))
     view = result.view()
     view.flags.writeable = False
     return view

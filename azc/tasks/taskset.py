@@ -41,13 +41,13 @@ class TaskSet(Sequence[Task]):
     def kept(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
         """What `make` returned when it was first called for `key`; once, whoever asks."""
         try:
-            found: _Made = self._kept[key]
+            made: _Made = self._kept[key]
         except KeyError:
             with self._lock:
                 if key not in self._kept:
                     self._kept[key] = make()
-                found = self._kept[key]
-        return found
+                made = self._kept[key]
+        return made
 
     def had(self, key: Hashable) -> Any:
         """What is kept for `key`, None if nothing is."""

@@ -19,7 +19,7 @@ import pytest
 
 from azc.compiler import natives
 from azc.compiler.cache import Cache
-from azc.compiler.natives import Found, build_seconds, find, obtain, record, recorded
+from azc.compiler.natives import Obtained, build_seconds, find, obtain, record, recorded
 from azc.compiler.structure import ENTRIES, LANES, Arguments, Structure, structure_of
 from azc.compiler.toolchain import find_toolchain, missing
 from azc.errors import AzcWarning, CompileError
@@ -55,7 +55,7 @@ def structures(count: int, first: int = 0) -> list[Structure]:
     return found
 
 
-def right(found: Found, number: int) -> bool:
+def right(found: Obtained, number: int) -> bool:
     """Whether the function does what program `number` does."""
     _, arguments = structure(number, ENTRIES if found.native.lanes == 1 else LANES)
     task = programs.random_task(np.random.default_rng(number), FEATURES)
@@ -199,7 +199,7 @@ def test_measured(home: Path) -> None:
 def test_threads_at_once(home: Path) -> None:
     """With the same structures, overlapping ones, and others."""
     wanted = [structures(6), structures(6), structures(6, 3), structures(4, 20)]
-    got: list[dict[Structure, Found]] = [{}] * len(wanted)
+    got: list[dict[Structure, Obtained]] = [{}] * len(wanted)
     failed: list[BaseException] = []
 
     def work(place: int) -> None:

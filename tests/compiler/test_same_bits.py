@@ -15,7 +15,7 @@ from programs import Instruction, Op, Outcome, Type, by_name
 import azc
 from azc import library
 from azc.analysis import live_mask, predicts_vector
-from azc.compiler.natives import Found, obtain
+from azc.compiler.natives import Obtained, obtain
 from azc.compiler.structure import ENTRIES, LANES, Arguments, Structure, structure_of
 from azc.compiler.toolchain import find_toolchain, missing
 from azc.ops import OPS
@@ -59,7 +59,7 @@ class Case:
         lanes = 8 if self.tasks[0].features <= 16 and len(self.tasks) > 1 else 1
         return programs.interpret(self.program, self.tasks, lanes=lanes, **self.settings)
 
-    def compiled(self, found: dict[Structure, Found]) -> Outcome:
+    def compiled(self, found: dict[Structure, Obtained]) -> Outcome:
         structure, arguments = self.structure
         native, first = found[structure].native, self.tasks[0]
         wide = first.classes if first.classes > 2 else 1

@@ -36,8 +36,8 @@ _IDX = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 _IDX_TEST = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
 IMAGE_SETS: dict[str, ImageSet] = {
-    found.name: found
-    for found in (
+    info.name: info
+    for info in (
         ImageSet(
             name="digits",
             sentence="8x8 handwritten digits, bundled with scikit-learn: 1,797 images.",

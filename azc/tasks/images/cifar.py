@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from azc.errors import TaskError, expected
-from azc.tasks.images.layout import Images, as_images, first_file
+from azc.tasks.images.layout import Images, as_images, first_file, members
 from azc.tasks.reading import decompressed, reading, refuse_page
 
 __all__ = ["load", "locate"]
@@ -37,19 +37,17 @@ def locate(folders: Sequence[Path], test: bool = False) -> list[Path]:
     names = _TEST if test else _BATCHES
     incomplete: list[tuple[Path, list[str]]] = []
     for folder in folders:
-        for place in (folder, folder / _INNER):
-            paths = [first_file([place], [name]) for name in names]
-            found = [path for path in paths if path is not None]
-            if len(found) == len(names):
-                return found
-            if found:
-                missing = [n for n, path in zip(names, paths, strict=True) if path is None]
-                incomplete.append((place, missing))
+        for inner in (folder, folder / _INNER):
+            there, missing = members(inner, names)
+            if not missing:
+                return there
+            if there:
+                incomplete.append((inner, missing))
         archive = first_file([folder], _ARCHIVES)
         if archive:
             return [archive]
-    for place, missing in incomplete:
-        raise TaskError(expected(f"{', '.join(missing)} in {place}", "only the other batches"))
+    for inner, missing in incomplete:
+        raise TaskError(expected(f"{', '.join(missing)} in {inner}", "only the other batches"))
     pickled = first_file(folders, _PICKLED)
     if pickled:
         do = "it holds Python pickles, which are never loaded; take the binary version"
@@ -74,7 +72,7 @@ def _from_file(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _from_archive(path: Path, names: Sequence[str]) -> list[npt.NDArray[np.uint8]]:
-    found: dict[str, npt.NDArray[np.uint8]] = {}
+    batches: dict[str, npt.NDArray[np.uint8]] = {}
     with (
         reading(path, "a tar archive of CIFAR-10, binary version"),
         decompressed(path, _UNPACKED) as stream,
@@ -82,19 +80,19 @@ def _from_archive(path: Path, names: Sequence[str]) -> list[npt.NDArray[np.uint8
     ):
         for number, member in enumerate(archive):
             base = posixpath.basename(member.name)
-            if base in names and base not in found and member.isreg():
+            if base in names and base not in batches and member.isreg():
                 content = archive.extractfile(member)
                 if content is not None:
-                    found[base] = _batch(content, path / base)
-            if len(found) == len(names) or number > _MEMBERS:
+                    batches[base] = _batch(content, path / base)
+            if len(batches) == len(names) or number > _MEMBERS:
                 break
-        missing = [base for base in names if base not in found]
+        missing = [base for base in names if base not in batches]
         if missing:
             raise TaskError(expected(f"{', '.join(missing)} in {path}", "no such members"))
         # The checksum of a packed archive comes last.
         while stream.read(1 << 20):
             pass
-    return [found[base] for base in names]
+    return [batches[base] for base in names]
 
 
 def _batch(stream: IO[bytes], path: Path) -> npt.NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 
 from azc.errors import TaskError, expected
-from azc.tasks.images.layout import Images, as_images, first_file
+from azc.tasks.images.layout import Images, as_images, first_file, members
 from azc.tasks.reading import read_npz, reading, refuse_page
 
 __all__ = ["load", "locate"]
@@ -35,14 +35,12 @@ def locate(folders: Sequence[Path], test: bool = False) -> list[Path]:
     neither."""
     names, packed = (_TEST, _TEST_ARCHIVE) if test else (_BATCHES, _ARCHIVE)
     for folder in folders:
-        for place in (folder, folder / packed.removesuffix(".zip")):
-            paths = [first_file([place], [name]) for name in names]
-            found = [path for path in paths if path is not None]
-            if len(found) == len(names):
-                return found
-            if found:
-                missing = [n for n, path in zip(names, paths, strict=True) if path is None]
-                raise TaskError(expected(f"{', '.join(missing)} in {place}", "only the others"))
+        for inner in (folder, folder / packed.removesuffix(".zip")):
+            there, missing = members(inner, names)
+            if not missing:
+                return there
+            if there:
+                raise TaskError(expected(f"{', '.join(missing)} in {inner}", "only the others"))
         archive = first_file([folder], [packed])
         if archive:
             return [archive]

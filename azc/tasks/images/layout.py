@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Images", "as_images", "first_file"]
+__all__ = ["Images", "as_images", "first_file", "members"]
 
 # (n, pixels) uint8 and (n,) int64 labels from 0, in the order of the official files.
 # Colour images are flattened channel by channel, each channel row by row.
@@ -33,6 +33,14 @@ def first_file(folders: Iterable[Path], names: Sequence[str]) -> Path | None:
             except OSError:
                 continue
     return None
+
+
+def members(folder: Path, names: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The files of a set that is kept as several of one folder: those that are there, in order, and
+    the names of those that are missing."""
+    paths = {name: first_file([folder], [name]) for name in names}
+    there = [path for path in paths.values() if path is not None]
+    return there, [name for name, path in paths.items() if path is None]
 
 
 def as_images(flat: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Images:

@@ -1,4 +1,4 @@
-"""Image sets by name: found on disk, read once per process, cut into the pools tasks draw from."""
+"""Image sets by name: located on disk, read once a process, cut into the pools tasks draw from."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def _below(info: ImageSet, base: Path) -> Iterator[Path]:
         following: list[Path] = []
         for folder in level:
             try:
-                with os.scandir(folder) as found:
-                    for entry in found:
+                with os.scandir(folder) as listing:
+                    for entry in listing:
                         entries += 1
                         if entries > _MOST_ENTRIES or folders > _MOST_FOLDERS:
                             return
@@ -121,7 +121,7 @@ def _locate(info: ImageSet, data: str | os.PathLike[str] | None, test: bool) -> 
 def find(
     info: ImageSet, data: str | os.PathLike[str] | None = None, test: bool = False
 ) -> list[Path]:
-    """The files to read, of the training or of the `test` images, found below `data` or
+    """The files to read, of the training or of the `test` images, below `data` or
     ``AZC_DATA``; nothing is read.
 
     Raises `TaskError`, saying what to get from where, if they are absent or of the wrong form.

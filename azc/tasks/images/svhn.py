@@ -105,8 +105,8 @@ def _arrays(file: IO[bytes], path: Path) -> dict[str, npt.NDArray[Any]]:
         raise TaskError(expected(f"{path} to be a MATLAB 5 file", got, f"get {path.name} again"))
     length = path.stat().st_size
     order = "<" if mark == b"IM" else ">"
-    found: dict[str, npt.NDArray[Any]] = {}
-    while len(found) < 2:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    while len(arrays) < 2:
         tag = file.read(8)
         if not tag:
             break
@@ -125,9 +125,9 @@ def _arrays(file: IO[bytes], path: Path) -> dict[str, npt.NDArray[Any]]:
         else:
             named = _matrix(file, order, path) if kind == _MATRIX else None
         if named:
-            found.setdefault(*named)
+            arrays.setdefault(*named)
         file.seek(start + size)
-    return found
+    return arrays
 
 
 def _matrix(stream: Any, order: str, path: Path) -> tuple[str, npt.NDArray[Any]] | None:
