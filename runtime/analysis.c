@@ -1,4 +1,4 @@
-/* The live slice of a program, and what follows from it. */
+/* Liveness: which instructions of a program can reach a prediction, and what follows from that. */
 #include "program.h"
 
 #include <string.h>

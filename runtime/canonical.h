@@ -1,4 +1,6 @@
-/* A program's canonical form, its hashes, and whether it depends on what it should.
+/* A program's canonical form, its hashes, and whether it depends on what it should. Programs with
+ * equal hashes predict the same: trial.c does not run those again, and compiled functions are known
+ * by their hash without constants.
  *
  * The canonical form (azc/analysis.py, `canonical`) is laid out as it is hashed:
  *

@@ -1,4 +1,6 @@
-/* Which level of the instruction set the kernels use; chosen once, when the library is loaded. */
+/* Levels: the kernels are compiled several times, each time for another instruction set (baseline,
+ * AVX2, AVX-512), with the same bits. Python asks which of them this machine runs when azc is
+ * imported, and takes kernels from here for every machine and island. */
 #ifndef AZ_LEVELS_H
 #define AZ_LEVELS_H
 

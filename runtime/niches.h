@@ -1,4 +1,6 @@
-/* Niches: the best programs of each kind of prediction.
+/* Niches, what the method of that name keeps instead of one ranking: of each kind of prediction
+ * (az_form in filter.h) the few best programs, so that one kind cannot crowd out all others.
+ * methods.c breeds with az_niches_step; the lists lie beside the population:
  *
  *     elite    [population]        what is known of a member beside what az_member says
  *     niche    [population]        its key, and how many members it has

@@ -1,4 +1,5 @@
-/* Tasks side by side, as kernels.h and native.h want their examples. */
+/* Packing: the examples of several tasks are copied into one array, side by side, as kernels.h and
+ * native.h read them. `_core.Batch` does it once for the tasks of a block. */
 #ifndef AZ_PACK_H
 #define AZ_PACK_H
 

@@ -1,4 +1,6 @@
-/* From a program to steps on cells: the live slice, fused pairs, and the memory they need. */
+/* A plan: what the interpreter does for a program on tasks of one shape. It has a step for each live
+ * instruction, or for two that one kernel does together, and the sizes of the cells that the steps
+ * read and write. machine.c makes one for every program, and then gives the cells real memory. */
 #ifndef AZ_PLAN_H
 #define AZ_PLAN_H
 

@@ -1,4 +1,5 @@
-/* A program below Python, and what is known about it before it runs. */
+/* A program as C has it: three arrays of instructions. And what is known about it before it runs:
+ * which instructions are live, which addresses matter. Everything in this folder builds on it. */
 #ifndef AZ_PROGRAM_H
 #define AZ_PROGRAM_H
 

@@ -4,7 +4,8 @@
  *     the others      all at once, for those that have won (search.confirm)
  *
  * A score at a hurdle is made of the errors on the second half of the examples up to there, each
- * made before the program learned from its example. Interpreted.
+ * made before the program learned from its example. Interpreted. niches.c goes through the stages
+ * of one candidate in the order of these functions.
  */
 #ifndef AZ_STAGES_H
 #define AZ_STAGES_H

@@ -61,6 +61,12 @@ def test_any_number_of_classes(program: str, classes: int) -> None:
     assert (best == found.predict(X)).all()
 
 
+def test_each_estimator_has_a_program_of_its_own_by_default() -> None:
+    assert ProgramClassifier().get_params(deep=False)["program"] == "softmax"
+    assert ProgramRegressor().get_params(deep=False)["program"] == "least_squares"
+    assert ProgramRegressor("linear", epochs=3).get_params(deep=False)["epochs"] == 3
+
+
 def test_params_are_hyper_parameters() -> None:
     estimator = ProgramClassifier("logistic", random_state=0)
     assert estimator.get_params()["params__lr"] == 0.1

@@ -7,7 +7,6 @@ import math
 import os
 import sys
 from dataclasses import asdict
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 import click
@@ -50,12 +49,7 @@ class View:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def __call__(self, report: Report) -> None:
@@ -213,12 +207,7 @@ class Live(View):
         self._drawing.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     def __call__(self, report: Report) -> None:

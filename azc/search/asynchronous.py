@@ -75,7 +75,7 @@ class Asynchronous:
 
     def _finished(self) -> list[Slice]:
         slices_of_all = []
-        for host, slices in self.workers.finished(sorted(self._running)):
+        for host, slices in self.workers.finished(sorted(self._running)).items():
             self._running.discard(host)
             for made in slices:
                 self.drawn[made.island] = made.counts.programs

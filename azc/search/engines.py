@@ -1,4 +1,6 @@
-"""Engines: what the hosts of a search run on, by name."""
+"""Engines: what the hosts of a search run on, by name (`search.backend`). `Workers` starts hosts
+with one.
+"""
 
 from __future__ import annotations
 

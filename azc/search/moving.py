@@ -18,6 +18,7 @@ from azc.search.settings import Settings
 from azc.search.settings_file import parsed, steps_of, with_paths
 from azc.search.settings_tasks import Which
 from azc.tasks import Task
+from azc.tasks.task import arrays_of
 
 __all__ = ["check_same", "fingerprints", "leaving", "returning", "settings_as_run", "split_moves"]
 
@@ -91,7 +92,7 @@ def fingerprints(
     named = {f"tasks.{which}": made for which, made in sets.items()}
     named |= {f"tasks of islands, {number}": made for number, made in enumerate(own, 1)}
     tasks = {
-        key: [[task.name, _size(task), _digest(_arrays(task))] for task in made]
+        key: [[task.name, _size(task), _digest(arrays_of(task))] for task in made]
         for key, made in named.items()
     }
     programs: dict[str, list[Program]] = {"space.start": settings.space.start_programs()}
@@ -126,10 +127,6 @@ def check_same(folder: Path, began: str | None, now: str) -> None:
 
 def _size(task: Task) -> str:
     return f"{len(task.y_train)}+{len(task.y_valid)} examples, {task.features} features"
-
-
-def _arrays(task: Task) -> Iterable[Any]:
-    return (task.X_train, task.y_train, task.X_valid, task.y_valid)
 
 
 def _digest(parts: Iterable[Any]) -> str:

@@ -25,6 +25,7 @@ from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
 from azc.search.settings_islands import own_tasks
 from azc.tasks import Task
+from azc.tasks.task import arrays_of
 
 __all__ = ["Measured", "Planned", "measure", "plan"]
 
@@ -103,11 +104,7 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
 
 
 def _bytes_of(tasks: Sequence[Task]) -> int:
-    return sum(
-        array.nbytes
-        for task in tasks
-        for array in (task.X_train, task.y_train, task.X_valid, task.y_valid)
-    )
+    return sum(array.nbytes for task in tasks for array in arrays_of(task))
 
 
 def plan(

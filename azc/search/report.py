@@ -1,4 +1,7 @@
-"""What a search tells of itself: counts per island, reports while it runs, and its outcome."""
+"""What a search tells of itself: counts per island, reports while it runs, and its outcome.
+
+`course` makes them; commands, pages and the caller of `Search.run` read them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Settings in the runtime's terms: what an island draws from, and what it is told."""
+"""Settings in the runtime's terms: what an island draws from, and what it is told.
+
+Who makes an island in C (`islands`, `asktell`) gives it what these functions return.
+"""
 
 from __future__ import annotations
 

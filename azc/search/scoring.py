@@ -1,4 +1,6 @@
-"""Scoring: programs on tasks that the search has not seen."""
+"""Scoring: programs on tasks that the search has not seen, T_select and T_final. Hosts do it when
+the course of a search asks (`hosts.Job`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Search`: evolves programs on tasks, from settings to the best program found.
+"""`Search`: evolves programs on tasks, from settings to the best program.
 
 The course of a search, in rounds of so many programs per island:
 

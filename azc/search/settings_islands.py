@@ -26,6 +26,7 @@ from pydantic import BaseModel, ValidationError
 from azc.errors import ConfigError, TaskError, expected, nearest
 from azc.search.settings_base import error_of, table_at
 from azc.search.settings_plan import IslandSettings, Plan
+from azc.search.settings_search import OF_SOME_METHODS
 from azc.search.settings_space import FunctionSettings
 
 if TYPE_CHECKING:
@@ -221,8 +222,10 @@ def _merged(
     if model is FunctionSettings and {"size", "min", "max", "init"} & given.keys():
         for key in ("size", "min", "max", "init"):
             result.pop(key, None)
-    if "method" in given and "children" not in given:
-        result.pop("children", None)  # which not every method has
+    if "method" in given:
+        for name, key in OF_SOME_METHODS:
+            if name == "search" and key not in given:
+                result.pop(key, None)
     for key, value in given.items():
         here = f"{path}.{key}"
         inner = table_at(model, key)

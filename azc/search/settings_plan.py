@@ -17,7 +17,7 @@ from azc.program import FUNCTIONS
 from azc.runtime import _core
 from azc.runtime.tables import MOST_HURDLES
 from azc.search.settings_base import MisfitError, Table, fill
-from azc.search.settings_search import METHODS, MUTATIONS, Mutation, SearchSettings
+from azc.search.settings_search import METHODS, MUTATIONS, Mutation, SearchSettings, lacking
 from azc.search.settings_space import SpaceSettings
 from azc.search.settings_tables import (
     BudgetSettings,
@@ -81,14 +81,13 @@ class IslandSettings(Table):
     def tables(self) -> dict[str, Any]:
         """What the tables of a search file that says the same would be."""
         tables = self.model_dump(exclude_none=True)
-        for hurdle in tables["hurdles"] if METHODS[self.search.method].staged else ():
-            del hurdle["window"]
+        for name, key in lacking(self.search.method):
+            for table in _each(tables[name]):
+                table.pop(key, None)
         if not self.hurdles:
             del tables["hurdles"]
         elif len(self.hurdles) == 1:
             tables["hurdles"] = tables["hurdles"][0]
-        if not METHODS[self.search.method].families:
-            del tables["search"]["children"]
         for name in FUNCTIONS:
             function = tables["space"][name]
             for key in ("min", "max", "init") if "size" in function else ():
@@ -97,6 +96,7 @@ class IslandSettings(Table):
 
     @model_validator(mode="after")
     def _fits(self) -> IslandSettings:
+        self._check_keys()
         self._fill_staged()
         varies = any(map(self.space.varies, FUNCTIONS))
         if not self.search.mutations:
@@ -113,6 +113,16 @@ class IslandSettings(Table):
         self._fill_fec(facts["search"])
         self._check_facts(facts)
         return self
+
+    def _check_keys(self) -> None:
+        """Raise `MisfitError` for a key that the method lacks. A default is no mistake: settings
+        that were written out as a whole may have it."""
+        method = self.search.method
+        for name, key in lacking(method):
+            for table in _each(getattr(self, name)):
+                if (value := getattr(table, key)) != type(table).model_fields[key].default:
+                    what = expected(f"no {key} with method {method!r}", value, "leave it out")
+                    raise MisfitError(f"{name}.{key}", what)
 
     def _fill_staged(self) -> None:
         """What methods that decide in stages always have, and what others cannot."""
@@ -133,11 +143,6 @@ class IslandSettings(Table):
                     what = f"more examples than before it ({before}, fec.train first)"
                     raise MisfitError("hurdles", expected(what, hurdle.train))
                 before = hurdle.train
-            for hurdle in self.hurdles:
-                given = {name: getattr(hurdle, name) for name in ("valid", "window")}
-                fields = HurdleSettings.model_fields
-                if wrong := [key for key, value in given.items() if value != fields[key].default]:
-                    raise MisfitError("hurdles", expected("train and quantile", wrong[0]))
             return
         if self.niches is not None:
             raise MisfitError("niches", expected("method 'niches'", repr(search.method)))
@@ -223,6 +228,11 @@ class IslandSettings(Table):
             what = expected(f"less than the {count} tasks of tasks.search", self.niches.confirm)
             raise ConfigError(f"niches.confirm: {what}")
         check_disjoint(made)
+
+
+def _each(tables: Any) -> Sequence[Any]:
+    """The tables where there may be several, as of hurdles, or the one that it is."""
+    return tables if isinstance(tables, (list, tuple)) else (tables,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -10,7 +11,15 @@ from azc.errors import expected
 from azc.runtime import _core
 from azc.search.settings_base import Count, Part, Seed, Table
 
-__all__ = ["METHODS", "MUTATIONS", "Mutation", "SearchSettings", "StopSettings"]
+__all__ = [
+    "METHODS",
+    "MUTATIONS",
+    "OF_SOME_METHODS",
+    "Mutation",
+    "SearchSettings",
+    "StopSettings",
+    "lacking",
+]
 
 #: Every method by its name (`runtime/methods.c`).
 METHODS = {method.name: method for method in _core.METHODS}
@@ -23,6 +32,20 @@ if TYPE_CHECKING:
 else:
     Method = Literal[tuple(METHODS)]
     Mutation = Literal[MUTATIONS]
+
+
+#: Keys that only some methods have, by their table, and what tells whether a method has them.
+OF_SOME_METHODS: dict[tuple[str, str], Callable[[Any], bool]] = {
+    ("search", "children"): lambda method: method.families,
+    ("hurdles", "valid"): lambda method: not method.staged,
+    ("hurdles", "window"): lambda method: not method.staged,
+}
+
+
+def lacking(method: str) -> list[tuple[str, str]]:
+    """Tables with their keys that `method` lacks: these stand at their defaults, which settings as
+    text leave out."""
+    return [where for where, has in OF_SOME_METHODS.items() if not has(METHODS[method])]
 
 
 class StopSettings(Table):
@@ -73,16 +96,6 @@ class SearchSettings(Table):
         if method in METHODS and population < (least := METHODS[method].least):
             raise ValueError(expected(f"at least {least} with method {method!r}", population))
         return population
-
-    @field_validator("children")
-    @classmethod
-    def _of_families(cls, children: int, info: ValidationInfo) -> int:
-        method, default = info.data.get("method"), cls.model_fields["children"].default
-        # The default is no mistake: settings that were written out as a whole have it.
-        if method in METHODS and not METHODS[method].families and children != default:
-            do = "leave it out"
-            raise ValueError(expected(f"no children with method {method!r}", children, do))
-        return children
 
     @field_validator("mutations")
     @classmethod

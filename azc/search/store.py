@@ -23,7 +23,6 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from operator import index, itemgetter
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from azc.ops import TABLE_VERSION
@@ -181,12 +180,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _check(self, journal: str) -> None:

@@ -102,25 +102,18 @@ class Workers:
         shares: dict[int, list[int]] = {}
         for island in islands:
             shares.setdefault(self._owner[island].number, []).append(island)
-        running = [self._seats[number] for number in shares]
-        self._finish_scoring(running)
-        for number, share in shares.items():
-            self._ask(self._seats[number], "run", share, until, seconds)
+        for host, share in shares.items():
+            self.start(host, share, until, seconds)
         slices: list[Slice] = []
         # Not who waits for the next slice.
-        idle = [seat for seat in self._seats if seat.number not in shares]
+        idle = [host for host in range(len(self._seats)) if host not in shares]
+        running = list(shares)
         while running:
-            self._score_meanwhile(idle)
-            scoring = [seat for seat in self._seats if seat.part]
-            for seat in self._answering([*running, *scoring]):
-                if seat.part:
-                    self._take_scores(seat)
-                    continue
-                running.remove(seat)
-                answer = self._answer_of_run(seat)
+            for host, answer in self.finished(running, idle).items():
+                running.remove(host)
                 slices += answer
                 if all(made.done for made in answer):
-                    idle.append(seat)
+                    idle.append(host)
         return sorted(slices, key=lambda made: made.island)
 
     @property
@@ -133,10 +126,19 @@ class Workers:
         self._finish_scoring([self._seats[host]])
         self._ask(self._seats[host], "run", islands, until, seconds)
 
-    def finished(self, hosts: Sequence[int]) -> list[tuple[int, list[Slice]]]:
-        """What came of it, of those of `hosts` that have answered: of one at least, if any."""
-        ready = self._answering([self._seats[host] for host in hosts]) if hosts else []
-        return [(seat.number, self._answer_of_run(seat)) for seat in ready]
+    def finished(self, hosts: Sequence[int], idle: Sequence[int] = ()) -> dict[int, list[Slice]]:
+        """What came of it, of those of `hosts` that have answered: of one at least, if any. Who is
+        `idle` scores meanwhile."""
+        running, ready = [self._seats[host] for host in hosts], list[_Seat]()
+        while running and not ready:
+            self._score_meanwhile(self._seats[host] for host in idle)
+            scoring = [seat for seat in self._seats if seat.part]
+            for seat in self._answering([*running, *scoring]):
+                if seat.part:
+                    self._take_scores(seat)
+                else:
+                    ready.append(seat)
+        return {seat.number: self._answer_of_run(seat) for seat in ready}
 
     def _answer_of_run(self, seat: _Seat) -> list[Slice]:
         answer: list[Slice] = self._answer(seat)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -27,6 +28,7 @@ from azc.use.tune.constants import Constant, with_constants
 __all__ = ["ProgramClassifier", "ProgramRegressor"]
 
 _PREFIX = "params__"
+_Init = TypeVar("_Init", bound=Callable[..., None])
 
 
 class _Program(Estimator):
@@ -52,6 +54,21 @@ class _Program(Estimator):
     epochs: int
     shuffle: bool
     max_abs_error: float
+
+    def __init__(
+        self,
+        program: Program | str | Path = "",
+        *,
+        params: Mapping[str, float] | None = None,
+        epochs: int = 10,
+        standardize: bool = True,
+        shuffle: bool = True,
+        max_abs_error: float = 100.0,
+        random_state: Any = None,
+    ) -> None:
+        self.program, self.params = program, params
+        self.epochs, self.standardize, self.shuffle = epochs, standardize, shuffle
+        self.max_abs_error, self.random_state = max_abs_error, random_state
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters; with `deep` the program's own too."""
@@ -120,6 +137,15 @@ class _Program(Estimator):
         self._trained = self._trained.after(rows, labels)
 
 
+def _with_program(init: _Init, program: str) -> _Init:
+    """`init` with that program by default: a function of its own, since scikit-learn reads the
+    parameters of an estimator and their defaults off its signature."""
+    made = FunctionType(init.__code__, init.__globals__, init.__name__, (program,))
+    made.__kwdefaults__ = init.__kwdefaults__
+    made.__annotations__ = init.__annotations__
+    return made  # type: ignore[return-value]
+
+
 class ProgramClassifier(Classifier, _Program):
     """A program that learns to tell classes.
 
@@ -128,21 +154,7 @@ class ProgramClassifier(Classifier, _Program):
     """
 
     __doc__ += _Program.__doc__ or ""
-
-    def __init__(
-        self,
-        program: Program | str | Path = "softmax",
-        *,
-        params: Mapping[str, float] | None = None,
-        epochs: int = 10,
-        standardize: bool = True,
-        shuffle: bool = True,
-        max_abs_error: float = 100.0,
-        random_state: Any = None,
-    ) -> None:
-        self.program, self.params = program, params
-        self.epochs, self.standardize, self.shuffle = epochs, standardize, shuffle
-        self.max_abs_error, self.random_state = max_abs_error, random_state
+    __init__ = _with_program(_Program.__init__, "softmax")
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> ProgramClassifier:
         """Train on further rows, once, from where training stands; without a model, begin one.
@@ -173,21 +185,7 @@ class ProgramRegressor(Regressor, _Program):
     """A program that learns to predict numbers."""
 
     __doc__ += _Program.__doc__ or ""
-
-    def __init__(
-        self,
-        program: Program | str | Path = "least_squares",
-        *,
-        params: Mapping[str, float] | None = None,
-        epochs: int = 10,
-        standardize: bool = True,
-        shuffle: bool = True,
-        max_abs_error: float = 100.0,
-        random_state: Any = None,
-    ) -> None:
-        self.program, self.params = program, params
-        self.epochs, self.standardize, self.shuffle = epochs, standardize, shuffle
-        self.max_abs_error, self.random_state = max_abs_error, random_state
+    __init__ = _with_program(_Program.__init__, "least_squares")
 
     def partial_fit(self, X: Any, y: Any) -> ProgramRegressor:
         """Train on further rows, once, from where training stands; without a model, begin one.

@@ -13,7 +13,7 @@ from azc.runtime import _core
 from azc.tasks.declared import MAX_FEATURES, METRICS
 from azc.tasks.preparation import Preparation
 
-__all__ = ["MAX_FEATURES", "METRICS", "Array", "Task"]
+__all__ = ["MAX_FEATURES", "METRICS", "Array", "Task", "arrays_of"]
 
 Array = npt.NDArray[np.float64]
 
@@ -143,7 +143,7 @@ class Task:
         import xxhash
 
         digest = xxhash.xxh3_64()
-        for array in (self.X_train, self.y_train, self.X_valid, self.y_valid):
+        for array in arrays_of(self):
             digest.update(repr(array.shape).encode())
             digest.update(array.astype("<f8", copy=False).data.cast("B"))
         return digest.intdigest()
@@ -300,3 +300,8 @@ def _classes(metric: str, classes: int | None, labels: dict[str, Array], feature
         do = "a program holds one entry of a vector per class"
         raise TaskError(expected(what, features, do))
     return classes
+
+
+def arrays_of(task: Task) -> tuple[Array, Array, Array, Array]:
+    """What training and validation take of a task."""
+    return task.X_train, task.y_train, task.X_valid, task.y_valid

@@ -1,1 +1,1 @@
-"""What is done with programs once they are found: fitting, explaining, simplifying, comparing."""
+"""What is done with programs that are there: fitting, explaining, simplifying, comparing."""

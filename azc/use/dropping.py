@@ -1,4 +1,6 @@
-"""Programs with lines left out, as far as fitness allows."""
+"""Programs with lines left out, as far as fitness allows: for `simplify`, and for the core that
+`explain` tells of.
+"""
 
 from __future__ import annotations
 

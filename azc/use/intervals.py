@@ -1,4 +1,4 @@
-"""How sure one can be of a mean over few tasks."""
+"""Intervals: how sure one can be of a mean over few tasks."""
 
 from __future__ import annotations
 

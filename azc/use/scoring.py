@@ -1,4 +1,6 @@
-"""Many programs on the same tasks, which are packed once."""
+"""Scoring many programs on the same tasks, which are packed once: variants of a program, with lines
+left out or put in, or several that are compared.
+"""
 
 from __future__ import annotations
 

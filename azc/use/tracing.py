@@ -1,4 +1,8 @@
-"""A program at work, watched: what each of its instructions stores, step by step."""
+"""A program at work, watched: what each of its instructions stores, step by step.
+
+It runs in plain NumPy, so only a few steps are watched: to see which values never change
+(`tune.decouple`), and what a rate does in the course of training (`azc.paper.traits`).
+"""
 
 from __future__ import annotations
 

@@ -142,7 +142,10 @@ def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
         ("search.method=mgg", "niches: expected method 'niches', got 'mgg'"),
         ("hurdles=[{train=20},{train=20}]", "expected more examples than before it"),
         ("hurdles=[{train=8}]", "expected more examples than before it"),
-        ("hurdles={train=20,window=3}", "hurdles: expected train and quantile, got window"),
+        (
+            "hurdles={train=20,window=3}",
+            "hurdles.window: expected no window with method",
+        ),
         ("space.predict.min=1", "space.predict.min: expected min 0 where dead instructions"),
         ("space.vectors=70", "space: expected at most 64 addresses where data flow counts"),
     ],

@@ -13,6 +13,9 @@ from search_files import ALL, changed, refusal, tables
 from azc.errors import ConfigError
 from azc.ops import OPS
 from azc.search.settings import MUTATIONS, Settings
+from azc.search.settings_base import table_at
+from azc.search.settings_plan import IslandSettings
+from azc.search.settings_search import OF_SOME_METHODS
 
 _METHODS = "'regularized-evolution', 'random', 'mgg' or 'niches'"
 
@@ -309,6 +312,13 @@ def test_odd_values_are_taken_or_refused(path):
                 assert place.startswith(path[0]) or path[0] in ("search", "tasks"), line
         else:
             assert tomllib.loads(settings.to_toml())
+
+
+@pytest.mark.parametrize(("table", "key"), OF_SOME_METHODS)
+def test_keys_that_only_some_methods_have_are_keys(table: str, key: str):
+    model = table_at(IslandSettings, table)
+    assert model is not None
+    assert key in model.model_fields
 
 
 def test_mgg_takes_two():

@@ -1,4 +1,6 @@
-"""What memory is for: learned, constant, or made anew in each step."""
+"""Kinds of memory, as `explain` tells them: what is learned, what is constant, what is made anew in
+each step.
+"""
 
 from __future__ import annotations
 

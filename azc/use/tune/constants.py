@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ class Constant:
     low: float
     high: float
     scale: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As records of evaluations have it, with the number of the constant as its "place"."""
+        fields = asdict(self)
+        return fields | {"place": fields.pop("which")}
 
     def at(self, share: Array) -> Array:
         """The values at these shares, in [0, 1), of the range."""

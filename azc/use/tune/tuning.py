@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from azc.errors import CompileError, ConfigError, expected, warn
 from azc.evaluation import check
 from azc.program import Program
 from azc.tasks import Task
+from azc.tasks.task import arrays_of
 from azc.training import test_scores as scores_on_test
 from azc.use.tune.constants import Constant, constants_of, positions_of, with_constants
 from azc.use.tune.decouple import Decoupled, decouple
@@ -325,12 +326,12 @@ class _Tuning:
         """What recorded evaluations are of."""
         digest = xxhash.xxh3_128()
         for task in self._tasks:
-            for array in (task.X_train, task.y_train, task.X_valid, task.y_valid):
+            for array in arrays_of(task):
                 digest.update(array.data.cast("B"))
             digest.update(repr((task.key, task.classes)).encode())
         return {
             "program": str(self._program),
-            "constants": [asdict(constant) for constant in self._constants],
+            "constants": [constant.to_json() for constant in self._constants],
             "tasks": digest.hexdigest(),
             **self._settings.running,
         }
