@@ -212,6 +212,8 @@ class Course:
             if len(self._clocks) > _MOST_CLOCKS:
                 del self._clocks[1::2]
             self._save(rows)
+            if self._repeatable:  # hosts wait for each other
+                self._workers.balance()
             self._tell(settled=True)
 
     def _counts(self) -> tuple[Counts, ...]:

@@ -7,6 +7,7 @@ for much at a time, so that a search of thousands of islands needs few messages:
     emigrants, receive   an exchange, out of all its islands and into them
     score                programs on tasks that the search has not seen
     save, recover        what its islands are, and to be that
+    hold                 other islands than before
 
 What a host answers depends on what it was asked and on nothing else, so one that was lost is made
 anew from the last snapshots and what was asked since (`Past`), and goes on as if nothing had been.
@@ -91,7 +92,7 @@ class Slice:
     the best of populations that ended, and programs that reached the target. `best`: that of the
     present population if it is another than the host told of before, for its lineage is long;
     `has_best`: whether there is one. `steps_run`: training steps that this host executed, and the
-    part of them that ran natively.
+    part of them that ran natively. `seconds`: CPU time that the slice took.
     """
 
     island: int
@@ -101,6 +102,7 @@ class Slice:
     best: Offer | None
     has_best: bool
     steps_run: tuple[int, int]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,9 @@ class Host(Protocol):
     def recover(self, pasts: Mapping[int, Past]) -> None:
         """Bring islands, which have done nothing yet, to where they were. ValueError if a snapshot
         is of another search."""
+
+    def hold(self, numbers: tuple[int, ...], pasts: Mapping[int, Past]) -> None:
+        """Have the islands `numbers` and no others from now on; `pasts`: of those that are new."""
 
     # ---- hot structures ----
 

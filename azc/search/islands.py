@@ -70,21 +70,22 @@ class Islands:
             # One layout, so that a structure is built once for each number of features.
             if len({block.chunk for block in native}) == 1:
                 self.compiled = self._packed(self.tasks, native)
-        plans = self.settings.plans()
-        self._hot = [
-            number
-            for number in self.numbers
-            if self.compiled and not plans[number].tasks and not _is_staged(plans[number].settings)
-        ]
-        self.islands = {number: self._made(plans[number]) for number in self.numbers}
+        self._plans = self.settings.plans()
+        # Compiled functions that are used, by the key of their structure.
+        self._natives: dict[int, list[_core.Native]] = {}
+        self.islands = {number: self._made(self._plans[number]) for number in self.numbers}
         self._scorer = Scorer(self.settings, self.others)
         # What was told of islands last, to tell only of what is new.
         self._told: dict[int, tuple[int, float]] = {}
         # Offers of islands that were recovered, which were not told of.
         self._untold: dict[int, list[Offer]] = {}
 
+    def _is_hot(self, plan: Plan) -> bool:
+        """Whether the island's structures may be compiled."""
+        return bool(self.compiled) and not plan.tasks and not _is_staged(plan.settings)
+
     def _made(self, plan: Plan) -> _core.Island:
-        hot = plan.island in self._hot
+        hot = self._is_hot(plan)
         tasks = self.own[plan.tasks - 1] if plan.tasks else self.tasks
         packed = self.interpreted
         if plan.tasks or _arrangement(plan.settings) != _arrangement(self.settings):
@@ -120,6 +121,7 @@ class Islands:
         return [self._run(number, until, each) for number in islands]
 
     def _run(self, number: int, until: int, seconds: float) -> Slice:
+        started = time.thread_time()
         offers = self._untold.pop(number, [])
         why = self._draw(number, until, seconds, offers)
         counts = self.counts(number)
@@ -129,7 +131,8 @@ class Islands:
         self._told[number] = at
         done, has_best = why in (_AT_COUNT, _AT_TARGET), not math.isnan(counts.best)
         steps_run = self.islands[number].steps_run()
-        return Slice(number, counts, done, tuple(offers), best, has_best, steps_run)
+        spent = time.thread_time() - started
+        return Slice(number, counts, done, tuple(offers), best, has_best, steps_run, spent)
 
     def _draw(self, number: int, until: int, seconds: float, offers: list[Offer]) -> int:
         """Runs one island, population after population, adds to `offers`, and returns why it
@@ -220,8 +223,13 @@ class Islands:
         gain = self._gain(program, functions, arguments)
         if gain < least:
             return gain, False
-        used = [self.islands[number].use_native(key, functions) for number in self._hot]
+        self._natives[key] = functions
+        used = [self._use(number, key, functions) for number in self.islands]
         return gain, any(used)
+
+    def _use(self, number: int, key: int, functions: list[_core.Native]) -> bool:
+        hot = self._is_hot(self._plans[number])
+        return hot and self.islands[number].use_native(key, functions)
 
     def _gain(
         self, program: Program, functions: list[_core.Native], arguments: list[Arguments]
@@ -275,6 +283,17 @@ class Islands:
                 self.receive({number: members})
             self._draw_all(number, past.programs, offers)
             self._untold[number] = offers[past.offers :]
+
+    def hold(self, numbers: tuple[int, ...], pasts: Mapping[int, Past]) -> None:
+        before, self.numbers = self.islands, numbers
+        self.islands = {n: before.get(n) or self._made(self._plans[n]) for n in numbers}
+        for gone in before.keys() - self.islands.keys():
+            self._told.pop(gone, None)
+        new = [number for number in numbers if number not in before]
+        self.recover({number: pasts[number] for number in new})
+        for key, functions in self._natives.items():
+            for number in new:
+                self._use(number, key, functions)
 
     def _draw_all(self, number: int, until: int, offers: list[Offer]) -> None:
         while self._draw(number, until, math.inf, offers) != _AT_COUNT:

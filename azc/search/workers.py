@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from azc.errors import ResourceError, expected
+from azc.search.balancing import balanced
 from azc.search.hosts import Engine, Job, Link, LostError, Member, Packed, Past, Slice
 from azc.search.report import NodeCounts
 
@@ -73,8 +74,10 @@ class Workers:
         self._owner: dict[int, _Seat] = {}
         self._pasts = {island: Past() for island in range(islands)}
         self._natives: dict[int, tuple[Packed, float]] = {}
+        self._seconds = dict.fromkeys(range(islands), 0.0)  # that islands took of late
         self._lost_cpu_seconds = 0.0
         self._kept = time.monotonic()
+        self._saved = False  # whether nothing was done since there were snapshots
         self._drawn: Counter[str] = Counter()  # programs, by node
         self._restarts: Counter[str] = Counter()  # hosts that were lost, by the node they were on
         self._parts: deque[tuple[Job, Job]] = deque()
@@ -102,6 +105,7 @@ class Workers:
         shares: dict[int, list[int]] = {}
         for island in islands:
             shares.setdefault(self._owner[island].number, []).append(island)
+        self._saved = False
         for host, share in shares.items():
             self.start(host, share, until, seconds)
         slices: list[Slice] = []
@@ -143,6 +147,7 @@ class Workers:
     def _answer_of_run(self, seat: _Seat) -> list[Slice]:
         answer: list[Slice] = self._answer(seat)
         for made in answer:
+            self._seconds[made.island] += made.seconds
             past = self._pasts[made.island]
             if past.programs or past.snapshot is None:  # not what was drawn in an earlier run
                 self._drawn[seat.link.node] += made.counts.programs - past.programs
@@ -220,7 +225,8 @@ class Workers:
         answers = self._all("save")
         snapshots = {island: state for answer in answers for island, state in answer.items()}
         self._kept = time.monotonic()
-        if self._engine.loses:
+        self._saved = self._engine.loses
+        if self._saved:
             for island, state in snapshots.items():
                 self._pasts[island] = Past(state, programs=self._pasts[island].programs)
             self._move()
@@ -237,6 +243,26 @@ class Workers:
                 self._renew(seat)
             except LostError as lost:
                 self._replace(seat, lost)
+
+    def balance(self) -> None:
+        """Deal islands out by the time that they took, so that hosts end together; if they have
+        just left snapshots, for these move."""
+        if not self._saved:
+            return
+        changed = []
+        shares = balanced(self.shares, self._seconds)
+        for seat, numbers in zip(self._seats, shares, strict=True):
+            if numbers == seat.numbers:
+                continue
+            new = {n: self._pasts[n] for n in numbers if n not in seat.numbers}
+            seat.numbers = numbers
+            self._owner |= dict.fromkeys(numbers, seat)
+            self._ask(seat, "hold", numbers, new)
+            changed.append(seat)
+        for seat in changed:
+            self._answer(seat)
+        # What was long ago counts less.
+        self._seconds = {island: spent / 2 for island, spent in self._seconds.items()}
 
     def keep(self) -> None:
         """Take snapshots if nobody else did so of late, so that what is lost is not much."""
