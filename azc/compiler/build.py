@@ -174,6 +174,16 @@ def _disk_errors(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _start_errors(program: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        do = "use another tier, or a Python that you may run"
+        what = expected(f"to start {program!r}", error.strerror or error, do)
+        raise CompileError(what) from None
+
+
+@contextmanager
 def _worker(
     toolchain: Toolchain, folder: Path, count: int, lines: bool
 ) -> Iterator[Callable[[Sequence[str]], Iterator[str]]]:
@@ -185,7 +195,9 @@ def _worker(
     # Nothing is imported from anywhere but the standard library and Cython's folder.
     python = (sys.executable, "-P", "-s", "-S", "-X", "utf8", str(_WORKER))
     words = (str(cython_folder()), str(folder), str(count), str(int(lines)))
-    with _disk_errors(folder), (folder / "worker.log").open("wb") as log:
+    with _disk_errors(folder):
+        log = (folder / "worker.log").open("wb")
+    with log, _start_errors(sys.executable):
         process = subprocess.Popen(
             [*python, *words, *toolchain.command, *toolchain.flags, "--", *toolchain.link],
             stdin=subprocess.PIPE,

@@ -276,6 +276,15 @@ def test_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert message.endswith("\ncannot start")
 
 
+def test_python_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\n")  # not executable, not even for root
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(CompileError, match=rf"expected to start '{program}', got Permission"):
+        build([source("azc_a")], find_toolchain(), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_exception_of_progress_ends_it(tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         raise RuntimeError("enough")
