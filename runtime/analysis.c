@@ -6,8 +6,9 @@
 /* Instructions of a function that are looked at as bits. */
 enum { SMALL = 64 };
 
-#define AZ_INFO(number, result, first, second, constants, random, entry, in_place, commutative) \
-    [number] = {result, first, second, constants, random, entry, in_place, commutative},
+#define AZ_INFO(                                                                               \
+    number, result, first, second, constants, random, entry, in_place, commutative, symmetric) \
+    [number] = {result, first, second, constants, random, entry, in_place, commutative, symmetric},
 
 const az_op_info az_ops[AZ_OP_COUNT] = {AZ_EACH_OP_INFO(AZ_INFO)};
 

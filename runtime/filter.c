@@ -152,7 +152,7 @@ uint64_t az_form(const az_space *s, const az_program *p)
             }
             operand[side] = hash[at];
         }
-        if (op->commutative && operand[0] > operand[1]) {
+        if (op->symmetric && operand[0] > operand[1]) {
             const uint64_t first = operand[0];
             operand[0] = operand[1];
             operand[1] = first;

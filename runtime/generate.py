@@ -146,7 +146,8 @@ def ops_header() -> str:
             for k, (_, first, second, side) in enumerate(pairs)
         ),
         "",
-        "/* number, result, first, second type; constants; random; entry; in place; commutes */",
+        "/* number, result, first, second type; constants; random; entry; in place; commutes;",
+        " * symmetric */",
         "#define AZ_EACH_OP_INFO(X) \\",
     ]
     for op in OPS:
@@ -161,6 +162,7 @@ def ops_header() -> str:
             int(op.entry),
             int(op.elementwise),
             int(op.commutative),
+            int(op.symmetric),
         ]
         lines.append(f"    X({', '.join(map(str, fields))}) \\")
     lines += ["", "/* op, number of the constant, drawn from [low, high), how it mutates */"]

@@ -30,7 +30,8 @@ typedef struct {
 typedef struct {
     uint8_t result, first, second; /* AZ_SCALAR …, AZ_NO_TYPE where absent */
     uint8_t constants;
-    uint8_t random, entry, in_place, commutative;
+    uint8_t random, entry, in_place;
+    uint8_t commutative, symmetric; /* the latter but for ties and NaN */
 } az_op_info;
 
 extern const az_op_info az_ops[AZ_OP_COUNT];

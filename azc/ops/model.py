@@ -98,6 +98,12 @@ class Op:
         return f"OP{self.number}"
 
     @property
+    def symmetric(self) -> bool:
+        """Whether operands may swap but for ties and NaN: if it is commutative, or the smaller or
+        larger of two."""
+        return self.commutative or (len(self.operand_indices) == 2 and " ? " in self.c)
+
+    @property
     def operand_indices(self) -> tuple[str, ...]:
         """The index letters of each operand, such as ``("ij", "j")``."""
         before = self.index.partition("->")[0]

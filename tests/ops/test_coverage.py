@@ -140,6 +140,19 @@ def test_swaps_if_it_says_so(op: Op) -> None:
 
 
 @each_op
+def test_symmetric_but_for_ties_and_nan(op: Op) -> None:
+    if len(op.inputs) != 2 or op.inputs[0] is not op.inputs[1]:
+        assert not op.symmetric
+        return
+    rng = np.random.default_rng(op.number)
+    a, b = rng.standard_normal((2, *(5,) * op.inputs[0].rank))
+    run = {"np": np, "F": 5, "total": np.sum}
+    one = np.asarray(eval(op.numpy, {**run, "a": a, "b": b}))
+    other = np.asarray(eval(op.numpy, {**run, "a": b, "b": a}))
+    assert op.symmetric == (one.tobytes() == other.tobytes())
+
+
+@each_op
 def test_sentence(op: Op) -> None:
     assert re.fullmatch(r"[A-Z1e].{8,90}\.", op.sentence)
 

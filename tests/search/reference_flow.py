@@ -407,7 +407,7 @@ def form(program: Program, classes: int) -> Any:
                     leaf = "learned" if _LABEL in sources else "written"
                 found[address] = (leaf, of_type.value)
             operands.append(found[address])
-        if instruction.op.commutative:
+        if instruction.op.commutative or instruction.op.name.endswith(("_min", "_max")):
             operands.sort(key=repr)
         found[instruction.output] = (instruction.op.number, *operands)
     return found.get(prediction)
