@@ -18,6 +18,7 @@ from typing import Any
 
 from azc.errors import StateError, expected
 from azc.search.asynchronous import Asynchronous
+from azc.search.cpu_time import cpu_seconds
 from azc.search.engines import engine_for, slice_seconds
 from azc.search.hosts import Offer, Slice
 from azc.search.hot import Hot, native_vector
@@ -27,7 +28,7 @@ from azc.search.selection import Selection
 from azc.search.settings import Settings
 from azc.search.settings_tasks import Which
 from azc.search.store import Store, read_history
-from azc.search.workers import Workers, cpu_seconds
+from azc.search.workers import Workers
 from azc.tasks import Task
 
 __all__ = ["Course"]

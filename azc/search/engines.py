@@ -19,7 +19,15 @@ from azc.errors import ConfigError, ResourceError, expected
 from azc.search.hosts import Engine, Link, LostError
 from azc.search.islands import Islands
 
-__all__ = ["ENGINES", "HERE", "Here", "Processes", "engine_for", "serve", "slice_seconds"]
+__all__ = [
+    "ENGINES",
+    "HERE",
+    "Here",
+    "Processes",
+    "engine_for",
+    "serve",
+    "slice_seconds",
+]
 
 #: Seconds between two reports, and so between two looks at the clock and at Ctrl-C.
 _SLICE = 0.2

@@ -22,10 +22,10 @@ from azc.compiler import natives
 from azc.errors import AzcError, ConfigError, ResourceError, expected, warn
 from azc.ops import TABLE_VERSION
 from azc.runtime import _core
+from azc.search.cpu_time import cpu_seconds
 from azc.search.hosts import Link, LostError, Packed
 from azc.search.hot import native_vector
 from azc.search.islands import Islands
-from azc.search.workers import cpu_seconds
 from azc.version import VERSION
 
 __all__ = ["Actor", "Ray"]

@@ -6,27 +6,24 @@ that is lost is made anew, and does again what it had done since the last snapsh
 
 from __future__ import annotations
 
-import resource
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 from azc.errors import ResourceError, expected
 from azc.search.balancing import balanced
 from azc.search.hosts import Engine, Job, Link, LostError, Member, Packed, Past, Slice
+from azc.search.jobs import Scores, parts_of
 from azc.search.report import NodeCounts
 
-__all__ = ["Workers", "cpu_seconds"]
+__all__ = ["Workers"]
 
 #: How often in a row a host may be lost over the same call.
 _MOST_LOSSES = 3
 #: Seconds between two snapshots that are taken only for the sake of hosts that may be lost.
 _SNAPSHOT_SECONDS = 10.0
-#: Tasks of a part of a job at least: fewer may leave lanes idle.
-_LEAST_PART = 16
 
 #: Makes the arguments of the host of the islands with these numbers.
 Arguments = Callable[[tuple[int, ...]], Mapping[str, Any]]
@@ -42,17 +39,6 @@ class _Seat:
     asked: tuple[Any, ...] | None = None
     losses: int = 0
     part: tuple[Job, Job] | None = None  # what it is scoring: a job, and which part of it
-
-
-@dataclass
-class _Scores:
-    """What is known of a job: the fitness on the tasks of its parts, by the first of them."""
-
-    parts: int
-    known: dict[int, list[float]] = field(default_factory=dict)
-
-    def fitness(self) -> list[float]:
-        return [value for first in sorted(self.known) for value in self.known[first]]
 
 
 class Workers:
@@ -81,7 +67,7 @@ class Workers:
         self._drawn: Counter[str] = Counter()  # programs, by node
         self._restarts: Counter[str] = Counter()  # hosts that were lost, by the node they were on
         self._parts: deque[tuple[Job, Job]] = deque()
-        self._scores: dict[Job, _Scores] = {}
+        self._scores: dict[Job, Scores] = {}
         try:
             for first in range(count):
                 share = tuple(range(first, islands, count))
@@ -160,9 +146,8 @@ class Workers:
     def to_score(self, jobs: Iterable[Job]) -> None:
         """Have programs scored when there is somebody to do it."""
         for job in jobs:
-            parts = self._split(job)
-            self._scores[job] = _Scores(len(parts))
-            self._parts.extend((job, part) for part in parts)
+            self._scores[job] = Scores()
+            self._parts.extend((job, part) for part in parts_of(job, len(self._seats)))
 
     def scores(self) -> list[tuple[Job, list[float]]]:
         """All that was to be scored: each job with the fitness on each of its tasks."""
@@ -173,16 +158,6 @@ class Workers:
         fitness = [(job, scores.fitness()) for job, scores in self._scores.items()]
         self._scores.clear()
         return fitness
-
-    def _split(self, job: Job) -> list[Job]:
-        """Parts that keep all hosts busy, if there are tasks enough for that."""
-        count = max(1, min(len(self._seats), job.count // _LEAST_PART))
-        lanes = -(-job.count // _LEAST_PART)
-        bounds = [min(job.count, lanes * k // count * _LEAST_PART) for k in range(count + 1)]
-        return [
-            replace(job, first=job.first + first, count=end - first)
-            for first, end in pairwise(bounds)
-        ]
 
     def _score_meanwhile(self, seats: Iterable[_Seat]) -> None:
         for seat in seats:
@@ -418,9 +393,3 @@ def _of(seat: _Seat, given: Mapping[int, Any]) -> dict[int, Any]:
 def _given_up(lost: LostError) -> ResourceError:
     do = "what was saved is whole: go on with --resume, with fewer workers if memory is short"
     return ResourceError(expected("a worker that lives", f"one that ended ({lost})", do), 0)
-
-
-def cpu_seconds() -> float:
-    """Of this process and its finished children, so that builds count."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
