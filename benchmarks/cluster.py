@@ -214,7 +214,8 @@ class Idle:
         zero = dict.fromkeys((name for name in Counts.__dataclass_fields__ if name != "island"), 0)
         counts = {**zero, "programs": self.drawn, "best": 0.5, "mean": 0.5}
         return [
-            Slice(n, Counts(island=n, **counts), False, (), None, True, (1, 0)) for n in islands
+            Slice(n, Counts(island=n, **counts), False, (), None, True, (1, 0), seconds)
+            for n in islands
         ]
 
     def emigrants(self, positions: dict[int, list[int]]) -> dict[int, list[Any]]:
@@ -226,8 +227,8 @@ class Idle:
     def receive(self, members: Any) -> None:
         pass
 
-    def save(self) -> dict[int, bytes]:
-        return {number: bytes(1000) for number in self.numbers}
+    def save(self, islands: list[int]) -> dict[int, bytes]:
+        return {number: bytes(1000) for number in islands}
 
     def recover(self, pasts: Any) -> None:
         pass

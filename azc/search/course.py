@@ -164,6 +164,7 @@ class Course:
             if not self._workers.scoring:
                 self._hot.look(self._seconds_per_step())
             if self._pending:
+                self._workers.relieve(self._pending, self._round_end)
                 self._tell(settled=False)
 
     def _run_asynchronous(self) -> None:
@@ -213,8 +214,6 @@ class Course:
             if len(self._clocks) > _MOST_CLOCKS:
                 del self._clocks[1::2]
             self._save(rows)
-            if self._repeatable:  # hosts wait for each other
-                self._workers.balance()
             self._tell(settled=True)
 
     def _counts(self) -> tuple[Counts, ...]:

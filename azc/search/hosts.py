@@ -131,7 +131,7 @@ class Host(Protocol):
     """Some of the islands of a search."""
 
     def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
-        """Run each of `islands` until it has drawn `until` programs, or an equal share of about
+        """Run each of `islands` until it has drawn `until` programs, or its share of about so many
         `seconds` is over, or it has a program that reaches the target."""
 
     def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
@@ -144,8 +144,8 @@ class Host(Protocol):
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:
         """For each job the fitness on each of its tasks."""
 
-    def save(self) -> dict[int, bytes]:
-        """A snapshot of every island."""
+    def save(self, islands: Collection[int]) -> dict[int, bytes]:
+        """A snapshot of each of `islands`."""
 
     def recover(self, pasts: Mapping[int, Past]) -> None:
         """Bring islands, which have done nothing yet, to where they were. ValueError if a snapshot

@@ -77,6 +77,7 @@ class Islands:
         self._scorer = Scorer(self.settings, self.others)
         # What was told of islands last, to tell only of what is new.
         self._told: dict[int, tuple[int, float]] = {}
+        self._pace: dict[int, float] = {}  # seconds a program, of late
         # Offers of islands that were recovered, which were not told of.
         self._untold: dict[int, list[Offer]] = {}
 
@@ -117,11 +118,22 @@ class Islands:
         return [(block, batch_of(tasks, block)) for block in in_blocks]
 
     def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
-        each = seconds / max(1, len(islands))
-        return [self._run(number, until, each) for number in islands]
+        shares = self._shares(islands, until)
+        return [self._run(number, until, seconds * shares[number]) for number in islands]
+
+    def _shares(self, islands: Collection[int], until: int) -> dict[int, float]:
+        """Of the time: by what each has left to run, so that a slow one is not alone at the end."""
+        left = {
+            number: max(0, until - self.islands[number].counts()["programs"])
+            * self._pace.get(number, 0.0)
+            for number in islands
+        }
+        if not all(left.values()):
+            return dict.fromkeys(islands, 1 / len(left))
+        return {number: one / sum(left.values()) for number, one in left.items()}
 
     def _run(self, number: int, until: int, seconds: float) -> Slice:
-        started = time.thread_time()
+        started, before = time.thread_time(), self.counts(number).programs
         offers = self._untold.pop(number, [])
         why = self._draw(number, until, seconds, offers)
         counts = self.counts(number)
@@ -132,6 +144,8 @@ class Islands:
         done, has_best = why in (_AT_COUNT, _AT_TARGET), not math.isnan(counts.best)
         steps_run = self.islands[number].steps_run()
         spent = time.thread_time() - started
+        if counts.programs > before:
+            self._pace[number] = spent / (counts.programs - before)
         return Slice(number, counts, done, tuple(offers), best, has_best, steps_run, spent)
 
     def _draw(self, number: int, until: int, seconds: float, offers: list[Offer]) -> int:
@@ -270,8 +284,8 @@ class Islands:
 
     # ---- state ----
 
-    def save(self) -> dict[int, bytes]:
-        return {number: island.save() for number, island in self.islands.items()}
+    def save(self, islands: Collection[int]) -> dict[int, bytes]:
+        return {number: self.islands[number].save() for number in islands}
 
     def recover(self, pasts: Mapping[int, Past]) -> None:
         for number, past in pasts.items():

@@ -89,7 +89,7 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
     exchanged = len(offered) + len(pickle.dumps(members))
     exchange = time.process_time() - began
     began = time.process_time()
-    saved = host.save()
+    saved = host.save(host.numbers)
     save = time.process_time() - began
     return Measured(
         rate=rate,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azc.errors import ResourceError, expected
-from azc.search.balancing import balanced
+from azc.search.balancing import relief
 from azc.search.hosts import Engine, Job, Link, LostError, Member, Packed, Past, Slice
 from azc.search.jobs import Scores, parts_of
 from azc.search.report import NodeCounts
@@ -60,10 +60,9 @@ class Workers:
         self._owner: dict[int, _Seat] = {}
         self._pasts = {island: Past() for island in range(islands)}
         self._natives: dict[int, tuple[Packed, float]] = {}
-        self._seconds = dict.fromkeys(range(islands), 0.0)  # that islands took of late
+        self._pace = dict.fromkeys(range(islands), 0.0)  # of islands: seconds a program
         self._lost_cpu_seconds = 0.0
         self._kept = time.monotonic()
-        self._saved = False  # whether nothing was done since there were snapshots
         self._drawn: Counter[str] = Counter()  # programs, by node
         self._restarts: Counter[str] = Counter()  # hosts that were lost, by the node they were on
         self._parts: deque[tuple[Job, Job]] = deque()
@@ -91,7 +90,6 @@ class Workers:
         shares: dict[int, list[int]] = {}
         for island in islands:
             shares.setdefault(self._owner[island].number, []).append(island)
-        self._saved = False
         for host, share in shares.items():
             self.start(host, share, until, seconds)
         slices: list[Slice] = []
@@ -133,8 +131,9 @@ class Workers:
     def _answer_of_run(self, seat: _Seat) -> list[Slice]:
         answer: list[Slice] = self._answer(seat)
         for made in answer:
-            self._seconds[made.island] += made.seconds
             past = self._pasts[made.island]
+            if (drawn := made.counts.programs - past.programs) > 0:
+                self._pace[made.island] = made.seconds / drawn
             if past.programs or past.snapshot is None:  # not what was drawn in an earlier run
                 self._drawn[seat.link.node] += made.counts.programs - past.programs
             past.programs = made.counts.programs
@@ -197,15 +196,18 @@ class Workers:
 
     def save(self) -> dict[int, bytes]:
         """A snapshot of every island; who is lost from now on goes on from there."""
-        answers = self._all("save")
+        answers = self._all("save", lambda seat: (seat.numbers,))
         snapshots = {island: state for answer in answers for island, state in answer.items()}
         self._kept = time.monotonic()
-        self._saved = self._engine.loses
-        if self._saved:
-            for island, state in snapshots.items():
-                self._pasts[island] = Past(state, programs=self._pasts[island].programs)
+        if self._engine.loses:
+            self._begin_anew_from(snapshots)
             self._move()
         return snapshots
+
+    def _begin_anew_from(self, snapshots: Mapping[int, bytes]) -> None:
+        """What was done before these is not done again."""
+        for island, state in snapshots.items():
+            self._pasts[island] = Past(state, programs=self._pasts[island].programs)
 
     def _move(self) -> None:
         """Hosts go where there is less to do, if there are such machines now; they have just left
@@ -219,25 +221,26 @@ class Workers:
             except LostError as lost:
                 self._replace(seat, lost)
 
-    def balance(self) -> None:
-        """Deal islands out by the time that they took, so that hosts end together; if they have
-        just left snapshots, for these move."""
-        if not self._saved:
-            return
-        changed = []
-        shares = balanced(self.shares, self._seconds)
-        for seat, numbers in zip(self._seats, shares, strict=True):
-            if numbers == seat.numbers:
-                continue
-            new = {n: self._pasts[n] for n in numbers if n not in seat.numbers}
-            seat.numbers = numbers
-            self._owner |= dict.fromkeys(numbers, seat)
-            self._ask(seat, "hold", numbers, new)
-            changed.append(seat)
-        for seat in changed:
-            self._answer(seat)
-        # What was long ago counts less.
-        self._seconds = {island: spent / 2 for island, spent in self._seconds.items()}
+    def relieve(self, islands: Collection[int], until: int) -> None:
+        """Have hosts that run none of `islands` take over some, which have not drawn `until`
+        programs yet, from those that are slow."""
+        seconds = {n: max(0, until - self._pasts[n].programs) * self._pace[n] for n in islands}
+        left = {s.number: {n: seconds[n] for n in s.numbers if n in seconds} for s in self._seats}
+        idle = [host for host, own in left.items() if not own and not self._seats[host].part]
+        for source, target, moved in relief(left, idle):
+            self._hand_over(self._seats[source], self._seats[target], moved)
+
+    def _hand_over(self, source: _Seat, target: _Seat, islands: Sequence[int]) -> None:
+        self._ask(source, "save", islands)
+        self._begin_anew_from(self._answer(source))
+        self._hold(target, (*target.numbers, *islands), {n: self._pasts[n] for n in islands})
+        self._hold(source, set(source.numbers) - set(islands), {})
+        self._owner |= dict.fromkeys(islands, target)
+
+    def _hold(self, seat: _Seat, numbers: Iterable[int], new: Mapping[int, Past]) -> None:
+        seat.numbers = tuple(sorted(numbers))
+        self._ask(seat, "hold", seat.numbers, new)
+        self._answer(seat)
 
     def keep(self) -> None:
         """Take snapshots if nobody else did so of late, so that what is lost is not much."""

@@ -1,8 +1,8 @@
-"""Islands dealt out by the time that they take: for that alone, for it is the same course."""
+"""Islands go to hosts that have nothing left to run; for the time alone: it is the same course."""
 
 from __future__ import annotations
 
-from collections import Counter
+import random
 from typing import Any
 
 import pytest
@@ -10,72 +10,81 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_files import small
 
-from azc.search import workers
-from azc.search.balancing import balanced
+from azc.search import course, workers
+from azc.search.balancing import relief
 
-FOUR = ("search.islands=4", "search.stop={programs=8000}", "search.interval=300")
+FOUR = ("search.islands=4", "search.stop={programs=80000}")
 
 
 @st.composite
-def dealt(draw: Any) -> tuple[list[tuple[int, ...]], dict[int, float]]:
-    sizes = draw(st.lists(st.integers(1, 5), min_size=1, max_size=5))
+def hosts(draw: Any) -> dict[int, dict[int, float]]:
+    sizes = draw(st.lists(st.integers(0, 5), min_size=1, max_size=5))
     numbers = iter(draw(st.permutations(range(sum(sizes)))))
-    shares = [tuple(sorted(next(numbers) for _ in range(size))) for size in sizes]
     seconds = st.floats(0, 100, allow_subnormal=False)
-    return shares, {number: draw(seconds) for share in shares for number in share}
+    return {
+        host: {next(numbers): draw(seconds) for _ in range(size)} for host, size in enumerate(sizes)
+    }
 
 
-def most(shares: Any, seconds: Any) -> float:
-    return max(sum(seconds[number] for number in share) for share in shares)
+@given(hosts())
+def test_no_host_has_more_to_do_than_the_slowest_had(left):
+    now = {host: dict(islands) for host, islands in left.items()}
+    idle = [host for host, islands in left.items() if not islands]
+    for source, target, islands in relief(left, idle):
+        assert target in idle
+        assert islands
+        for island in islands:
+            now[target][island] = now[source].pop(island)
+        assert now[source]
+        assert sum(now[target].values()) <= sum(now[source].values()) * (1 + 1e-9)
 
+    def slowest(of: dict[int, dict[int, float]]) -> float:
+        return max(sum(islands.values()) for islands in of.values())
 
-@given(dealt())
-def test_the_slowest_host_gets_no_slower(given):
-    shares, seconds = given
-    now = balanced(shares, seconds)
-    assert Counter(n for share in now for n in share) == Counter(seconds.keys())
-    assert len(now) == len(shares)
-    assert all(now)
-    assert most(now, seconds) <= most(shares, seconds) * (1 + 1e-12)
-    # What is dealt out well stays as it is.
-    assert [set(share) for share in balanced(now, seconds)] == [set(share) for share in now] or (
-        most(balanced(now, seconds), seconds) < most(now, seconds)
-    )
+    assert slowest(now) <= slowest(left) * (1 + 1e-12)
+    assert set().union(*now.values()) == set().union(*left.values())
 
 
 @pytest.mark.parametrize(
-    ("shares", "seconds", "expected"),
+    ("left", "idle", "moves"),
     [
-        ([(0, 1), (2, 3)], [1, 1, 1, 1], [(0, 1), (2, 3)]),
-        ([(0, 1), (2, 3)], [5, 5, 1, 1], [(0, 2), (1, 3)]),  # swapped
-        ([(0, 1, 2), (3,)], [1, 1, 1, 1], [(1, 2), (0, 3)]),  # moved
-        ([(0, 1), (2, 3)], [1.01, 1, 1, 1], [(0, 1), (2, 3)]),  # not worth it
-        ([(0,), (1,)], [9, 1], [(0,), (1,)]),  # nothing to be done
-        ([(0, 1), (2, 3)], [0, 0, 0, 0], [(0, 1), (2, 3)]),  # nothing is known
+        ([[2, 2, 2, 2], []], [1], [(0, 1, [0, 1])]),
+        ([[5, 1, 1], []], [1], [(0, 1, [1, 2])]),
+        ([[5], []], [1], []),  # one island is not cut
+        ([[0.2, 0.2], []], [1], []),  # not worth it
+        ([[0, 0], []], [1], []),  # nothing is known
+        ([[3, 3, 3, 3], [], []], [1, 2], [(0, 1, [0, 1]), (0, 2, [2])]),
+        ([[1, 1], [4, 4], []], [2], [(1, 2, [2])]),
     ],
 )
-def test_islands_are_moved_or_swapped(shares, seconds, expected):
-    now = balanced(shares, dict(enumerate(map(float, seconds))))
-    assert most(now, seconds) == most(expected, seconds)
-    if expected == shares:
-        assert now == expected
+def test_half_of_what_is_left(left, idle, moves):
+    numbers = iter(range(9))
+    by_host = {
+        host: {next(numbers): float(seconds) for seconds in islands}
+        for host, islands in enumerate(left)
+    }
+    assert relief(by_host, idle) == moves
 
 
 @pytest.mark.parametrize("method", [(), ("search.method='mgg'", "search.children=4")])
 def test_islands_that_move_change_nothing(tmp_path, monkeypatch, method):
-    """Here they go from host to host after every save."""
+    """Here they go from host to host at every look."""
     alone = small(*FOUR, *method).run(seed=5, workers=1)
-    moves = []
+    chance, moves = random.Random(1), []
 
-    def turned(shares: Any, seconds: Any) -> Any:
-        assert set(seconds) == {0, 1, 2, 3}
-        assert all(spent > 0 for spent in seconds.values())
-        moves.append(shares)
-        return [*shares[1:], shares[0]]
+    def moved(left: Any, idle: Any) -> Any:
+        several = [host for host, own in left.items() if len(own) > 1]
+        if not several:
+            return []
+        source = chance.choice(several)
+        target = chance.choice([host for host in left if host != source])
+        moves.append((source, target, [min(left[source])]))
+        return moves[-1:]
 
-    monkeypatch.setattr(workers, "balanced", turned)
-    moved = small(*FOUR, *method).run(seed=5, workers=3, out=tmp_path / "run")
-    assert len({tuple(shares) for shares in moves}) > 1
-    assert moved.history == alone.history
-    assert moved.best == alone.best
-    assert moved.hall == alone.hall
+    monkeypatch.setattr(workers, "relief", moved)
+    monkeypatch.setattr(course, "slice_seconds", lambda islands, count: 0.0005)
+    several = small(*FOUR, *method).run(seed=5, workers=3, out=tmp_path / "run")
+    assert len(moves) > 3
+    assert several.history == alone.history
+    assert several.best == alone.best
+    assert several.hall == alone.hall

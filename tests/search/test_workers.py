@@ -165,17 +165,17 @@ def test_a_host_made_anew():
         offers: list[Any] = []
         host, past = Islands(**given, numbers=(0,)), Past()
         advance(host, past, saved)
-        past = Past(host.save()[0], programs=saved) if saved else past
+        past = Past(host.save([0])[0], programs=saved) if saved else past
         advance(host, past, received)
         host.receive({0: members})
         past.exchanges.append((past.programs, members))
         advance(host, past, end)
         again = Islands(**given, numbers=(0,))
         again.recover({0: past})
-        assert again.save() == host.save()
+        assert again.save([0]) == host.save([0])
         (one,), (other,) = (each.run([0], end + 2000, 100.0) for each in (host, again))
         assert told_of([replace(one, best=host.best(0))]) == told_of([other])
-        assert again.save() == host.save()
+        assert again.save([0]) == host.save([0])
 
 
 def test_hosts_that_do_not_wait(tmp_path):
