@@ -20,7 +20,7 @@ from azc.program import Address, Instruction, Program
 from azc.runtime import _core
 from azc.tasks.task import Task
 
-__all__ = ["Run", "evaluate_task", "last_largest", "order_of"]
+__all__ = ["Run", "evaluate_task", "order_of"]
 
 Array = NDArray[np.float64]
 Trained = Callable[[Mapping[Address, Array] | None, int], bool]
@@ -191,7 +191,7 @@ class Run:
             raw = self.memory[self.prediction]
             predictions[i] = raw[: self.classes] if self.classes > 2 else raw
             if self.classes > 2:
-                score += float(last_largest(predictions[i]) == y)
+                score += float(_last_largest(predictions[i]) == y)
             elif self.classes:
                 score += float((y > 0.5) == (self.sigmoid(raw) > 0.5))
             else:
@@ -207,8 +207,7 @@ class Run:
         return fitness, rmse, predictions
 
 
-def last_largest(logits: Array) -> int:
-    """The class that is predicted: of equal logits the last."""
+def _last_largest(logits: Array) -> int:
     best = 0
     for index in range(1, len(logits)):
         if logits[index] >= logits[best]:
