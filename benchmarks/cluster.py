@@ -214,7 +214,7 @@ class Idle:
         zero = dict.fromkeys((name for name in Counts.__dataclass_fields__ if name != "island"), 0)
         counts = {**zero, "programs": self.drawn, "best": 0.5, "mean": 0.5}
         return [
-            Slice(n, Counts(island=n, **counts), False, (), None, True, (1, 0), seconds)
+            Slice(n, Counts(island=n, **counts), False, (), None, True, (1, 0), 0.0)
             for n in islands
         ]
 

@@ -25,10 +25,12 @@ def relief(
         source = max(seconds, key=lambda host: sum(seconds[host].values()))
         half = sum(seconds[source].values()) / 2
         taken: dict[int, float] = {}
+        given = 0.0
         for island, long in sorted(seconds[source].items(), key=lambda item: -item[1]):
-            if sum(taken.values()) + long <= half:
+            if given + long <= half:
                 taken[island] = long
-        if sum(taken.values()) < _WORTH:
+                given += long
+        if given < _WORTH:
             break
         for island in taken:
             del seconds[source][island]

@@ -92,7 +92,7 @@ class Slice:
     the best of populations that ended, and programs that reached the target. `best`: that of the
     present population if it is another than the host told of before, for its lineage is long;
     `has_best`: whether there is one. `steps_run`: training steps that this host executed, and the
-    part of them that ran natively. `seconds`: CPU time that the slice took.
+    part of them that ran natively. `pace`: CPU seconds a program of late; 0 where none was drawn.
     """
 
     island: int
@@ -102,7 +102,7 @@ class Slice:
     best: Offer | None
     has_best: bool
     steps_run: tuple[int, int]
-    seconds: float
+    pace: float
 
 
 @dataclass(frozen=True, slots=True)

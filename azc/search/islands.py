@@ -124,13 +124,13 @@ class Islands:
     def _shares(self, islands: Collection[int], until: int) -> dict[int, float]:
         """Of the time: by what each has left to run, so that a slow one is not alone at the end."""
         left = {
-            number: max(0, until - self.islands[number].counts()["programs"])
-            * self._pace.get(number, 0.0)
+            number: max(0, until - self.counts(number).programs) * self._pace.get(number, 0.0)
             for number in islands
         }
         if not all(left.values()):
             return dict.fromkeys(islands, 1 / len(left))
-        return {number: one / sum(left.values()) for number, one in left.items()}
+        total = sum(left.values())
+        return {number: one / total for number, one in left.items()}
 
     def _run(self, number: int, until: int, seconds: float) -> Slice:
         started, before = time.thread_time(), self.counts(number).programs
@@ -143,10 +143,10 @@ class Islands:
         self._told[number] = at
         done, has_best = why in (_AT_COUNT, _AT_TARGET), not math.isnan(counts.best)
         steps_run = self.islands[number].steps_run()
-        spent = time.thread_time() - started
         if counts.programs > before:
-            self._pace[number] = spent / (counts.programs - before)
-        return Slice(number, counts, done, tuple(offers), best, has_best, steps_run, spent)
+            self._pace[number] = (time.thread_time() - started) / (counts.programs - before)
+        pace = self._pace.get(number, 0.0)
+        return Slice(number, counts, done, tuple(offers), best, has_best, steps_run, pace)
 
     def _draw(self, number: int, until: int, seconds: float, offers: list[Offer]) -> int:
         """Runs one island, population after population, adds to `offers`, and returns why it

@@ -132,8 +132,7 @@ class Workers:
         answer: list[Slice] = self._answer(seat)
         for made in answer:
             past = self._pasts[made.island]
-            if (drawn := made.counts.programs - past.programs) > 0:
-                self._pace[made.island] = made.seconds / drawn
+            self._pace[made.island] = made.pace
             if past.programs or past.snapshot is None:  # not what was drawn in an earlier run
                 self._drawn[seat.link.node] += made.counts.programs - past.programs
             past.programs = made.counts.programs
@@ -224,9 +223,12 @@ class Workers:
     def relieve(self, islands: Collection[int], until: int) -> None:
         """Have hosts that run none of `islands` take over some, which have not drawn `until`
         programs yet, from those that are slow."""
-        seconds = {n: max(0, until - self._pasts[n].programs) * self._pace[n] for n in islands}
-        left = {s.number: {n: seconds[n] for n in s.numbers if n in seconds} for s in self._seats}
-        idle = [host for host, own in left.items() if not own and not self._seats[host].part]
+        own = {seat.number: [n for n in seat.numbers if n in islands] for seat in self._seats}
+        idle = [host for host, numbers in own.items() if not numbers and not self._seats[host].part]
+        left = {
+            host: {n: max(0, until - self._pasts[n].programs) * self._pace[n] for n in numbers}
+            for host, numbers in own.items()
+        }
         for source, target, moved in relief(left, idle):
             self._hand_over(self._seats[source], self._seats[target], moved)
 

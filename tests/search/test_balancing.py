@@ -13,7 +13,7 @@ from search_files import small
 from azc.search import course, workers
 from azc.search.balancing import relief
 
-FOUR = ("search.islands=4", "search.stop={programs=80000}")
+FOUR = ("search.islands=4", "search.stop={programs=1200}")
 
 
 @st.composite
@@ -68,7 +68,7 @@ def test_half_of_what_is_left(left, idle, moves):
 
 @pytest.mark.parametrize("method", [(), ("search.method='mgg'", "search.children=4")])
 def test_islands_that_move_change_nothing(tmp_path, monkeypatch, method):
-    """Here they go from host to host at every look."""
+    """Here they go from host to host at every look, after every step."""
     alone = small(*FOUR, *method).run(seed=5, workers=1)
     chance, moves = random.Random(1), []
 
@@ -82,9 +82,9 @@ def test_islands_that_move_change_nothing(tmp_path, monkeypatch, method):
         return moves[-1:]
 
     monkeypatch.setattr(workers, "relief", moved)
-    monkeypatch.setattr(course, "slice_seconds", lambda islands, count: 0.0005)
+    monkeypatch.setattr(course, "slice_seconds", lambda islands, count: 0.0)
     several = small(*FOUR, *method).run(seed=5, workers=3, out=tmp_path / "run")
-    assert len(moves) > 3
+    assert len(moves) > 50
     assert several.history == alone.history
     assert several.best == alone.best
     assert several.hall == alone.hall
