@@ -37,6 +37,7 @@ from azc.search.hosts import Slice
 from azc.search.migration import migrate
 from azc.search.on_ray import Actor, Ray
 from azc.search.report import Counts
+from azc.search.rounds import run_round
 from azc.search.settings import Settings
 from azc.search.store import read_history
 from azc.search.workers import Workers
@@ -253,10 +254,9 @@ def driver(counts: list[int]) -> None:
         for islands in counts:
             hosts, seconds = 2, max(0.2, min(10.0, 0.001 * islands))
             with closing(Workers(IdleRay(), lambda n: {"numbers": n}, islands, hosts)) as there:
-                there.run(range(islands), 10**9, 0.1)
+                run_for(0.1, there, islands, 0.1)
                 began, before = time.monotonic(), cpu()
-                while time.monotonic() - began < max(5.0, 3.0 * seconds):
-                    there.run(range(islands), 10**9, seconds)
+                run_for(max(5.0, 3.0 * seconds), there, islands, seconds)
                 share = (cpu() - before) / (time.monotonic() - began)
                 few = min(islands, 1000)
                 members = there.emigrants({n: list(range(500)) for n in range(few)})
@@ -269,6 +269,14 @@ def driver(counts: list[int]) -> None:
                 f"{islands:7}  {seconds:5.1f} {share:13.1%}  {size:15,.0f} B/island  {took:7.2f}",
                 flush=True,
             )
+
+
+def run_for(seconds: float, there: Workers, islands: int, slice_seconds: float) -> None:
+    end = time.monotonic() + seconds
+    for _ in run_round(
+        there, set(range(islands)), 10**9, lambda: slice_seconds, lambda: time.monotonic() >= end
+    ):
+        pass
 
 
 def cpu() -> float:

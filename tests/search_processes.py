@@ -1,4 +1,4 @@
-"""`azc` in a process of its own, to be interrupted and killed, and what becomes of its workers."""
+"""`azc` in a process of its own, to be interrupted and killed, and its workers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from azc.search.hosts import Slice
+from azc.search.rounds import run_round
+from azc.search.workers import Workers
 
 MAIN = "import sys; from azc.cli.main import main; sys.exit(main())"
 #: Longer than anything here may take on the slowest machine.
@@ -62,3 +67,9 @@ def wait_until_gone(processes: list[int]) -> None:
     while any(parent_of(process) is not None for process in processes):
         assert time.monotonic() < end, "a process has not ended"
         time.sleep(0.02)
+
+
+def slices(there: Workers, islands: Iterable[int], until: int) -> list[Slice]:
+    """One of each of `islands`, to its end, in the order of their numbers."""
+    made = run_round(there, set(islands), until, lambda: 100.0, lambda: False)
+    return sorted((one for several in made for one in several), key=lambda one: one.island)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -24,6 +24,7 @@ from azc.search.hosts import Offer, Slice
 from azc.search.hot import Hot, native_vector
 from azc.search.migration import migrate
 from azc.search.report import Counts, HotCounts, Outcome, Report
+from azc.search.rounds import run_round
 from azc.search.selection import Selection
 from azc.search.settings import Settings
 from azc.search.settings_tasks import Which
@@ -85,6 +86,7 @@ class Course:
             self._hot = Hot(self._workers, layouts, work, settings.compile.hot is True)
             self._ending = stack.pop_all()
         self._interrupted = False
+        self._slice_seconds, self._next_tell = slice_seconds(search.islands, search.workers), 0.0
         self._unsaved: list[tuple[Counts, ...]] = []
         self._failing = False
         # What follows is the state of the course, beside that of the islands.
@@ -156,26 +158,29 @@ class Course:
             self._run_asynchronous()
             return
         while self._pending and not self._is_over():
-            for made in self._workers.run(sorted(self._pending), self._round_end, self._slice()):
-                self._take(made)
-                self._offer(made.offers)
-                if made.done:
-                    self._pending.discard(made.island)
+            self._take_all(
+                run_round(self._workers, self._pending, self._round_end, self._slice, self._pauses)
+            )
             if not self._workers.scoring:
                 self._hot.look(self._seconds_per_step())
-            if self._pending:
-                self._workers.relieve(self._pending, self._round_end)
+
+    def _pauses(self) -> bool:
+        return self._is_over() or (self._hot.is_due and not self._workers.scoring)
+
+    def _take_all(self, rounds: Iterable[Sequence[Slice]]) -> None:
+        """What hosts do, as they do it."""
+        for slices in rounds:
+            for made in slices:
+                self._take(made)
+                self._offer(made.offers)
+            if time.monotonic() >= self._next_tell:
                 self._tell(settled=False)
 
     def _run_asynchronous(self) -> None:
         if self._asynchronous is None:
             drawn = {n: made.counts.programs for n, made in self._latest.items()}
             self._asynchronous = Asynchronous(self._workers, self._settings, drawn)
-        for slices in self._asynchronous.round(self._round_end, self._slice, self._is_over):
-            for made in slices:
-                self._take(made)
-                self._offer(made.offers)
-            self._tell(settled=False)
+        self._take_all(self._asynchronous.round(self._round_end, self._slice, self._is_over))
         self._hot.look(self._seconds_per_step())
         self._pending = set(self._islands) if self._is_over() else set()
 
@@ -339,8 +344,9 @@ class Course:
         self._before = (course["seconds"], course["cpu_seconds"])
         self._clocks = [tuple(clock) for clock in course.get("clocks", [])]
         self._history = [tuple(rows) for rows in read_history(self._store.folder)]
-        for made in self._workers.run(self._islands, 0, 0.0):
-            self._take(made)
+        for slices in run_round(self._workers, set(self._islands), 0, lambda: 0.0, lambda: False):
+            for made in slices:
+                self._take(made)
 
     # ---- reports ----
 
@@ -350,10 +356,9 @@ class Course:
         return max(bests, key=lambda one: one.fitness) if bests else None
 
     def _slice(self) -> float:
-        search = self._settings.search
-        limit = search.stop.seconds
+        limit = self._settings.search.stop.seconds
         left = math.inf if limit is None else max(0.0, limit - self._seconds())
-        return min(slice_seconds(search.islands, search.workers), left)
+        return min(self._slice_seconds, left)
 
     def _seconds(self) -> float:
         return self._before[0] + time.monotonic() - self._started
@@ -392,3 +397,4 @@ class Course:
     def _tell(self, *, settled: bool) -> None:
         if self._report:
             self._report(self._made_report(settled=settled))
+            self._next_tell = time.monotonic() + self._slice_seconds

@@ -23,8 +23,9 @@ from azc.search.workers import Workers
 
 __all__ = ["Hot", "native_vector"]
 
-#: Seconds between two looks at what is hot.
-_EVERY = 1.0
+#: Seconds between two looks at what is hot; and the least share of the time until then, because
+#: hosts wait for each other before a look.
+_EVERY, _SHARE = 1.0, 0.05
 #: Structures of one batch at most: a build should end while they are still hot.
 _MOST_IN_BATCH = 16
 #: How much faster compiled code is expected to be before any was tried on these tasks.
@@ -75,7 +76,8 @@ class Hot:
         self._problem: Exception | None = None
         self._done: set[int] = set()
         self._built, self._seconds = 0, 0.0
-        self._next = time.monotonic() + _EVERY
+        self._started = time.monotonic()
+        self._next = self._started + _EVERY
         self._off = not layouts
 
     def counts(self, steps: tuple[int, int]) -> HotCounts:
@@ -84,11 +86,17 @@ class Hot:
         share = steps[1] / steps[0] if steps[0] else 0.0
         return HotCounts(self._built, self._seconds, building, share)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look."""
+        return not self._off and time.monotonic() >= self._next
+
     def look(self, seconds_per_step: float) -> None:
         """To be called now and then, while no island is running."""
-        if self._off or time.monotonic() < self._next:
+        if not self.is_due:
             return
-        self._next = time.monotonic() + _EVERY
+        now = time.monotonic()
+        self._next = now + max(_EVERY, _SHARE * (now - self._started))
         if self._thread:
             if not self._thread.is_alive():
                 self._take()

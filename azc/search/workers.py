@@ -84,26 +84,6 @@ class Workers:
 
     # ---- a slice ----
 
-    def run(self, islands: Collection[int], until: int, seconds: float) -> list[Slice]:
-        """`Host.run` of all of `islands`, side by side, in the order of their numbers. Who has
-        nothing to run scores meanwhile."""
-        shares: dict[int, list[int]] = {}
-        for island in islands:
-            shares.setdefault(self._owner[island].number, []).append(island)
-        for host, share in shares.items():
-            self.start(host, share, until, seconds)
-        slices: list[Slice] = []
-        # Not who waits for the next slice.
-        idle = [host for host in range(len(self._seats)) if host not in shares]
-        running = list(shares)
-        while running:
-            for host, answer in self.finished(running, idle).items():
-                running.remove(host)
-                slices += answer
-                if all(made.done for made in answer):
-                    idle.append(host)
-        return sorted(slices, key=lambda made: made.island)
-
     @property
     def shares(self) -> list[tuple[int, ...]]:
         """The islands of each host."""
@@ -220,17 +200,25 @@ class Workers:
             except LostError as lost:
                 self._replace(seat, lost)
 
-    def relieve(self, islands: Collection[int], until: int) -> None:
-        """Have hosts that run none of `islands` take over some, which have not drawn `until`
-        programs yet, from those that are slow."""
-        own = {seat.number: [n for n in seat.numbers if n in islands] for seat in self._seats}
-        idle = [host for host, numbers in own.items() if not numbers and not self._seats[host].part]
+    def relieve(
+        self, sources: Iterable[int], targets: Iterable[int], islands: Collection[int], until: int
+    ) -> list[int]:
+        """Have hosts `targets` take over some of `islands`, which have not drawn `until` programs
+        yet, from the slowest of `sources`; returns who did. None of them is running; who scores
+        goes on with it."""
         left = {
-            host: {n: max(0, until - self._pasts[n].programs) * self._pace[n] for n in numbers}
-            for host, numbers in own.items()
+            host: {
+                n: max(0, until - self._pasts[n].programs) * self._pace[n]
+                for n in self._seats[host].numbers
+                if n in islands
+            }
+            for host in sources
         }
-        for source, target, moved in relief(left, idle):
+        free = [host for host in targets if not self._seats[host].part]
+        moves = relief(left, free)
+        for source, target, moved in moves:
             self._hand_over(self._seats[source], self._seats[target], moved)
+        return [target for _, target, _ in moves]
 
     def _hand_over(self, source: _Seat, target: _Seat, islands: Sequence[int]) -> None:
         self._ask(source, "save", islands)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from search_files import SMALL, changed, left, small, told
+from search_processes import slices
 
 from azc.errors import ConfigError, ResourceError
 from azc.search import workers
@@ -99,16 +100,16 @@ def test_hosts_go_to_nodes_with_less_to_do(cluster):
     with closing(made(6, 6)) as there:
         # How many are where is up to Ray, which may not put them where they were to go.
         assert [node.hosts > 0 for node in there.nodes()] == [True, True]
-        there.run(range(6), 50, 100.0)
+        slices(there, range(6), 50)
         joined = cluster.add_node(**node_arguments())
         time.sleep(1.1)  # for which what nodes there are is not asked again
         before = there.save()
         assert [node.hosts > 0 for node in there.nodes()] == [True, True, True]
         assert there.save() == before
-        there.run(range(6), 80, 100.0)
+        slices(there, range(6), 80)
         cluster.remove_node(joined, allow_graceful=False)
         for until in range(100, 10**6, 20):  # it may take a moment until its hosts are no more
-            after = {one.island: one.counts.programs for one in there.run(range(6), until, 100.0)}
+            after = {one.island: one.counts.programs for one in slices(there, range(6), until)}
             assert after == dict.fromkeys(range(6), until)
             nodes = there.nodes()
             if sum(node.restarts for node in nodes):

@@ -20,6 +20,7 @@ from search_processes import (
     finish,
     last_document,
     next_report,
+    slices,
     start,
     wait_until_gone,
 )
@@ -82,8 +83,8 @@ def test_workers_change_nothing(tmp_path, monkeypatch, method, counts):
     assert found[0] == found[1]
 
 
-def told_of(slices: list[Slice]) -> list[Any]:
-    return [(one.counts, one.done, one.offers, one.best, one.has_best) for one in slices]
+def told_of(made: list[Slice]) -> list[Any]:
+    return [(one.counts, one.done, one.offers, one.best, one.has_best) for one in made]
 
 
 def test_an_interface_that_hosts_have():
@@ -97,10 +98,10 @@ def test_what_workers_answer_does_not_depend_on_their_number():
     with closing(made(1, engine="here")) as here, closing(made(3)) as there:
         for islands, until in (([2, 0, 3], 50), ([1, 3], 2000), (range(4), 2100)):
             before = there.cpu_seconds()
-            slices = there.run(islands, until, 100.0)
+            made_there = slices(there, islands, until)
             assert there.cpu_seconds() > before
-            assert [one.island for one in slices] == sorted(islands)
-            assert told_of(slices) == told_of(here.run(islands, until, 100.0))
+            assert [one.island for one in made_there] == sorted(islands)
+            assert told_of(made_there) == told_of(slices(here, islands, until))
         places = {island: [3, 7] for island in range(4)}
         found = there.emigrants(places)
         assert found == here.emigrants(places)
@@ -117,7 +118,7 @@ def test_what_workers_answer_does_not_depend_on_their_number():
 
 def test_lineage_is_told_when_it_changes():
     with closing(made(1, "restart=", engine="here")) as there:
-        told = [one.best for end in range(1, 300) for one in there.run([0], end, 100.0)]
+        told = [one.best for end in range(1, 300) for one in slices(there, [0], end)]
         new = [best for best in told if best]
         assert told[0] is not None
         assert 1 < len(new) < len(told) / 2
@@ -138,7 +139,7 @@ def test_scoring_is_shared_out(count, tasks):
     with closing(Workers(engine, lambda numbers: {**given, "numbers": numbers}, 4, count)) as there:
         there.to_score(jobs[:2])
         # Only who has nothing else to do.
-        there.run([0], 20, 100.0)
+        slices(there, [0], 20)
         there.to_score(jobs[2:])
         found = there.scores()
         assert [job for job, _ in found] == jobs
