@@ -23,9 +23,9 @@ from azc.search.workers import Workers
 
 __all__ = ["Hot", "native_vector"]
 
-#: Seconds between two looks at what is hot; and the least share of the time until then, because
-#: hosts wait for each other before a look.
-_EVERY, _SHARE = 1.0, 0.05
+#: Seconds between two looks at what is hot; and, of the time until then, the share after which
+#: hosts even wait for each other so that there is one.
+_EVERY, _SHARE = 1.0, 0.2
 #: Structures of one batch at most: a build should end while they are still hot.
 _MOST_IN_BATCH = 16
 #: How much faster compiled code is expected to be before any was tried on these tasks.
@@ -76,8 +76,7 @@ class Hot:
         self._problem: Exception | None = None
         self._done: set[int] = set()
         self._built, self._seconds = 0, 0.0
-        self._started = time.monotonic()
-        self._next = self._started + _EVERY
+        self._started = self._looked = time.monotonic()
         self._off = not layouts
 
     def counts(self, steps: tuple[int, int]) -> HotCounts:
@@ -88,15 +87,17 @@ class Hot:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to look."""
-        return not self._off and time.monotonic() >= self._next
+        """Whether a look is worth it that hosts have to wait for."""
+        return self._is_next(max(_EVERY, _SHARE * (self._looked - self._started)))
+
+    def _is_next(self, seconds: float) -> bool:
+        return not self._off and time.monotonic() >= self._looked + seconds
 
     def look(self, seconds_per_step: float) -> None:
         """To be called now and then, while no island is running."""
-        if not self.is_due:
+        if not self._is_next(_EVERY):
             return
-        now = time.monotonic()
-        self._next = now + max(_EVERY, _SHARE * (now - self._started))
+        self._looked = time.monotonic()
         if self._thread:
             if not self._thread.is_alive():
                 self._take()
