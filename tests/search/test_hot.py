@@ -60,6 +60,7 @@ def patient(monkeypatch):
                 self.built = True
 
     monkeypatch.setattr(hot, "_EVERY", 0.0)
+    monkeypatch.setattr(hot, "_SHARE", 0.0)
     monkeypatch.setattr(hot, "_MOST_IN_BATCH", 4)
     monkeypatch.setattr(course, "Hot", Patient)
     monkeypatch.setattr(engines, "_SLICE", 0.02)
@@ -181,7 +182,7 @@ def looked(there: Islands, *, always: bool, seconds_per_step: float) -> tuple[Ho
     workers = Recorder(there)
     one = Hot(workers, there.layouts(), 330, always)
     for _ in range(2):
-        one._next = 0.0
+        one._looked = 0.0
         one.look(seconds_per_step)
         one.finish()
     return one, workers
@@ -231,7 +232,7 @@ def test_what_is_slower_is_not_used(monkeypatch, gain):
     assert [least for _, least in workers.used] == [hot._LEAST_GAIN] * 2
     assert natives.recorded(one._gain_name, -1.0) == gain
     assert one.counts((1, 0)).built == (2 if gain > 1.0 else 0)
-    one._next = 0.0
+    one._looked = 0.0
     one.look(1.0)
     assert (one._thread is not None) == (gain > 1.0)
     one.finish()
@@ -316,6 +317,7 @@ def test_the_end_waits_for_a_build(monkeypatch):
 
     monkeypatch.setattr(natives, "obtain", slow)
     monkeypatch.setattr(hot, "_EVERY", 0.0)
+    monkeypatch.setattr(hot, "_SHARE", 0.0)
     outcome = small(*BUSY, "compile.hot=true").run(seed=5, report=release)
     assert outcome.reason == "programs"
     assert began.is_set()
