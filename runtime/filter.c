@@ -95,21 +95,26 @@ int az_learns_strictly(const az_space *s, const az_program *p)
     return states != 0;
 }
 
-uint64_t az_form(const az_space *s, const az_program *p)
+/* What is known of addresses before a program is run. */
+typedef struct {
+    uint8_t before[64]; /* what their values depend on when Predict begins, over all steps */
+    az_set written;     /* by Predict or Learn */
+} leaves;
+
+static leaves leaves_of(const az_space *s, const az_program *p)
 {
-    /* Which addresses hold what depends on labels, or anything but zeros, when Predict begins. */
-    uint8_t before[64] = {0};
+    leaves known = {{0}, 0};
     const int addresses = index_of(s, AZ_MATRIX, s->addresses[AZ_MATRIX]);
     source of[64];
     memset(of, 0, sizeof of);
     flow(s, p->body[AZ_SETUP], p->count[AZ_SETUP], of);
     for (int i = 0; i < addresses; ++i)
-        before[i] = of[i].given;
+        known.before[i] = of[i].given;
     const int features = __builtin_ctzll(s->features), label = __builtin_ctzll(s->label);
     for (int grown = 1; grown;) {
         grown = 0;
         for (int i = 0; i < addresses; ++i)
-            of[i] = (source){0, before[i]};
+            of[i] = (source){0, known.before[i]};
         of[features].given = OF_FEATURES;
         of[label].given = 0;
         flow(s, p->body[AZ_PREDICT], p->count[AZ_PREDICT], of);
@@ -117,16 +122,34 @@ uint64_t az_form(const az_space *s, const az_program *p)
         of[label].given = OF_LABEL;
         flow(s, p->body[AZ_LEARN], p->count[AZ_LEARN], of);
         for (int i = 0; i < addresses; ++i) {
-            const uint8_t more = of[i].given & ~before[i];
+            const uint8_t more = of[i].given & ~known.before[i];
             grown |= more;
-            before[i] |= more;
+            known.before[i] |= more;
         }
     }
-    az_set written = 0;
     for (int f = AZ_PREDICT; f <= AZ_LEARN; ++f)
         for (int64_t i = 0; i < p->count[f]; ++i)
-            written |= az_written_by(s, &p->body[f][i]);
+            known.written |= az_written_by(s, &p->body[f][i]);
+    return known;
+}
 
+/* What an address is for Predict, where it reads what was there before. */
+static int leaf_at(const az_space *s, const leaves *known, int address)
+{
+    const az_set bit = (az_set)1 << address;
+    const uint8_t before = known->before[address];
+    if (bit & s->features)
+        return AZ_LEAF_FEATURES;
+    if (bit & s->label)
+        return AZ_LEAF_ZERO;
+    if (!(known->written & bit))
+        return before ? AZ_LEAF_FIXED : AZ_LEAF_ZERO;
+    return before & OF_LABEL ? AZ_LEAF_LEARNED : AZ_LEAF_WRITTEN;
+}
+
+uint64_t az_form(const az_space *s, const az_program *p)
+{
+    const leaves of = leaves_of(s, p);
     uint64_t hash[64];
     az_set known = 0;
     for (int64_t i = 0; i < p->count[AZ_PREDICT]; ++i) {
@@ -142,12 +165,7 @@ uint64_t az_form(const az_space *s, const az_program *p)
             const int at = index_of(s, type, side ? in->b : in->a);
             const az_set bit = (az_set)1 << at;
             if (!(known & bit)) {
-                const int kind = at == features     ? AZ_LEAF_FEATURES
-                                 : at == label      ? AZ_LEAF_ZERO
-                                 : !(written & bit) ? (before[at] ? AZ_LEAF_FIXED : AZ_LEAF_ZERO)
-                                 : before[at] & OF_LABEL ? AZ_LEAF_LEARNED
-                                                         : AZ_LEAF_WRITTEN;
-                hash[at] = az_mix((uint64_t)(kind * 1000 + type * 100));
+                hash[at] = az_mix((uint64_t)(leaf_at(s, &of, at) * 1000 + type * 100));
                 known |= bit;
             }
             operand[side] = hash[at];
@@ -162,4 +180,30 @@ uint64_t az_form(const az_space *s, const az_program *p)
         known |= (az_set)1 << out;
     }
     return known & s->prediction ? hash[__builtin_ctzll(s->prediction)] | 1 : 0;
+}
+
+uint64_t az_ingredients(const az_space *s, const az_program *p)
+{
+    const leaves of = leaves_of(s, p);
+    az_set wanted = s->prediction;
+    uint64_t products = 0, noise = 0, learned[AZ_MATRIX + 1] = {0};
+    for (int64_t i = p->count[AZ_PREDICT] - 1; i >= 0; --i) {
+        const az_instruction *in = &p->body[AZ_PREDICT][i];
+        const az_op_info *op = &az_ops[in->op];
+        const az_set out = az_written_by(s, in);
+        if (!(out & wanted))
+            continue;
+        wanted = (wanted & ~out) | az_read_by(s, in);
+        products |= op->first == AZ_MATRIX && op->second != AZ_NO_TYPE;
+        noise |= op->random;
+    }
+    for (az_set left = wanted; left; left &= left - 1) {
+        const int at = __builtin_ctzll(left);
+        const int type = at < az_offset(s, AZ_VECTOR_TYPE) ? AZ_SCALAR
+                         : at < az_offset(s, AZ_MATRIX)    ? AZ_VECTOR_TYPE
+                                                           : AZ_MATRIX;
+        learned[type] += leaf_at(s, &of, at) == AZ_LEAF_LEARNED;
+    }
+    return az_mix(products + 2 * noise + 4 * (learned[AZ_VECTOR_TYPE] + 64 * learned[AZ_MATRIX])) |
+           1;
 }

@@ -1,8 +1,8 @@
 /* The strict level of the filter: whether a program learns what it predicts from.
  *
  * The filter turns candidates away that cannot be good, before anything is run (`search.filter` in
- * a search file). island.c asks az_learns_strictly, niches.c az_form: what kind of prediction a
- * program makes. */
+ * a search file). island.c asks az_learns_strictly, niches.c az_form and
+ * az_ingredients: what kind of prediction a program makes. */
 #ifndef AZ_FILTER_H
 #define AZ_FILTER_H
 
@@ -23,5 +23,9 @@ enum { AZ_LEAF_FEATURES = 1, AZ_LEAF_ZERO, AZ_LEAF_LEARNED, AZ_LEAF_WRITTEN, AZ_
 /* A hash of the form of the expression that Predict computes: ops, and kinds and types of leaves;
  * which of two alike a leaf is does not count. 0: Predict does not write the prediction. */
 uint64_t az_form(const az_space *space, const az_program *program);
+
+/* A hash of what the prediction is made of: whether there are products of matrices on the way to
+ * it, and noise, and how many of the vectors and matrices that it reads are learned. */
+uint64_t az_ingredients(const az_space *space, const az_program *program);
 
 #endif

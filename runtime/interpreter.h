@@ -102,6 +102,11 @@ size_t az_machine_held(const az_machine *machine);
 void az_machine_predict(
     az_machine *machine, const double *x, int64_t count, uint64_t step, double *to);
 
+/* How many doubles the memory is, and a copy of it that may be gone back to. */
+int64_t az_machine_doubles(const az_machine *machine);
+void az_machine_keep(const az_machine *machine, double *to);
+void az_machine_go_back(az_machine *machine, const double *to);
+
 /* Trains on the batch's training examples from `first`, which is 0 or where the last call ended, to
  * before `end`; `step` is that of example 0. Returns 1, or 0 once every lane is dead. */
 int az_machine_learn(az_machine *machine, int64_t first, int64_t end, uint64_t step);

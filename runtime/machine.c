@@ -397,6 +397,21 @@ void az_machine_predict(az_machine *m, const double *x, int64_t count, uint64_t 
     }
 }
 
+int64_t az_machine_doubles(const az_machine *m)
+{
+    return m->memory_doubles;
+}
+
+void az_machine_keep(const az_machine *m, double *to)
+{
+    memcpy(to, m->memory, (size_t)m->memory_doubles * sizeof *to);
+}
+
+void az_machine_go_back(az_machine *m, const double *to)
+{
+    memcpy(m->memory, to, (size_t)m->memory_doubles * sizeof *to);
+}
+
 int az_machine_learn(az_machine *m, int64_t first, int64_t end, uint64_t step)
 {
     if (first == 0) {

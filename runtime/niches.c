@@ -242,8 +242,21 @@ static int known(az_scores *level, az_hash key)
     return 0;
 }
 
-/* Runs the analysed candidate on the first tasks, as far as it gets; how it was decided. */
-static int try_it(az_island *s, int32_t niche, az_hash hash, az_elite *own)
+/* What kind of prediction the analysed candidate makes, by what it does at the first hurdle: what it
+ * is made of, and how far from linear it is. */
+static uint64_t behaviour(az_island *s)
+{
+    static const double bounds[] = {0.001, 0.03, 0.1, 0.3};
+    const double far = az_stages_nonlinearity(&s->trial);
+    uint64_t bin = 0;
+    while (bin < sizeof bounds / sizeof *bounds && far >= bounds[bin])
+        ++bin;
+    return az_mix(az_ingredients(&s->space, &s->trial.canonical.program) + bin) | 1;
+}
+
+/* Runs the analysed candidate on the first tasks, as far as it gets; how it was decided. Its niche
+ * and the key of that are known from the first hurdle on, if not before. */
+static int try_it(az_island *s, uint64_t *key, int32_t *niche, az_hash hash, az_elite *own)
 {
     az_trial *t = &s->trial;
     if (known(&t->level[0], hash))
@@ -256,7 +269,11 @@ static int try_it(az_island *s, int32_t niche, az_hash hash, az_elite *own)
         return AZ_COUNT_LEVEL2;
     for (int i = 0; i < t->hurdles; ++i) {
         own->hurdle[i] = az_stages_hurdle(t, i);
-        if (own->hurdle[i] < bar(s, niche, i))
+        if (!i && s->method.behaviour && own->hurdle[i] >= s->niches.least[i]) {
+            *key = behaviour(s);
+            *niche = find(&s->niches, *key);
+        }
+        if (own->hurdle[i] < bar(s, *niche, i))
             return AZ_COUNT_HURDLED;
     }
     own->first = az_stages_finish(t);
@@ -347,10 +364,10 @@ static int decide(az_island *s, int32_t before, int origin, az_member *to)
 {
     az_trial *t = &s->trial;
     az_niches *n = &s->niches;
-    const uint64_t key = az_form(&s->space, &t->canonical.program);
-    const int32_t niche = find(n, key);
+    uint64_t key = s->method.behaviour ? 0 : az_form(&s->space, &t->canonical.program);
+    int32_t niche = key ? find(n, key) : -1;
     az_elite own = {.structure = az_structure_hash(&t->canonical)};
-    const int how = try_it(s, niche, to->hash, &own);
+    const int how = try_it(s, &key, &niche, to->hash, &own);
     if (how != AZ_COUNT_LEVEL1)
         az_stages_end(t);
     if (how == AZ_COUNT_EVALUATED) {

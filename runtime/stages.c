@@ -162,6 +162,60 @@ double az_stages_hurdle(az_trial *t, int hurdle)
     return value;
 }
 
+/* Examples that show what a prediction is like. */
+enum { PROBES = 8 };
+
+/* Of one lane: `f`, `g`, `zero` are its predictions of x, -x and 0. NaN and infinity are as far from
+ * linear as can be. */
+static double nonlinearity(
+    const double *f, const double *g, const double *zero, int64_t count, int64_t lanes)
+{
+    double even = 0.0, odd = 0.0;
+    for (int64_t k = 0; k < count; ++k) {
+        const int64_t at = k * lanes;
+        even += fabs(f[at] + g[at] - 2.0 * zero[at]);
+        odd += fabs(f[at] - g[at]);
+    }
+    const double share = even > 0.0 ? even / (even + odd) : 0.0;
+    return even + odd < INFINITY ? share : 1.0;
+}
+
+double az_stages_nonlinearity(az_trial *t)
+{
+    const int64_t examples = t->train < PROBES ? t->train : PROBES;
+    double sum = 0.0;
+    int64_t tasks = 0;
+    for (int i = 0; i < t->first && !t->failed; ++i) {
+        const az_lanes *lanes = &t->interpreted.lanes[i];
+        const az_batch *batch = lanes->batch;
+        const int64_t row = batch->features * batch->lanes, L = batch->lanes;
+        const int64_t width = az_prediction_width(t), kept = az_machine_doubles(lanes->machine);
+        const int64_t predictions = examples * width * L, inputs = examples * row;
+        const size_t bytes = (size_t)(kept + inputs + 3 * predictions) * sizeof(double);
+        if (!az_reserve(&t->probe, &t->probe_bytes, bytes)) {
+            t->failed = 1;
+            break;
+        }
+        double *memory = t->probe, *x = memory + kept, *f = x + inputs, *g = f + predictions;
+        const uint64_t step = (uint64_t)az_machine_done(lanes->machine) + 1;
+        az_machine_keep(lanes->machine, memory);
+        az_machine_predict(lanes->machine, batch->x_train, examples, step, f);
+        for (int64_t k = 0; k < inputs; ++k)
+            x[k] = -batch->x_train[k];
+        az_machine_predict(lanes->machine, x, examples, step, g);
+        memset(x, 0, (size_t)inputs * sizeof *x);
+        az_machine_predict(lanes->machine, x, examples, step, g + predictions);
+        az_machine_go_back(lanes->machine, memory);
+        for (int64_t l = 0; l < L; ++l)
+            if (batch->active >> l & 1 && !az_machine_died(lanes->machine, l)) {
+                sum += nonlinearity(f + l, g + l, g + predictions + l, examples * width, L);
+                ++tasks;
+            }
+    }
+    az_trial_time(t, AZ_STAGE_EVALUATE);
+    return tasks ? sum / (double)tasks : 1.0;
+}
+
 double az_stages_untaught(az_trial *t, int hurdle)
 {
     memset(t->heard, 0, az_stages_room(t) * sizeof *t->heard);

@@ -22,7 +22,16 @@ int az_stages_fingerprint(az_trial *trial, uint64_t *fingerprint);
 /* Trains up to a hurdle; the score there, as a fitness. */
 double az_stages_hurdle(az_trial *trial, int hurdle);
 
-/* The same of a program that always predicts 0. */
+/* How far from linear in the features predictions are by now, from 0 to 1; of the tasks that go on,
+ * the mean of
+ *
+ *     sum |f(x) + f(-x) - 2 f(0)| / (that + sum |f(x) - f(-x)|)
+ *
+ * over the first training examples x, in which f draws the same random numbers. Memory stays as it
+ * was. */
+double az_stages_nonlinearity(az_trial *trial);
+
+/* The score at a hurdle of a program that always predicts 0. */
 double az_stages_untaught(az_trial *trial, int hurdle);
 
 /* Finishes; the fitness on the first tasks. */

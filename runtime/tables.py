@@ -66,6 +66,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("by", "int64_t", "programs within which to reach by_fitness", "restart.by"),
     Setting("by_fitness", "double", "ends a population that has not", "restart.fitness", 0.0),
     # Of the method `niches`.
+    Setting("behaviour", "int32_t", "niches by what predictions do, not by their form"),
     Setting("elites", "int32_t", "members of a niche", "niches.elites", 1),
     Setting("even", "double", "that a niche is drawn evenly, not by rank", "niches.even", 0.0),
     Setting("grown", "int64_t", "programs evaluated before the first mutant", "niches.grown", 1),

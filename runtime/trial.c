@@ -140,6 +140,7 @@ void az_trial_free(az_trial *t)
     free(t->heard);
     free(t->constants);
     free(t->places);
+    free(t->probe);
 }
 
 /* ---- before it is run ---------------------------------------------------------------------- */

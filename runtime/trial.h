@@ -75,6 +75,8 @@ typedef struct {
     double *digest;    /* the predictions that a fingerprint is the hash of */
     double *constants; /* [chunks][constants][lane], and places, of a compiled call */
     int64_t *places;
+    void *probe; /* what az_stages_nonlinearity works in */
+    size_t probe_bytes;
     int prepared; /* machines are, for the candidate at hand */
     int hurdled;  /* the last decision: a score on the first examples, no fitness */
 

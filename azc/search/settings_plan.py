@@ -137,6 +137,9 @@ class IslandSettings(Table):
             if len(self.hurdles) > MOST_HURDLES:
                 what = f"at most {MOST_HURDLES} of them"
                 raise MisfitError("hurdles", expected(what, len(self.hurdles)))
+            if self.niches and self.niches.by == "behaviour" and not self.hurdles:
+                what = "at least one of them, at which behaviour is looked at"
+                raise MisfitError("hurdles", expected(what, "none", "add [[hurdles]]"))
             before = self.fec.train
             for hurdle in self.hurdles:
                 if hurdle.train <= before:

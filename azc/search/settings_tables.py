@@ -101,6 +101,7 @@ class HurdleSettings(Table):
 class NichesSettings(Table):
     """``[niches]``: what the method of that name keeps, and how it draws parents."""
 
+    by: Literal["form", "behaviour"] = "form"
     elites: Annotated[int, Field(ge=1, le=10_000)] = 16
     even: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
     grown: Count = 50

@@ -364,30 +364,50 @@ def learns_strictly(program: Program, classes: int) -> bool:
 # ---- forms ---------------------------------------------------------------------------------------
 
 
-def form(program: Program, classes: int) -> Any:
-    """What `az_form` is a hash of; None where Predict does not write the prediction."""
-    features, label, prediction = interface_addresses(classes)
-    before: dict[Address, set[str]] = {}
+class _Leaves:
+    """What addresses are for Predict, where it reads what was there before."""
 
-    def run(body: Sequence[Instruction], of: dict[Address, set[str]]) -> None:
+    def __init__(self, program: Program, classes: int) -> None:
+        self.features, self.label, _ = interface_addresses(classes)
+        self.before: dict[Address, set[str]] = {}
+        self._run(program.setup, self.before)
+        while True:
+            of = {address: set(sources) for address, sources in self.before.items()}
+            of[self.features], of[self.label] = {_FEATURES}, set()
+            self._run(program.predict, of)
+            of[self.features], of[self.label] = {_FEATURES}, {_LABEL}
+            self._run(program.learn, of)
+            old = self.before
+            self.before = {a: old.get(a, set()) | of.get(a, set()) for a in old.keys() | of.keys()}
+            if _some(self.before) == _some(old):
+                break
+        self.written = {i.output for i in (*program.predict, *program.learn)}
+
+    def _run(self, body: Sequence[Instruction], of: dict[Address, set[str]]) -> None:
         for instruction in body:
             if instruction.output is None:
                 continue
             sources: set[str] = set() if instruction.op.inputs else {_SETUP_VALUE}
             of[instruction.output] = sources.union(*(of.get(a, set()) for a in instruction.reads))
 
-    run(program.setup, before)
-    while True:
-        of = {address: set(sources) for address, sources in before.items()}
-        of[features], of[label] = {_FEATURES}, set()
-        run(program.predict, of)
-        of[features], of[label] = {_FEATURES}, {_LABEL}
-        run(program.learn, of)
-        wider = {a: before.get(a, set()) | of.get(a, set()) for a in before.keys() | of.keys()}
-        if {a: s for a, s in wider.items() if s} == {a: s for a, s in before.items() if s}:
-            break
-        before = wider
-    written = {i.output for i in (*program.predict, *program.learn)}
+    def at(self, address: Address) -> str:
+        sources = self.before.get(address, set())
+        if address == self.features:
+            return "features"
+        if address == self.label or (address not in self.written and not sources):
+            return "zero"
+        if address not in self.written:
+            return "fixed"
+        return "learned" if _LABEL in sources else "written"
+
+
+def _some(of: dict[Address, set[str]]) -> dict[Address, set[str]]:
+    return {address: sources for address, sources in of.items() if sources}
+
+
+def form(program: Program, classes: int) -> Any:
+    """What `az_form` is a hash of; None where Predict does not write the prediction."""
+    leaves = _Leaves(program, classes)
     found: dict[Address, Any] = {}
     for instruction in program.predict:
         if instruction.output is None:
@@ -396,18 +416,25 @@ def form(program: Program, classes: int) -> Any:
         for of_type, number in zip(instruction.op.inputs, instruction.inputs, strict=True):
             address = Address(of_type, number)
             if address not in found:
-                sources = before.get(address, set())
-                if address == features:
-                    leaf = "features"
-                elif address == label or (address not in written and not sources):
-                    leaf = "zero"
-                elif address not in written:
-                    leaf = "fixed"
-                else:
-                    leaf = "learned" if _LABEL in sources else "written"
-                found[address] = (leaf, of_type.value)
+                found[address] = (leaves.at(address), of_type.value)
             operands.append(found[address])
         if instruction.op.commutative or instruction.op.name.endswith(("_min", "_max")):
             operands.sort(key=repr)
         found[instruction.output] = (instruction.op.number, *operands)
-    return found.get(prediction)
+    return found.get(interface_addresses(classes)[2])
+
+
+def ingredients(program: Program, classes: int) -> Any:
+    """What `az_ingredients` is a hash of."""
+    leaves = _Leaves(program, classes)
+    wanted = {interface_addresses(classes)[2]}
+    products = noise = False
+    for instruction in reversed(program.predict):
+        if instruction.output in wanted:
+            # What changes one entry reads the rest of it.
+            wanted = wanted - {instruction.output} | set(instruction.reads)
+            types = [of_type.value for of_type in instruction.op.inputs]
+            products |= len(types) == 2 and types[0] == "m"
+            noise |= instruction.op.random
+    learned = [a.type.value for a in wanted if leaves.at(a) == "learned"]
+    return products, noise, learned.count("v"), learned.count("m")

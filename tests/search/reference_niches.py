@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from reference_analysis import canonical
-from search.reference_flow import Bodies, dropped, form, mutate
+from search.reference_flow import Bodies, dropped, form, ingredients, mutate
 from search.reference_trial import Run, rounded, watch
 
 from azc.program import Program
@@ -139,31 +139,40 @@ class Niches:
             total += _score(np.reshape(shown, (until, width)), task.y_train, classes, until)
         return total / len(tasks)
 
-    def _try(self, program: Program, niche: Niche | None, elite: Elite) -> str:
-        model, given = self.model, self.model.given
+    def _niche(self, key: Any) -> Niche | None:
+        return next((one for one in self.ranked if one.key == key), None)
+
+    def _try(self, program: Program, elite: Elite) -> tuple[str, Any]:
+        """How it was decided, and the key of its niche as far as that is known."""
+        given, shape = self.model.given, canonical(program, self.model.given["classes"])
+        key = None if given["behaviour"] else (form(shape, given["classes"]),)
+        model = self.model
         tasks = model.trial.tasks[: len(model.trial.tasks) - given["confirm"]]
         if given["level1"] and self._met(0, model.hash_of(program)):
-            return "level1"
+            return "level1", key
         run = self._run(program, tasks, given["fec_train"])
         steps = run.steps
         try:
             if all(run.stopped):
-                return "hurdled"
+                return "hurdled", key
             bits = given["rounding"].bit_length()
-            key = tuple(rounded(v, bits) for task in run.predictions for v in task[0])
-            if given["level2"] and self._met(1, key):
-                return "level2"
+            shown = tuple(rounded(v, bits) for task in run.predictions for v in task[0])
+            if given["level2"] and self._met(1, shown):
+                return "level2", key
             for k in range(given["hurdles"]):
                 until = given["hurdle_at"][k]
                 run = self._run(program, tasks, until)
                 steps = run.steps
                 elite.hurdles.append(self._hurdle(run, tasks, until))
-                if elite.hurdles[k] < self._bar(niche, tasks, k):
-                    return "hurdled"
+                if not k and given["behaviour"] and elite.hurdles[k] >= self._bar(None, tasks, k):
+                    far = sum(run.nonlinearity >= bound for bound in (0.001, 0.03, 0.1, 0.3))
+                    key = (ingredients(shape, given["classes"]), far)
+                if elite.hurdles[k] < self._bar(self._niche(key), tasks, k):
+                    return "hurdled", key
             run = self._run(program, tasks, given["train"], given["valid"], given["epochs"])
             steps = run.steps
             elite.first = self._mean(run.fitness)
-            return "evaluated"
+            return "evaluated", key
         finally:
             model.trial.steps += steps
 
@@ -255,14 +264,12 @@ class Niches:
     def decide(self, bodies: Bodies, before: Any, origin: str, birth: int) -> str:
         model, given = self.model, self.model.given
         program = Program(*map(tuple, bodies))
-        shape = canonical(program, given["classes"])
-        key = form(shape, given["classes"])
-        niche = next((one for one in self.ranked if one.key == key), None)
-        elite = Elite(-1, _structure(shape), math.nan, math.nan, [])
-        how = self._try(program, niche, elite)
+        elite = Elite(-1, _structure(canonical(program, given["classes"])), math.nan, math.nan, [])
+        how, key = self._try(program, elite)
         if how != "evaluated":
             return how
         self.evaluated += 1
+        niche = self._niche(key)
         if niche and not self._position(niche, elite):
             return how
         fitness = self._confirm(program, elite.first)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import struct
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -43,12 +45,34 @@ class _Watched(reference.Run):
 @dataclass(frozen=True)
 class Run:
     """Of one program on some tasks: fitness of each, training examples that all were served,
-    whether each stopped in training, and predictions (of training, of validation) of each."""
+    whether each stopped in training, predictions (of training, of validation) of each, and how far
+    these are from linear (of those that did not stop)."""
 
     fitness: tuple[float, ...]
     steps: int
     stopped: tuple[bool, ...]
     predictions: tuple[tuple[list[float], list[float]], ...]
+    nonlinearity: float
+
+
+def _nonlinearity(run: reference.Run, examples: Any, step: int) -> float:
+    """What `az_stages_nonlinearity` says of one task; the run's memory is changed."""
+    f, g, zero = (
+        [float(p) for i, x in enumerate(each) for p in _raw(run, x, step + i)]
+        for each in (examples, -examples, 0.0 * examples)
+    )
+    even = odd = 0.0
+    for a, b, c in zip(f, g, zero, strict=True):
+        even += abs(a + b - 2.0 * c)
+        odd += abs(a - b)
+    share = even / (even + odd) if even > 0.0 else 0.0
+    return share if even + odd < math.inf else 1.0
+
+
+def _raw(run: reference.Run, x: Any, step: int) -> Any:
+    run.predict(x, step)
+    prediction = run.memory[run.prediction]
+    return prediction[: run.classes] if run.classes > 2 else [prediction]
 
 
 def watch(
@@ -62,16 +86,25 @@ def watch(
     outputs = [(i.out, i.op.output.value) for i in program.predict if i.op.output]
     if not learns and not random and stateless and (classes < 2 or writes in outputs):
         epochs = 1  # every epoch would be like the first
-    fitness, steps, stopped, shown = [], 0, [], []
+    fitness, steps, stopped, shown, far = [], 0, [], [], []
     before, reference.Run = reference.Run, _Watched
     try:
         for task in tasks:
             part = SimpleNamespace(**vars(task))
             part.X_train, part.y_train = task.X_train[:train], task.y_train[:train]
             part.X_valid, part.y_valid = task.X_valid[:valid], task.y_valid[:valid]
+
+            def trained(memory: Any, _: int, task: Any = task) -> bool:
+                if memory is not None:
+                    run, kept = _Watched.last, {at: value.copy() for at, value in memory.items()}
+                    far.append(_nonlinearity(run, task.X_train[:8], 1 + run.served))
+                    memory.update(kept)
+                return True
+
             value, _, raw = reference.evaluate_task(
-                program, part, epochs=epochs, library=programs.RuntimeMath(), **given
-            )
+                program, part, epochs=epochs, library=programs.RuntimeMath(), trained=trained,
+                **given,
+            )  # fmt: skip
             last = _Watched.last
             width = classes if classes > 2 else 1
             fitness.append(value)
@@ -81,7 +114,8 @@ def watch(
             shown.append((last.seen + missing, raw.ravel().tolist()))
     finally:
         reference.Run = before
-    return Run(tuple(fitness), steps, tuple(stopped), tuple(shown))
+    mean = functools.reduce(operator.add, far, 0.0) / len(far) if far else 1.0
+    return Run(tuple(fitness), steps, tuple(stopped), tuple(shown), mean)
 
 
 def rounded(value: float, bits: int) -> bytes:

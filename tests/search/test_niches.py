@@ -68,6 +68,7 @@ def any_niches(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
     hurdles = one_of((), (6,), (4, 8), (5, 9, 11))
     changes["hurdles"] = len(hurdles)
     changes["hurdle_at"] = [*hurdles, 0, 0, 0, 0][:4]
+    changes["behaviour"] = bool(hurdles) and one_of(False, True)
     changes["hurdle_quantile"] = [one_of(0.25, 0.75)] * 4
     if classes <= 2 and one_of(0, 0, 1):
         changes["seeds"] = [azc.parse(_LEARNER).packed()]
