@@ -94,11 +94,13 @@ class TaskChoice:
     def seed(self) -> int:
         return self.options["seed"]
 
-    def make(self) -> TaskSet:
-        """The tasks; raises `TaskError` or `ResourceError`."""
+    def make(self, first: int = 0, count: int | None = None) -> TaskSet:
+        """The tasks, or `count` others from number `first` on; raises `TaskError` or
+        `ResourceError`."""
         from azc.tasks import make_set
 
-        return make_set(self.task, **self.options)
+        options = self.options if count is None else {**self.options, "count": count}
+        return make_set(self.task, first=first, **options)
 
 
 def evaluation_options(function: Callable[..., None]) -> Callable[..., None]:

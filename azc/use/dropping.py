@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from azc.program import Program
 from azc.use.dataflow import Position, without
-from azc.use.scoring import Scorer
 
 __all__ = ["drop_lines"]
 
@@ -16,30 +15,22 @@ __all__ = ["drop_lines"]
 def drop_lines(
     program: Program,
     positions: Iterable[Position],
-    scorer: Scorer,
-    seeds: Sequence[int],
-    least: float,
-    progress: Callable[[], None] | None = None,
+    mean: Callable[[Program], float],
+    good: Callable[[Program], bool],
 ) -> set[Position]:
-    """Which of `positions` can go, all together, with the mean fitness no lower than `least`.
+    """Which of `positions` can go, all together, with what is left still `good`.
 
-    They are tried in the order of what each costs alone, each without those that are gone already:
-    of lines that stand in for each other, some stay. What stays is tried again after the others
-    have gone, until no more can.
+    They are tried in the order of what each costs alone in `mean` fitness, each without those that
+    are gone already: of lines that stand in for each other, some stay. What stays is tried again
+    after the others have gone, until no more can.
     """
-
-    def fitness(left_out: set[Position]) -> float:
-        if progress:
-            progress()
-        return float(scorer.over(without(program, left_out), seeds).mean())
-
-    alone = {position: fitness({position}) for position in positions}
+    alone = {position: mean(without(program, {position})) for position in positions}
     order = sorted(alone, key=lambda position: (-alone[position], position))
     gone: set[Position] = set()
     while True:
         before = len(gone)
         for position in order:
-            if position not in gone and fitness(gone | {position}) >= least:
+            if position not in gone and good(without(program, gone | {position})):
                 gone.add(position)
         if len(gone) == before:
             return gone

@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from azc.analysis import live_mask, predicts_vector
 from azc.errors import ConfigError, expected
 from azc.evaluation import check
 from azc.ops import Type, by_name
 from azc.program import FUNCTIONS, Address, Instruction, Param, Program
 from azc.tasks import Task, TaskSet
-from azc.use.dataflow import Position, flow_of
+from azc.use.dataflow import Position, flow_of, without
 from azc.use.dropping import drop_lines
 from azc.use.scoring import Scorer
+from azc.use.tolerance import Tolerance
 from azc.use.values import Seen, number_values
 
 __all__ = ["simplify", "simplify_exactly"]
@@ -29,6 +32,7 @@ def simplify(
     tasks: Sequence[Task] | None = None,
     tolerance: float = 0.0,
     *,
+    confirm: Sequence[Task] = (),
     epochs: int = 1,
     seed: int = 0,
     max_abs_error: float = 100.0,
@@ -40,7 +44,9 @@ def simplify(
     Without `tasks` it predicts the same, to the bit, on any task: dead lines go, values that are
     computed twice are computed once, and arithmetic on constants is done here. With `tasks`, which
     had better not be those that the program was chosen on, lines go as long as the mean fitness
-    does not fall by more than `tolerance`.
+    does not fall by more than `tolerance`, and as long as no task fails, or falls far, that did not
+    before. What is left is held against the program on the tasks to `confirm`; those on which it
+    is worse join `tasks`, and all lines are tried again.
     """
     classes = tasks[0].classes if tasks else (3 if predicts_vector(program) else 0)
     if not tolerance >= 0.0:
@@ -48,14 +54,38 @@ def simplify(
     simple = simplify_exactly(program, classes)
     if not tasks:
         return simple
-    tasks = tasks if isinstance(tasks, TaskSet) else TaskSet(tasks)
-    check(program, tasks, tier, epochs, seed, max_abs_error)
     flow = flow_of(simple, classes)
     draws = any(flow.at(position).op.random for position in flow.live)
     seeds = [(seed + k) % 2**64 for k in range(_SEEDS if draws or epochs > 1 else 1)]
-    scorer = Scorer(tasks, epochs=epochs, max_abs_error=max_abs_error, tier=tier)
-    least = float(scorer.over(simple, seeds).mean()) - tolerance
-    gone = drop_lines(simple, flow.live, scorer, seeds, least, progress)
+
+    def within(tasks: Sequence[Task]) -> Tolerance:
+        packed = tasks if isinstance(tasks, TaskSet) else TaskSet(tasks)
+        check(program, packed, tier, epochs, seed, max_abs_error)
+        scorer = Scorer(packed, epochs=epochs, max_abs_error=max_abs_error, tier=tier)
+        return Tolerance(simple, list(packed), scorer, seeds, tolerance)
+
+    def left_out(limits: Tolerance) -> set[Position]:
+        def good(tried: Program) -> bool:
+            if progress:
+                progress()
+            return limits.holds(tried)
+
+        def mean(tried: Program) -> float:
+            return float(limits.fitness(tried).mean())
+
+        return drop_lines(simple, flow.live, mean, good)
+
+    others = within(confirm) if confirm else None
+    gone = left_out(within(tasks))
+    joined: set[int] = set()
+    while others and len(joined) < len(confirm):
+        shorter = without(simple, gone)
+        if others.holds(shorter, doubt=True):
+            break
+        new = set(np.flatnonzero(others.worse(shorter)).tolist()) - joined
+        # Where it is only the mean that falls, every task has its part in that.
+        joined |= new or set(range(len(confirm)))
+        gone = left_out(within([*tasks, *(confirm[k] for k in sorted(joined))]))
     return simplify_exactly(_keep(simple, lambda position: position not in gone), classes)
 
 

@@ -138,3 +138,65 @@ def test_by_tolerance():
     assert azc.evaluate(simple, tasks).mean >= azc.evaluate(program, tasks).mean - 0.01
     with pytest.raises(azc.ConfigError, match="tolerance: expected a number from 0"):
         azc.simplify(program, tasks, -1.0)
+
+
+#: Linear regression whose error is clipped, without which large examples make it diverge.
+STEADY = """
+def Setup():
+    s2 = 0.1
+    s4 = 0.5
+    s5 = -0.5
+def Predict():
+    s1 = dot(v0, v1)
+def Learn():
+    s3 = s0 - s1
+    s3 = minimum(s3, s4)
+    s3 = maximum(s3, s5)
+    s3 = s2 * s3
+    v2 = s3 * v0
+    v1 = v1 + v2
+"""
+
+
+def made(scale, seed, metric="rmse"):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(260, 4)) * scale
+    y = X @ rng.normal(size=4) / scale
+    if metric == "accuracy":
+        y = (y > 0).astype(float)
+    return azc.Task(X[:200], y[:200], X[200:], y[200:], metric=metric, seed=seed)
+
+
+def test_a_line_that_one_task_needs_stays():
+    program = azc.parse(STEADY)
+    tasks = [made(1.0 if k else 4.0, k) for k in range(30)]
+    simple = azc.simplify(program, tasks, 0.1)
+    without = azc.simplify(program, tasks[1:], 0.1)
+    assert size(without) < size(simple)
+    # What the mean alone would let go: one task in thirty fails.
+    fitness = azc.evaluate(without, tasks).fitness
+    assert fitness[0] == 0.0
+    assert fitness.mean() > azc.evaluate(program, tasks).mean - 0.1
+    assert azc.evaluate(simple, tasks).fitness[0] > 0.1
+
+
+def test_what_further_tasks_show_brings_lines_back():
+    program = azc.parse(STEADY)
+    tasks, others = (
+        [made(1.0, k) for k in range(8)],
+        [made(4.0 if k == 20 else 1.0, k) for k in range(8, 32)],
+    )
+    simple = azc.simplify(program, tasks, 0.1)
+    confirmed = azc.simplify(program, tasks, 0.1, confirm=others)
+    assert azc.evaluate(simple, others).fitness.min() == 0.0
+    assert azc.evaluate(confirmed, others).fitness.min() > 0.1
+    assert size(simple) < size(confirmed) <= size(program)
+
+
+def test_chance_on_one_task_does_not_keep_a_line():
+    program = azc.parse(
+        STEADY.replace("s1 = dot(v0, v1)", "s1 = dot(v0, v1)\n    s7 = 0.001\n    s1 = s1 + s7")
+    )
+    tasks = [made(1.0, k, "accuracy") for k in range(20)]
+    simple = azc.simplify(program, tasks, 0.01)
+    assert "s7" not in str(simple)

@@ -63,7 +63,12 @@ def explain(
     fitness = float(whole.mean())
     nothing = float(scorer.over(Program(), seeds).mean())
     least = fitness - _CORE_SHARE * max(fitness - nothing, 0.0)
-    gone = drop_lines(program, flow.live, scorer, seeds, least, note)
+
+    def scored(tried: Program) -> float:
+        note()
+        return float(scorer.over(tried, seeds).mean())
+
+    gone = drop_lines(program, flow.live, scored, lambda tried: scored(tried) >= least)
     core = without(program, gone)
     core_fitness = float(scorer.over(core, seeds).mean())
     seen = observe(program, tasks, flow, seed=seed, max_abs_error=max_abs_error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,9 @@ class Lanes:
         self._base = live_constants(program, self._classes)
         self._made: dict[tuple[Any, ...], _Block] = {}
         self._local = threading.local()
-        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        # The calling thread is one of them.
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers - 1) if workers > 1 else None
         self._vector = 0
         self.tier = "interpreter"
         if tier == "compiled":
@@ -122,20 +124,31 @@ class Lanes:
         full = np.tile(self._base, (len(values), 1))
         full[:, list(positions)] = values
         fitness = np.zeros((len(values), len(self._tasks)))
-        jobs = [
-            (block, start)
-            for block in self._blocks(len(values), train)
-            for start in range(0, len(values), block.vectors)
-        ]
+        jobs = iter(
+            [
+                (block, start)
+                for block in self._blocks(len(values), train)
+                for start in range(0, len(values), block.vectors)
+            ]
+        )
 
-        def run(job: tuple[_Block, int]) -> Array:
-            block, start = job
-            return self._run(block, full[start : start + block.vectors])
+        def work() -> None:
+            # A job may take less time than giving it to a thread would: each thread is started
+            # once, and takes from the list (which no two can do at once) until nothing is left.
+            for block, start in jobs:
+                scores = self._run(block, full[start : start + block.vectors])
+                fitness[start : start + len(scores), block.positions] = scores
 
-        done = self._pool.map(run, jobs) if self._pool else map(run, jobs)
-        for (block, start), scores in zip(jobs, done, strict=True):
-            rows = np.arange(start, start + len(scores))
-            fitness[rows[:, None], block.positions] = scores
+        others = [self._pool.submit(work) for _ in range(self._workers - 1)] if self._pool else []
+        try:
+            work()
+        finally:
+            # Where one fails, the others have nothing more to do, and are not left at work.
+            for _ in jobs:
+                pass
+            wait(others)
+        for other in others:
+            other.result()
         return fitness
 
     # ---- blocks ---------------------------------------------------------------------------------
