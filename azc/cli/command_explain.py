@@ -77,6 +77,7 @@ def _document(told: Explanation) -> dict[str, Any]:
                 "high": finite(line.high),
                 "core": line.core,
                 "knock_in": finite(line.knock_in),
+                "fails": line.fails,
                 "matters": line.matters,
                 "role": line.role,
             }

@@ -193,3 +193,51 @@ def test_a_prediction_that_is_carried_is_not_learned_by_gradient():
     tasks = azc.tasks.make_set("linear", count=2, features=4, train=50, valid=10)
     explanation = azc.explain(azc.parse(text), tasks)
     assert [d.name for d in explanation.gradients] == ["s2"]
+
+
+#: A search's answer to linear regression: v1 sums up steps, and v2 is made of it for each Predict.
+EVOLVED = """
+def Predict():
+    s1 = dot(v0, v2)
+def Learn():
+    v2 = s3 * v2
+    s1 = s0 - s1
+    v2 = v0 + v2
+    v2 = s1 * v2
+    s1 = 0.153
+    v1 = v1 + v2
+    v2 = s1 * v1
+"""
+
+
+def test_an_evolved_program_can_be_read():
+    tasks = azc.tasks.make_set("linear", count=4, features=4, train=200, valid=40)
+    explanation = azc.explain(azc.parse(EVOLVED), tasks)
+    role = {line.text: line.role for line in explanation.lines}
+    assert role["v2 = s3 * v2"] == "always 0, since s3 is 0 here"
+    assert role["v2 = v0 + v2"].endswith("(cosine 1.00); v0, since v2 is 0 here")
+    assert role["s1 = 0.153"] == "constant: a learning rate"
+    assert role["v2 = s1 * v1"].endswith("; the next Predict reads it")
+    kinds = {cell.name: cell.kind for cell in explanation.addresses}
+    assert kinds == {"s1": "scratch", "s3": "constant", "v1": "learned", "v2": "learned"}
+    lines = str(explanation).splitlines()
+    assert lines[1] == "v0 are the features, s0 is the label, s1 the prediction"
+    assert lines[2].startswith("learned: v1 (gradient by v2), v2 (gradient step)")
+
+
+def test_tasks_that_fail_without_a_line_are_counted():
+    tasks = azc.tasks.make_set("linear", count=4, features=4, train=200, valid=40)
+    explanation = azc.explain(azc.parse(EVOLVED), tasks)
+    rate = next(line for line in explanation.lines if line.text == "s1 = 0.153")
+    assert rate.fails == 4
+    assert "constant: a learning rate; without it 4 tasks fail" in str(explanation)
+
+
+def test_what_is_zero_at_the_first_step_alone_is_not_called_so():
+    text = (
+        "def Predict():\n    s1 = dot(v0, v1)\n"
+        "def Learn():\n    s2 = s0 - s1\n    v2 = s2 * v0\n    v1 = v1 + v2\n"
+    )
+    tasks = azc.tasks.make_set("linear", count=2, features=4, train=50, valid=20)
+    explanation = azc.explain(azc.parse(text), tasks)
+    assert all("0 here" not in line.role for line in explanation.lines)

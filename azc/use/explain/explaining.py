@@ -13,7 +13,8 @@ from azc.use.dropping import drop_lines
 from azc.use.explain.explanation import Cell, Direction, Explanation, Line
 from azc.use.explain.kinds import Kinds, kinds_of
 from azc.use.explain.observing import Observed, observe
-from azc.use.explain.roles import NEAR, Teller
+from azc.use.explain.roles import NEAR, role_of
+from azc.use.explain.teller import Teller
 from azc.use.intervals import mean_interval
 from azc.use.picture import mermaid
 from azc.use.scoring import Scorer
@@ -86,7 +87,7 @@ def explain(
                 other = gone - {position} if position in gone else gone | {position}
                 change = float(scorer.over(without(program, other), seeds).mean()) - core_fitness
                 knock_in = change if position in gone else -change
-                role = tell.role(position)
+                role = role_of(tell, position)
             mean, low, high = mean_interval(whole - left)
             lines.append(
                 Line(
@@ -102,6 +103,7 @@ def explain(
                     core=position in live and position not in gone,
                     knock_in=knock_in,
                     role=role,
+                    fails=int(((left <= 0.0) & (whole > 0.0)).sum()),
                 )
             )
             note()
@@ -117,7 +119,14 @@ def explain(
         core_fitness=core_fitness,
         picture=mermaid(flow, *interface_addresses(classes)[:2], tell.named, tell.name),
         steps=seen.served,
+        interface=_interface(tell),
     )
+
+
+def _interface(tell: Teller) -> str:
+    """What the addresses are that stand between program and task."""
+    features, label, prediction = map(tell.name, interface_addresses(tell.classes))
+    return f"{features} are the features, {label} is the label, {prediction} the prediction"
 
 
 def _cells(tell: Teller, kinds: Kinds, seen: Observed) -> list[Cell]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from azc.program import Address, Program
 
-__all__ = ["Cell", "Direction", "Explanation", "Line", "loss", "remark"]
+__all__ = ["GRADIENT", "Cell", "Direction", "Explanation", "Line", "loss", "remark"]
 
+#: From this cosine on a direction is called the gradient's.
+GRADIENT = 0.95
 #: A line whose loss is surely below this had no effect that could be measured.
 _NO_EFFECT = 0.001
 
@@ -22,7 +24,7 @@ class Line:
     without it. `loss`: how much fitness that costs, over tasks and seeds, from `low` to `high` with
     95 % confidence. `core`: it is part of the simpler program that does most of the work;
     `knock_in`: what the line adds to that program, or, in it already, what it loses without it.
-    `role`: what it does, in words.
+    `role`: what it does, in words. `fails`: of how many tasks more training fails without it.
     """
 
     function: str
@@ -37,11 +39,12 @@ class Line:
     core: bool
     knock_in: float
     role: str
+    fails: int = 0
 
     @property
     def matters(self) -> bool:
         """Whether fitness may fall without it: whether its loss is not surely next to nothing."""
-        return self.live and (self.high >= _NO_EFFECT or self.loss >= _NO_EFFECT)
+        return self.live and (self.high >= _NO_EFFECT or self.loss >= _NO_EFFECT or self.fails > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Explanation:
     core_fitness: float
     picture: str
     steps: int
+    interface: str = ""
 
     def __str__(self) -> str:
         return _text(self)
@@ -105,6 +109,25 @@ def _summary(told: Explanation) -> str:
         f"fitness {told.fitness:.4f} on {tasks}{seeds}; {len(told.lines)} lines, {count} live; "
         f"{core} of them alone reach {told.core_fitness:.4f}"
     )
+
+
+def _short(told: Explanation) -> str:
+    """In a sentence or two, what is learned, and how."""
+    ways = {}
+    for direction in told.gradients:
+        late = direction.late > direction.cosine
+        cosine = direction.late if late else direction.cosine
+        if cosine >= GRADIENT:
+            way = "gradient step" if direction.of == direction.name else "gradient"
+            of = "" if direction.of == direction.name else f" by {direction.of}"
+            ways[direction.name] = f"({way}{of}{', one step late' if late else ''})"
+    learned = [cell.name for cell in told.addresses if cell.kind == "learned"]
+    said = ", ".join(f"{name} {ways[name]}" if name in ways else name for name in learned)
+    parts = [f"learned: {said or 'nothing'}"]
+    useless = sum(line.live and not line.matters for line in told.lines)
+    if useless:
+        parts.append(f"{useless} live lines without an effect that was measured")
+    return "; ".join(parts)
 
 
 def loss(line: Line) -> str:
@@ -125,6 +148,9 @@ def remark(line: Line) -> str:
     """The role, and that no effect was seen where none was."""
     if line.live and not line.matters:
         return f"{line.role}; no effect measured here"
+    if line.fails:
+        failing = "1 task fails" if line.fails == 1 else f"{line.fails} tasks fail"
+        return f"{line.role}; without it {failing}"
     return line.role
 
 
@@ -134,7 +160,7 @@ def _range(low: float, high: float) -> str:
 
 def _text(told: Explanation) -> str:
     """A page of text."""
-    parts = [_summary(told), ""]
+    parts = [_summary(told), *([told.interface] if told.interface else []), _short(told), ""]
     rows = [["line", "loss without it (95 %)", "core", "what it does"]]
     for function in ("setup", "predict", "learn"):
         inside = [line for line in told.lines if line.function == function]
@@ -174,7 +200,10 @@ def _html(told: Explanation) -> str:
                  loss(line), bar, escaping.escape(remark(line))]  # fmt: skip
         rows.append(f"<tr{faded}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = ("function", "line", "loss without it (95 %)", "", "what it does")
-    parts = [f"<p>{escaping.escape(_summary(told))}</p>", _table(heads, rows)]
+    said = "<br>".join(
+        escaping.escape(line) for line in (_summary(told), told.interface, _short(told)) if line
+    )
+    parts = [f"<p>{said}</p>", _table(heads, rows)]
     cells_of = [
         f"<tr><td><code>{escaping.escape(c.name)}</code></td><td>{c.kind}</td>"
         f"<td>{_range(c.low, c.high)}</td></tr>"

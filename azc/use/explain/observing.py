@@ -80,7 +80,8 @@ class Observed:
     `late[A, B]`: against that of the step before.
     `gradient[position, B]`, `descent[position, B]`: what an instruction made, against the gradient
     by B, and against it times e. `error[position]`: scalars against e. `ends`: first and last value
-    of scalars, by address. `served`: steps.
+    of scalars, by address. `zeros`: operands of an instruction that were 0 whenever it ran, but in
+    the first step. `served`: steps.
     """
 
     low: dict[Address, float] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class Observed:
     error: dict[Position, Cosine] = field(default_factory=dict)
     steady: set[Position] = field(default_factory=set)
     ends: dict[Address, tuple[float, float]] = field(default_factory=dict)
+    zeros: set[tuple[Position, Address]] = field(default_factory=set)
     served: int = 0
 
 
@@ -126,6 +128,11 @@ class _Observer(Run):
         if (function, index) not in self._live:
             return
         instruction, operands, output = self._known[function, index]
+        if self._served >= _WARM and function != "setup":
+            for address in operands:
+                here = (function, index), address
+                if here in self._into.zeros and self.memory[address].any():
+                    self._into.zeros.discard(here)
         if function == "predict":
             read = tuple(self.memory[address] for address in operands)
             self._tape.append(Entry(instruction, read, value))
@@ -216,8 +223,11 @@ def observe(
     program: Program, tasks: Sequence[Task], flow: Flow, *, seed: int, max_abs_error: float
 ) -> Observed:
     """Watch the first steps of training on a few of the tasks."""
-    seen = Observed(steady=set(flow.live))
+    zeros = {(position, address) for position in flow.live for address in flow.at(position).reads}
+    seen = Observed(steady=set(flow.live), zeros=zeros)
     for task in tasks[:_TASKS]:
         with np.errstate(all="ignore"):
             train(_Observer(program, task, seed, flow, seen), task, _EXAMPLES, max_abs_error)
+    if seen.served <= _WARM * len(tasks[:_TASKS]):
+        seen.zeros.clear()
     return seen

@@ -7,102 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from azc.analysis import interface_addresses
 from azc.ops import Type
-from azc.program import Address, Instruction, Program
-from azc.use.dataflow import Flow, Position
-from azc.use.explain.kinds import Kinds
-from azc.use.explain.observing import Cosine, Observed
+from azc.program import Address, Instruction
+from azc.use.dataflow import Position
+from azc.use.explain.explanation import GRADIENT
+from azc.use.explain.families import (
+    ADDS,
+    DIVIDES,
+    MAXIMA,
+    MEANS,
+    MINIMA,
+    NORMS,
+    PRODUCTS,
+    RECIPROCALS,
+    SCALES,
+    STEPS,
+    SUBTRACTS,
+)
+from azc.use.explain.idle import idle
+from azc.use.explain.teller import Teller
 
-__all__ = ["GRADIENT", "NEAR", "Teller"]
+__all__ = ["NEAR", "role_of"]
 
-#: From this cosine on a direction is called the gradient's; from the second on it is called near.
-GRADIENT, NEAR = 0.95, 0.6
-#: From this cosine on a scalar is called a multiple of the error.
-_ERROR = 0.9
-
-_ADDS = {"scalar_add", "vector_add", "matrix_add"}
-_SUBTRACTS = {"scalar_sub", "vector_sub", "matrix_sub"}
-_SCALES = {"scalar_mul", "scalar_vector_mul", "scalar_matrix_mul"}
-_PRODUCTS = {"scalar_mul", "vector_mul", "matrix_mul", *_SCALES}
-_DIVIDES = {"scalar_div", "vector_div", "matrix_div"}
-_RECIPROCALS = {"scalar_reciprocal", "vector_reciprocal", "matrix_reciprocal"}
-_NORMS = {"vector_norm", "matrix_norm", "column_norm", "row_norm", "vector_std", "matrix_std",
-          "row_std"}  # fmt: skip
-_STEPS = {"scalar_heaviside", "vector_heaviside", "matrix_heaviside"}
-_MAXIMA = {"scalar_max", "vector_max", "matrix_max"}
-_MINIMA = {"scalar_min", "vector_min", "matrix_min"}
-_MEANS = {"vector_mean", "matrix_mean", "row_mean"}
-
-
-@dataclass(frozen=True, slots=True)
-class Teller:
-    """Tells the roles of the instructions of one program."""
-
-    program: Program
-    flow: Flow
-    seen: Observed
-    kinds: Kinds
-    classes: int
-
-    def name(self, address: Address) -> str:
-        """What people call it."""
-        return self.program.names.get(address, str(address))
-
-    def named(self, position: Position) -> str:
-        """The instruction with the names that people gave to addresses."""
-        names = {str(address): name for address, name in self.program.names.items()}
-        body: tuple[Instruction, ...] = getattr(self.program, position[0])
-        return re.sub(
-            r"\b[svm]\d+\b", lambda name: names.get(name[0], name[0]), str(body[position[1]])
-        )
-
-    def role(self, position: Position) -> str:
-        """The role of a live instruction."""
-        instruction = self.flow.at(position)
-        for rule in _RULES:
-            role = rule(self, position, instruction)
-            if role:
-                return role
-        return re.split("[:;]", instruction.op.sentence.rstrip("."))[0].lower()
-
-    # ---- what rules ask -------------------------------------------------------------------------
-
-    def best(
-        self, position: Position, table: dict[tuple[Position, Address], Cosine]
-    ) -> tuple[Address, float] | None:
-        """The learned address whose gradient an instruction's result is nearest to."""
-        near = [(abs(c.value), b, c.value) for (p, b), c in table.items() if p == position]
-        if not near:
-            return None
-        _, address, cosine = max(near, key=lambda entry: (entry[0], str(entry[1])))
-        return address, cosine
-
-    def is_error(self, position: Position) -> bool:
-        """Whether an instruction's result is the error, or it times something about constant."""
-        cosine = self.seen.error.get(position)
-        return cosine is not None and abs(cosine.value) >= _ERROR
-
-    def is_steady(self, address: Address) -> bool:
-        """Whether an address holds one value all the time."""
-        return self.kinds.get(address) == "constant"
-
-    def is_zero(self, address: Address) -> bool:
-        """Whether no instruction that matters ever writes an address."""
-        return self.is_steady(address) and not any(
-            self.flow.at(position).output == address for position in self.flow.live
-        )
-
-    def comes_from(self, position: Position, address: Address, ops: set[str]) -> bool:
-        """Whether one of these ops is among what makes an operand, in the same function."""
-        return any(
-            self.flow.at(ancestor).op.name in ops
-            for maker in self.flow.makers[position].get(address, [])
-            if maker[0] == position[0] and maker < position
-            for ancestor in self.flow.ancestors(maker, position[0])
-        )
+#: From this cosine on a direction is called near the gradient's.
+NEAR = 0.6
 
 
 Rule = Callable[[Teller, Position, Instruction], str]
@@ -111,7 +41,7 @@ Rule = Callable[[Teller, Position, Instruction], str]
 def _is_normalised(tell: Teller, position: Position, divisor: Address) -> bool:
     if tell.is_steady(divisor):
         return False
-    if tell.comes_from(position, divisor, _NORMS):
+    if tell.comes_from(position, divisor, NORMS):
         return True
     for maker in tell.flow.makers[position].get(divisor, []):
         for ancestor in tell.flow.ancestors(maker, maker[0]):
@@ -123,7 +53,7 @@ def _is_normalised(tell: Teller, position: Position, divisor: Address) -> bool:
 
 def _error(tell: Teller, position: Position, instruction: Instruction) -> str:
     _, label, prediction = interface_addresses(tell.classes)
-    if instruction.op.name not in _SUBTRACTS or position[0] != "learn":
+    if instruction.op.name not in SUBTRACTS or position[0] != "learn":
         return ""
     operands = instruction.reads[:2]
     if operands == (label, prediction):
@@ -138,12 +68,14 @@ def _update(tell: Teller, position: Position, instruction: Instruction) -> str:
     out = instruction.output
     assert out is not None
     name = instruction.op.name
-    if name not in _ADDS | _SUBTRACTS or out not in instruction.reads or position[0] == "setup":
+    if name not in ADDS | SUBTRACTS or out not in instruction.reads or position[0] == "setup":
         return ""
     if tell.kinds.get(out) != "learned":
         return ""
     others = [address for address in instruction.reads if address != out]
-    added = others[0] if others else out
+    if not others:
+        return f"doubles {tell.name(out)}" if name in ADDS else ""
+    added = others[0]
     own = tell.seen.steps.get((out, out))
     cosines = {b: c for (a, b), c in tell.seen.steps.items() if a == out and c.steps}
     if own is None and cosines:
@@ -178,7 +110,7 @@ def _decay(tell: Teller, position: Position, instruction: Instruction) -> str:
     assert out is not None
     if position[0] == "setup" or tell.kinds.get(out) != "learned":
         return ""
-    scaled = instruction.op.name in _SCALES and out in instruction.reads
+    scaled = instruction.op.name in SCALES and out in instruction.reads
     if not scaled or out not in tell.flow.carried or not _reads_carried(tell, position, out):
         return ""
     others = [address for address in instruction.reads if address != out]
@@ -198,7 +130,7 @@ def _reads_carried(tell: Teller, position: Position, address: Address) -> bool:
 
 def _memory(tell: Teller, position: Position, instruction: Instruction) -> str:
     """A share of a learned address, such as what momentum keeps."""
-    if position[0] == "setup" or instruction.op.name not in _SCALES:
+    if position[0] == "setup" or instruction.op.name not in SCALES:
         return ""
     learned = [a for a in instruction.reads if tell.kinds.get(a) == "learned"
                and _reads_carried(tell, position, a)]  # fmt: skip
@@ -253,13 +185,40 @@ def _of_rate(tell: Teller, position: Position) -> str:
     for reader in tell.flow.live:
         if not any(position in makers for makers in tell.flow.makers[reader].values()):
             continue
-        product = tell.flow.at(reader).op.name in _PRODUCTS
-        if product and (tell.is_error(reader) or _along_gradient(tell, reader)):
+        here = tell.flow.at(reader)
+        product = here.op.name in PRODUCTS
+        summed = any(_sums_gradient(tell, address) for address in here.reads)
+        if product and (summed or tell.is_error(reader) or _along_gradient(tell, reader)):
             return ": a learning rate"
         further = reader[0] == "setup" and tell.flow.at(reader).op.output is Type.SCALAR
         if further and reader > position and _of_rate(tell, reader):
             return ": part of a learning rate"
     return ""
+
+
+def _sums_gradient(tell: Teller, address: Address) -> bool:
+    """Whether an address is not what the prediction depends on, but a sum of steps for that."""
+    steps = {b: c.value for (a, b), c in tell.seen.steps.items() if a == address}
+    return address not in steps and any(abs(cosine) >= GRADIENT for cosine in steps.values())
+
+
+def _near(tell: Teller, position: Position) -> str:
+    """The gradient that an instruction's result is near to, without being along it."""
+    near = tell.best(position, tell.seen.descent)
+    if position[0] == "setup" or near is None or abs(near[1]) < NEAR:
+        return ""
+    return f", near the gradient by {tell.name(near[0])} times the error (cosine {near[1]:.2f})"
+
+
+def _next(tell: Teller, position: Position) -> str:
+    """Whether Predict reads in the next step what Learn makes."""
+    readers = [
+        reader
+        for reader, makers in tell.flow.makers.items()
+        if any(position in made for made in makers.values())
+    ]
+    to_predict = position[0] == "learn" and any(reader[0] == "predict" for reader in readers)
+    return "; the next Predict reads it" if to_predict else ""
 
 
 def _setup(tell: Teller, position: Position, instruction: Instruction) -> str:
@@ -275,13 +234,13 @@ def _running(tell: Teller, position: Position, instruction: Instruction) -> str:
     out = instruction.output
     assert out is not None
     learned = tell.kinds.get(out) == "learned" and out in tell.flow.carried
-    if instruction.op.name not in _ADDS or position[0] == "setup" or not learned:
+    if instruction.op.name not in ADDS or position[0] == "setup" or not learned:
         return ""
     for address in instruction.reads:
         for maker in tell.flow.makers[position].get(address, []):
             kept = tell.flow.at(maker)
             others = [a for a in kept.reads if a != out]
-            scaled = kept.op.name in _SCALES and out in kept.reads and len(others) == 1
+            scaled = kept.op.name in SCALES and out in kept.reads and len(others) == 1
             if scaled and tell.is_steady(others[0]):
                 news = [a for a in instruction.reads if a != address]
                 of = f" of {tell.name(news[0])}" if news else ""
@@ -298,46 +257,46 @@ def _along_gradient(tell: Teller, position: Position) -> bool:
 def _rated_error(tell: Teller, position: Position, instruction: Instruction) -> str:
     if position[0] != "learn" or not tell.is_error(position):
         return ""
-    if instruction.op.name in _PRODUCTS:
+    if instruction.op.name in PRODUCTS:
         return "error times a rate"
-    if instruction.op.name in _DIVIDES:
+    if instruction.op.name in DIVIDES:
         return "error over something"
     return ""
 
 
 def _gate(tell: Teller, position: Position, instruction: Instruction) -> str:
-    if instruction.op.name in _STEPS:
+    if instruction.op.name in STEPS:
         return f"gate: 1 where {tell.name(instruction.reads[0])} is above 0, else 0"
-    if instruction.op.name in _PRODUCTS:
+    if instruction.op.name in PRODUCTS:
         for address in instruction.reads:
             makers = tell.flow.makers[position].get(address, [])
-            if any(tell.flow.at(maker).op.name in _STEPS for maker in makers):
+            if any(tell.flow.at(maker).op.name in STEPS for maker in makers):
                 return f"gated by {tell.name(address)}"
     return ""
 
 
 def _rectifier(tell: Teller, position: Position, instruction: Instruction) -> str:
     name = instruction.op.name
-    if name not in _MAXIMA | _MINIMA:
+    if name not in MAXIMA | MINIMA:
         return ""
     zero = [address for address in instruction.reads if tell.is_zero(address)]
     other = [address for address in instruction.reads if address not in zero]
-    if zero and other and name in _MAXIMA:
+    if zero and other and name in MAXIMA:
         return f"ReLU of {tell.name(other[0])}"
     if len(set(instruction.reads)) == 1:
         return f"copy of {tell.name(instruction.reads[0])}"
     steady = [address for address in instruction.reads if tell.is_steady(address)]
     if len(steady) == 1:
-        return f"clipped {'below' if name in _MAXIMA else 'above'} at {tell.name(steady[0])}"
+        return f"clipped {'below' if name in MAXIMA else 'above'} at {tell.name(steady[0])}"
     return ""
 
 
 def _normalisation(tell: Teller, position: Position, instruction: Instruction) -> str:
     name = instruction.op.name
-    if name in _NORMS:
+    if name in NORMS:
         return f"size of {tell.name(instruction.reads[0])}, for normalisation" if _divides_later(
             tell, position) else ""  # fmt: skip
-    if name in _DIVIDES | _RECIPROCALS:
+    if name in DIVIDES | RECIPROCALS:
         divisor = instruction.reads[-1]
         if _is_normalised(tell, position, divisor):
             return f"normalisation by {tell.name(divisor)}"
@@ -346,7 +305,7 @@ def _normalisation(tell: Teller, position: Position, instruction: Instruction) -
 
 def _divides_later(tell: Teller, position: Position) -> bool:
     for reader in tell.flow.live:
-        if tell.flow.at(reader).op.name in _DIVIDES | _RECIPROCALS and reader[0] == position[0]:
+        if tell.flow.at(reader).op.name in DIVIDES | RECIPROCALS and reader[0] == position[0]:
             divisor = tell.flow.at(reader).reads[-1]
             for maker in tell.flow.makers[reader].get(divisor, []):
                 if maker[0] == position[0] and position in tell.flow.ancestors(maker, position[0]):
@@ -355,7 +314,7 @@ def _divides_later(tell: Teller, position: Position) -> bool:
 
 
 def _average(tell: Teller, position: Position, instruction: Instruction) -> str:
-    if instruction.op.name in _MEANS:
+    if instruction.op.name in MEANS:
         return f"mean of {tell.name(instruction.reads[0])}"
     return ""
 
@@ -363,7 +322,7 @@ def _average(tell: Teller, position: Position, instruction: Instruction) -> str:
 def _steady(tell: Teller, position: Position, instruction: Instruction) -> str:
     """What is computed and always the same."""
     if position in tell.seen.steady and position[0] != "setup" and instruction.op.has_operands:
-        return "the same value in every step watched; tune --decouple can make it a constant"
+        return "the same value in every step watched (tune --decouple can make it a constant)"
     return ""
 
 
@@ -385,3 +344,18 @@ _RULES: tuple[Rule, ...] = (
     _memory,
     _average,
 )
+
+
+def role_of(tell: Teller, position: Position) -> str:
+    """The role of a live instruction."""
+    instruction = tell.flow.at(position)
+    left = idle(tell.seen, tell.name, position, instruction)
+    if left:
+        more = _prediction(tell, position, instruction) or _gradient(tell, position, instruction)
+        return f"{more}; {left}" if more else left
+    for rule in _RULES:
+        role = rule(tell, position, instruction)
+        if role:
+            return role
+    plain = re.split("[:;]", instruction.op.sentence.rstrip("."))[0].lower()
+    return f"{plain}{_near(tell, position)}{_next(tell, position)}"

@@ -25,7 +25,7 @@ METHODS = ("random", "tpe", "cmaes", "gp")
 #: What Optuna's samplers need besides: module, name, what to do.
 _NEEDED = {
     "cmaes": (("cmaes", "the package cmaes", "pip install 'azc[tune]'"),),
-    "gp": (("torch", "PyTorch", "pip install torch"),),
+    "gp": (("torch", "PyTorch", "pip install torch greenlet"),),
 }
 
 
@@ -87,7 +87,7 @@ class _Optuna:
                 raise ConfigError(expected(f"{what} for method {name!r}", "none installed", do))
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.batch = 16
         self._names = [f"c{k}" for k in range(constants)]
         spread = optuna.distributions.FloatDistribution(0.0, 1.0)
