@@ -9,7 +9,6 @@ reports    what is told meanwhile
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -86,7 +85,8 @@ class Course:
             self._hot = Hot(self._workers, layouts, work, settings.compile.hot is True)
             self._ending = stack.pop_all()
         self._interrupted = False
-        self._slice_seconds, self._next_tell = slice_seconds(search.islands, search.workers), 0.0
+        hosts = (search.islands, search.workers, search.backend)
+        self._slice_seconds, self._next_tell = slice_seconds(*hosts), 0.0
         self._unsaved: list[tuple[Counts, ...]] = []
         self._failing = False
         # What follows is the state of the course, beside that of the islands.
@@ -357,8 +357,8 @@ class Course:
 
     def _slice(self) -> float:
         limit = self._settings.search.stop.seconds
-        left = math.inf if limit is None else max(0.0, limit - self._seconds())
-        return min(self._slice_seconds, left)
+        seconds = self._slice_seconds
+        return seconds if limit is None else min(seconds, max(0.0, limit - self._seconds()))
 
     def _seconds(self) -> float:
         return self._before[0] + time.monotonic() - self._started

@@ -121,7 +121,7 @@ def plan(
     running = programs / raw
     exchanges, saves = programs / islands / every, programs / islands / interval
     driven = islands * (exchanges * measured.exchange + saves * measured.save)
-    messages = workers / slice_seconds(islands, workers) + workers * (
+    messages = workers / slice_seconds(islands, workers, "ray") + workers * (
         (2.0 * exchanges + saves) / running
     )
     driven += running * messages * _MESSAGE_SECONDS

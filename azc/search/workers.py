@@ -38,7 +38,7 @@ class _Seat:
     link: Link
     asked: tuple[Any, ...] | None = None
     losses: int = 0
-    part: tuple[Job, Job] | None = None  # what it is scoring: a job, and which part of it
+    parts: tuple[tuple[Job, Job], ...] = ()  # what it is scoring: jobs, and which part of each
 
 
 class Workers:
@@ -100,9 +100,9 @@ class Workers:
         running, ready = [self._seats[host] for host in hosts], list[_Seat]()
         while running and not ready:
             self._score_meanwhile(self._seats[host] for host in idle)
-            scoring = [seat for seat in self._seats if seat.part]
+            scoring = [seat for seat in self._seats if seat.parts]
             for seat in self._answering([*running, *scoring]):
-                if seat.part:
+                if seat.parts:
                     self._take_scores(seat)
                 else:
                     ready.append(seat)
@@ -129,9 +129,9 @@ class Workers:
 
     def scores(self) -> list[tuple[Job, list[float]]]:
         """All that was to be scored: each job with the fitness on each of its tasks."""
-        while self._parts or any(seat.part for seat in self._seats):
+        while self._parts or any(seat.parts for seat in self._seats):
             self._score_meanwhile(self._seats)
-            for seat in self._answering([seat for seat in self._seats if seat.part]):
+            for seat in self._answering([seat for seat in self._seats if seat.parts]):
                 self._take_scores(seat)
         fitness = [(job, scores.fitness()) for job, scores in self._scores.items()]
         self._scores.clear()
@@ -139,20 +139,20 @@ class Workers:
 
     def _score_meanwhile(self, seats: Iterable[_Seat]) -> None:
         for seat in seats:
-            if not seat.part and self._parts:
-                seat.part = self._parts.popleft()
-                self._ask(seat, "score", [seat.part[1]])
+            if not seat.parts and self._parts:
+                # One by one they would be a message each; all at once, others had nothing to do.
+                count = -(-len(self._parts) // len(self._seats))
+                seat.parts = tuple(self._parts.popleft() for _ in range(count))
+                self._ask(seat, "score", [part for _, part in seat.parts])
 
     def _take_scores(self, seat: _Seat) -> None:
-        assert seat.part
-        (fitness,) = self._answer(seat)
-        job, part = seat.part
-        seat.part = None
-        self._scores[job].known[part.first] = fitness
+        for (job, part), fitness in zip(seat.parts, self._answer(seat), strict=True):
+            self._scores[job].known[part.first] = fitness
+        seat.parts = ()
 
     def _finish_scoring(self, seats: Iterable[_Seat]) -> None:
         for seat in seats:
-            if seat.part:
+            if seat.parts:
                 self._take_scores(seat)
 
     # ---- an exchange ----
@@ -214,7 +214,7 @@ class Workers:
             }
             for host in sources
         }
-        free = [host for host in targets if not self._seats[host].part]
+        free = [host for host in targets if not self._seats[host].parts]
         moves = relief(left, free)
         for source, target, moved in moves:
             self._hand_over(self._seats[source], self._seats[target], moved)
@@ -270,7 +270,7 @@ class Workers:
     @property
     def scoring(self) -> bool:
         """Whether somebody is scoring."""
-        return any(seat.part for seat in self._seats)
+        return any(seat.parts for seat in self._seats)
 
     def cpu_seconds(self) -> float:
         """CPU time that hosts have taken, without this process and its finished children."""
