@@ -37,6 +37,9 @@ _DOUBT = 30.0
 _FRESH = 1.0
 #: What must be the same on all nodes.
 _VERSIONS = (VERSION, TABLE_VERSION)
+#: What a host asks Ray for beside a core. Of who asks for nothing at all, Ray puts an actor on a
+#: node by chance, whichever node it was meant for.
+_BYTES = 2**20
 #: A level of the runtime that a node is to use instead of its best.
 _LEVEL = "AZC_LEVEL"
 
@@ -69,7 +72,10 @@ class Ray:
             self._ray.init(address=address, **given)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             what = f"a Ray cluster at {address!r}"
-            do = "start one with `ray start --head`, and give the address that it tells"
+            do = (
+                "start one with `ray start --head`, and give the address that it tells; where it "
+                "asks for a token, set RAY_AUTH_MODE=token"
+            )
             raise ResourceError(expected(what, _first_line(error), do), 0) from None
 
     def start(self, arguments: Mapping[str, Any]) -> Link:
@@ -79,6 +85,7 @@ class Ray:
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         actor = self._ray.remote(self._actor()).options(
             num_cpus=cpus,
+            memory=_BYTES,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy=strategy(node_id=node, soft=True),
@@ -100,8 +107,9 @@ class Ray:
     def wait(self, links: Sequence[Link]) -> list[Link]:
         by_answer = {link.answer: link for link in links if isinstance(link, _Reference)}
         answers = list(by_answer)
-        self._ray.wait(answers, num_returns=1)
-        ready, _ = self._ray.wait(answers, num_returns=len(answers), timeout=0)
+        ready, others = self._ray.wait(answers, num_returns=1)
+        if others:
+            ready, _ = self._ray.wait(answers, num_returns=len(answers), timeout=0)
         return [by_answer[answer] for answer in ready]
 
     def misplaced(self, links: Sequence[Link]) -> list[Link]:
@@ -326,7 +334,12 @@ def _name(node: Mapping[str, Any]) -> str:
 
 
 def _became(problem: Exception, node: str) -> str:
-    return f"{type(problem).__name__} on {node}"
+    """What became of an actor; where it could not be made, Ray's last line says why."""
+    what = type(problem).__name__
+    lines = str(problem).strip().splitlines()
+    if lines and "creation task" in lines[0]:
+        what = f"{what}: {lines[-1].strip()}"
+    return f"{what} on {node}"
 
 
 def _first_line(error: Exception) -> str:
