@@ -1,48 +1,41 @@
-"""Searches on Ray: overhead beside processes, equal histories, the driver's share of CPU.
+"""Searches on Ray: overhead beside processes, the driver's share of CPU, what a plan says.
 
     python benchmarks/cluster.py overhead [--pairs 5] [--programs 2000000]
-    python benchmarks/cluster.py histories [--kills 20]
-    python benchmarks/cluster.py driver [--islands 100 1000 10000]
-    python benchmarks/cluster.py soak [--minutes 60]
+    python benchmarks/cluster.py driver [--islands 100 1000 10000] [--programs 500]
+    python benchmarks/cluster.py plan [--islands 1 2 4 8 16] [--seconds 20]
 
 All nodes are of this machine. `overhead`: programs per CPU second of the same islands in two
-processes and in two actors, in turn; CPU time is that of hosts and of the driver. `histories`: the
-history of one search on one process, on two, and on Ray with 1, 2 and 4 nodes, then with two levels
-of vector instructions forced; then with workers, nodes and drivers killed. `driver`: what this
-process takes for hosts that do no work, in 2 actors, and the bytes of an exchange. `soak`: a node
-is killed every minute; memory of the driver, and what is lost.
+processes and in two actors, at the same time; CPU time is that of hosts and of the driver, from the
+first report to the end and over all, and beside it that of Ray's own processes. `driver`: what this
+process takes for hosts that do no work, in 2 actors, and the bytes of an exchange. `plan`: the rate
+and the driver's CPU that `--plan` foretells, and those of real runs on one node.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
-import random
 import resource
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from azc.runtime import _core
-from azc.search import Search
+from azc.search import Search, planning
+from azc.search.engines import slice_seconds
 from azc.search.hosts import Slice
 from azc.search.migration import migrate
 from azc.search.on_ray import Actor, Ray
-from azc.search.report import Counts
+from azc.search.report import Counts, Report
 from azc.search.rounds import run_round
 from azc.search.settings import Settings
-from azc.search.store import read_history
 from azc.search.workers import Workers
 
-LEVELS = _core.levels()
 NODE = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
@@ -62,7 +55,8 @@ def cluster(nodes: int, *levels: str) -> Any:
     import ray
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray's workers are nicer than who started them by 15, and what is paired here is not to differ.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     os.environ.pop("RAY_ADDRESS", None)
     made = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
     for number in range(nodes):
@@ -79,122 +73,84 @@ def cluster(nodes: int, *levels: str) -> Any:
 # ---- overhead -----------------------------------------------------------------------------------
 
 
-def overhead(pairs: int, programs: int) -> None:
-    shares = []
-    with cluster(1):
-        for number in range(pairs):
-            rates = {}
-            for backend in ("processes", "ray") if number % 2 else ("ray", "processes"):
-                report = Search(settings(budget(programs))).run(workers=2, backend=backend).report
-                rates[backend] = report.programs_per_second
-            shares.append(rates["ray"] / rates["processes"])
-            told = ", ".join(f"{name} {rate:,.0f}" for name, rate in sorted(rates.items()))
-            print(f"programs per CPU second: {told}; ray/processes {shares[-1]:.3f}", flush=True)
-    print(f"median {statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})")
-
-
-# ---- equal histories ----------------------------------------------------------------------------
-
-
-def course(folder: Path) -> str:
-    return repr(read_history(folder))
-
-
-def histories(kills: int) -> None:
-    programs = 800_000
-    folder = Path(tempfile.mkdtemp(prefix="azc-histories-"))
-    search = Search(settings(budget(programs)))
-    search.run(out=folder / "one")
-    expected = course(folder / "one")
-
-    def check(name: str, **given: Any) -> None:
-        search.run(out=folder / name, **given)
-        told = "the same" if course(folder / name) == expected else "NOT the same"
-        print(f"{name}: {told}", flush=True)
-
-    check("2 processes", workers=2)
-    for nodes in (1, 2, 4):
-        with cluster(nodes):
-            check(f"Ray, {nodes} nodes", workers=4, backend="ray")
-    with cluster(2, LEVELS[0], LEVELS[-1]):
-        check(f"Ray, nodes at {LEVELS[0]} and {LEVELS[-1]}", workers=4, backend="ray")
-        hot = Search(settings(budget(programs), "compile.hot=true"))
-        hot.run(out=folder / "hot", workers=4, backend="ray")
-        told = "the same" if course(folder / "hot") == expected else "NOT the same"
-        print(f"the same with native code of each node's own: {told}", flush=True)
-    for victim in ("worker", "node"):
-        killed = kill_while_it_runs(folder / victim, victim, kills)
-        told = "the same" if course(folder / victim) == course(folder / "long") else "NOT the same"
-        print(f"{killed} times a {victim} killed: {told}", flush=True)
-    killed = kill_drivers(folder / "driver", programs, kills)
-    told = "the same" if course(folder / "driver") == expected else "NOT the same"
-    print(f"{killed} times the driver killed, and gone on: {told}", flush=True)
-
-
-def kill_while_it_runs(out: Path, victim: str, kills: int) -> int:
-    chance, killed = random.Random(3), 0
-    long = Search(settings(budget(250_000 * kills)))
-    if not (out.parent / "long").exists():
-        long.run(out=out.parent / "long", workers=2)
-    with cluster(2) as nodes:
-        running = threading.Thread(
-            target=lambda: long.run(out=out, workers=2, backend="ray"), daemon=True
-        )
-        running.start()
-        time.sleep(5.0)
-        while running.is_alive() and killed < kills:
-            time.sleep(chance.uniform(0.0, 2.0))
-            if victim == "node":
-                nodes.remove_node(chance.choice(list(nodes.worker_nodes)), allow_graceful=False)
-                nodes.add_node(**NODE)
-                killed += 1
-            elif numbers := actors():
-                os.kill(chance.choice(numbers), signal.SIGKILL)
-                killed += 1
-        running.join()
-    return killed
-
-
-def actors() -> list[int]:
-    numbers = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if b"ray::Actor" in path.read_bytes():
-                numbers.append(int(path.parent.name))
-        except OSError:
-            continue
-    return numbers
-
-
-DRIVER = """
-import sys
-from pathlib import Path
+ONE = """
+import json, sys
 from azc.search import Search
-from benchmarks_cluster import budget, settings
-out, programs = Path(sys.argv[1]), int(sys.argv[2])
-saved = (out / "run.sqlite").exists()
-search = Search.resume(out) if saved else Search(settings(budget(programs)))
-search.run(out=None if saved else out, workers=2, backend="ray", address=sys.argv[3])
+from cluster import budget, settings
+backend, programs, address = sys.argv[1:]
+first = []
+def report(made):
+    if made.settled and not first:
+        first.append((made.total("programs"), made.cpu_seconds))
+given = {"address": address} if backend == "ray" else {}
+search = Search(settings(budget(int(programs))))
+last = search.run(workers=2, backend=backend, report=report, **given).report
+print(json.dumps([*first, (last.total("programs"), last.cpu_seconds)]))
 """
 
 
-def kill_drivers(out: Path, programs: int, kills: int) -> int:
-    chance, killed = random.Random(4), 0
-    code = DRIVER.replace("benchmarks_cluster", "cluster")
+def overhead(pairs: int, programs: int) -> None:
+    shares: dict[str, list[float]] = {"running": [], "whole": []}
     with cluster(1) as nodes:
-        command = [sys.executable, "-c", code, str(out), str(programs), nodes.address]
-        path = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-        while killed < kills:
-            driver = subprocess.Popen(command, env=path)
-            try:
-                driver.wait(timeout=chance.uniform(4.0, 9.0))
-                break
-            except subprocess.TimeoutExpired:
-                driver.kill()
-                driver.wait()
-                killed += 1
-        subprocess.run(command, env=path, check=True)
-    return killed
+        began, before = time.monotonic(), cpu_of_ray()
+        for number in range(pairs):
+            names = ("processes", "ray") if number % 2 else ("ray", "processes")
+            both = {name: begun(ONE, name, programs, nodes.address) for name in names}
+            rates = {name: rates_of(json.loads(one.communicate()[0])) for name, one in both.items()}
+            for name, ratios in shares.items():
+                ratios.append(rates["ray"][name] / rates["processes"][name])
+            told = "; ".join(
+                f"{name} {rates['ray'][name]:,.0f} / {rates['processes'][name]:,.0f} = "
+                f"{ratios[-1]:.3f}"
+                for name, ratios in shares.items()
+            )
+            print(f"programs per CPU second, Ray / processes: {told}", flush=True)
+        own = (cpu_of_ray() - before) / (time.monotonic() - began)
+    for name, ratios in shares.items():
+        least, middle, most = statistics.quantiles(ratios, n=4)
+        print(f"{name}: median {middle:.3f} (quartiles {least:.3f} and {most:.3f})")
+    print(f"Ray's own processes beside that: {own:.1%} of a core")
+
+
+def begun(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """A process that runs `code`, which finds this file as `cluster`."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.Popen(command, env=path, stdout=subprocess.PIPE, text=True)
+
+
+def rates_of(points: list[tuple[int, float]]) -> dict[str, float]:
+    """After the first report (`running`), when every host has begun, and of the `whole` search."""
+    (drawn, taken), (programs, seconds) = points
+    return {"running": (programs - drawn) / (seconds - taken), "whole": programs / seconds}
+
+
+def cpu_of_ray() -> float:
+    """CPU seconds of the processes of the cluster that are not hosts."""
+    return sum(
+        sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+        for number, fields in family().items()
+        if b"ray::" not in command_of(number)
+    )
+
+
+def family() -> dict[int, list[str]]:
+    """The processes that this one has started, and those have, and what the system says of each."""
+    every: dict[int, list[str]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            every[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
+    ours = {os.getpid()}
+    while more := {n for n, fields in every.items() if int(fields[1]) in ours} - ours:
+        ours |= more
+    return {number: every[number] for number in ours - {os.getpid()}}
+
+
+def command_of(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 # ---- the driver ---------------------------------------------------------------------------------
@@ -248,25 +204,41 @@ class IdleRay(Ray):
         return IdleActor
 
 
-def driver(counts: list[int]) -> None:
-    print("islands  slice   driver's CPU  exchange of 500 of each  seconds")
+class Weighing(Workers):
+    """Adds up the bytes that an exchange is, as they are sent."""
+
+    def __init__(self, *given: Any) -> None:
+        self.bytes = 0
+        super().__init__(*given)
+
+    def emigrants(self, positions: Any) -> Any:
+        members = super().emigrants(positions)
+        self.bytes += len(pickle.dumps(members))
+        return members
+
+    def receive(self, members: Any) -> None:
+        self.bytes += len(pickle.dumps(members))
+
+
+def driver(islands: list[int], programs: int) -> None:
+    print(f"islands  slice  driver  an exchange of {programs} of each: seconds  CPU s  MiB")
     with cluster(1):
-        for islands in counts:
-            hosts, seconds = 2, max(0.2, min(10.0, 0.001 * islands))
-            with closing(Workers(IdleRay(), lambda n: {"numbers": n}, islands, hosts)) as there:
-                run_for(0.1, there, islands, 0.1)
+        for count in islands:
+            seconds = slice_seconds(count, 2, "ray")
+            given: Any = (IdleRay(), lambda numbers: {"numbers": numbers}, count, 2)
+            with closing(Workers(*given)) as there:
+                run_for(0.1, there, count, 0.1)
                 began, before = time.monotonic(), cpu()
-                run_for(max(5.0, 3.0 * seconds), there, islands, seconds)
+                run_for(max(10.0, 3.0 * seconds), there, count, seconds)
                 share = (cpu() - before) / (time.monotonic() - began)
-                few = min(islands, 1000)
-                members = there.emigrants({n: list(range(500)) for n in range(few)})
-                size = len(pickle.dumps(members)) / few
-                began = time.monotonic()
-                if islands <= 1000:
-                    migrate(there, [1000] * islands, 0.5, 1, 1)
-                took = time.monotonic() - began
+                began, before = time.monotonic(), cpu()
+                migrate(there, [2 * programs] * count, 0.5, 1, 1)
+                took, cpu_took = time.monotonic() - began, cpu() - before
+            with closing(Weighing(*given)) as weighed:
+                migrate(weighed, [2 * programs] * count, 0.5, 1, 1)
             print(
-                f"{islands:7}  {seconds:5.1f} {share:13.1%}  {size:15,.0f} B/island  {took:7.2f}",
+                f"{count:7} {seconds:6.1f} {share:7.1%} {took:38.2f} {cpu_took:6.2f} "
+                f"{weighed.bytes / 2**20:4.0f}",
                 flush=True,
             )
 
@@ -284,31 +256,39 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-# ---- soak ---------------------------------------------------------------------------------------
+# ---- the plan -----------------------------------------------------------------------------------
 
 
-def soak(minutes: float) -> None:
-    search = Search(settings("search.stop={seconds=%s}" % (minutes * 60.0)))
-    folder = Path(tempfile.mkdtemp(prefix="azc-soak-"))
-    with cluster(2) as nodes:
-        outcomes: list[Any] = []
-        given: dict[str, Any] = {"workers": 2, "backend": "ray", "out": folder / "run"}
-        running = threading.Thread(target=lambda: outcomes.append(search.run(**given)))
-        running.start()
-        killed = 0
-        while running.is_alive():
-            running.join(60.0)
-            if running.is_alive():
-                nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
-                nodes.add_node(**NODE)
-                killed += 1
-                memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-                print(f"{killed} nodes killed; driver's most memory {memory} MiB", flush=True)
-    done = outcomes[0].report.total("programs")
-    again = Search(settings(budget(max(1, done)))).run(workers=2)
-    count = len(outcomes[0].history)
-    same = again.history[:count] == outcomes[0].history
-    print(f"{done:,} programs; {'the same' if same else 'NOT the same'} as without any loss")
+def plan(islands: list[int], seconds: float) -> None:
+    print(
+        "islands  workers  programs/s: planned  run  run, had it the cores   driver: planned  run"
+    )
+    with cluster(1):
+        for count in islands:
+            # Interrupted, and not by its budget, as a plan asks for programs.
+            limits = (f"search.islands={count}", f"search.stop={{seconds={seconds}}}")
+            searched = settings(*limits)
+            planned = planning.plan(searched, planning.measure(searched), 1, count)
+            first: list[tuple[int, float, float, float]] = []
+
+            def now(made: Report) -> tuple[int, float, float, float]:
+                return made.total("programs"), made.seconds, made.cpu_seconds, cpu()
+
+            def report(made: Report) -> None:
+                if made.settled and not first:  # noqa: B023
+                    first.append(now(made))  # noqa: B023
+
+            outcome = Search(searched).run(workers=planned.workers, backend="ray", report=report)
+            drawn, took, taken, driven = (
+                after - before for after, before in zip(now(outcome.report), first[0], strict=True)
+            )
+            # Of the hosts, which others on this machine may have kept from running.
+            of_hosts = drawn / (taken - driven) * planned.workers
+            print(
+                f"{count:7} {planned.workers:8} {planned.rate:20,.0f} {drawn / took:8,.0f} "
+                f"{of_hosts:12,.0f} {planned.driver:16.1%} {driven / took:6.1%}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
@@ -317,12 +297,11 @@ if __name__ == "__main__":
     one = commands.add_parser("overhead")
     one.add_argument("--pairs", type=int, default=5)
     one.add_argument("--programs", type=int, default=2_000_000)
-    commands.add_parser("histories").add_argument("--kills", type=int, default=20)
-    commands.add_parser("driver").add_argument(
-        "--islands", type=int, nargs="+", default=[100, 1000, 10_000]
-    )
-    commands.add_parser("soak").add_argument("--minutes", type=float, default=60.0)
+    of_driver = commands.add_parser("driver")
+    of_driver.add_argument("--islands", type=int, nargs="+", default=[100, 1000, 10_000])
+    of_driver.add_argument("--programs", type=int, default=500)
+    of_plan = commands.add_parser("plan")
+    of_plan.add_argument("--islands", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    of_plan.add_argument("--seconds", type=float, default=20.0)
     asked = vars(parser.parse_args())
-    if "islands" in asked:
-        asked["counts"] = asked.pop("islands")
     globals()[asked.pop("command")](**asked)
