@@ -9,12 +9,15 @@ program is counted; here that is a population, which ends with it or after so ma
 
 from __future__ import annotations
 
+import json
 import math
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azc import presets
 from azc.paper.experiment import PLAIN, Context, Experiment, derived, growing, row_of, searched
 from azc.paper.plan import Arm, Options, methods
 from azc.paper.record import Trial
@@ -86,6 +89,8 @@ _OURS = ("search.filter=true", "restart={patience=20_000}")
 _OWN: dict[str, tuple[str, ...]] = {
     "mgg": ("search.population=30", "search.children=20"),
 }
+#: The presets whose own way of searching the method `niches` has, by the kind of problem.
+NICHES = {"linear": "linear-fast", "affine": "affine"}
 
 
 class Figure4(Experiment):
@@ -185,6 +190,8 @@ def _settings(problem: Problem, method: str, overrides: Iterable[str]) -> Settin
     elif method != RANDOM:
         sizes = growing(derived(problem.preset, common, given))
         own = (f"search.method={method}", *_OURS)
+        if method == "niches":
+            own = _niches(problem)
     elif problem.given:
         # A population that starts from a given program has no random ones. Two members, of which
         # the older goes and the other has a child with a Learn drawn anew, are random search.
@@ -195,6 +202,21 @@ def _settings(problem: Problem, method: str, overrides: Iterable[str]) -> Settin
     else:
         own = (f"search.method={RANDOM}",)
     return derived(problem.preset, common, own, given, sizes)
+
+
+def _niches(problem: Problem) -> tuple[str, ...]:
+    """How the preset of that kind searches, in the problem's space and on its tasks."""
+    name = NICHES[problem.preset.removesuffix("-learning")]
+    tables = tomllib.loads(presets.text(name))
+    ours = [
+        f"{table}.{key}={json.dumps(value)}"
+        for table in ("search", "niches", "constants", "restart", "fec")
+        for key, value in tables.get(table, {}).items()
+        if (table, key) != ("search", "stop")
+    ]
+    for place, hurdle in enumerate(tables["hurdles"]):
+        ours += [f"hurdles[{place}].{key}={value}" for key, value in hurdle.items()]
+    return (*ours, *(() if problem.given else ("space.start=empty",)))
 
 
 def _point(labels: Mapping[str, str], trials: Sequence[Trial]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from azc.errors import ConfigError
 from azc.paper import NAMES, find
 from azc.paper.drawing import svg
 from azc.paper.experiment import PLAIN, derived, growing
-from azc.paper.figure4 import PROBLEMS
+from azc.paper.figure4 import NICHES, PROBLEMS
 from azc.paper.plan import Options, methods
 from azc.paper.record import Trial
 from azc.paper.tables import as_csv
@@ -103,8 +103,22 @@ def test_figure4_has_the_papers_settings():
         tasks = settings.tasks.search
         assert (tasks.count, tasks.features, tasks.train, tasks.valid) == (3, 8, 1000, 100)
         assert settings.search.islands == 1
-        assert not settings.hurdles
+        assert bool(settings.hurdles) == (settings.search.method == "niches")
         assert not settings.migration
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_figure4_has_the_presets_way_with_niches(problem):
+    arms = {arm.name: arm.settings for arm in find("figure4").arms(Options())}
+    ours = derived(NICHES[problem.split(",")[0]])
+    settings = arms[f"{problem} / niches"]
+    assert settings
+    for table in ("niches", "constants", "restart", "fec", "hurdles"):
+        assert getattr(settings, table) == getattr(ours, table)
+    same = {"exclude": {"stop"}}
+    assert settings.search.model_dump(**same) == ours.search.model_dump(**same)
+    assert settings.search.stop.fitness == 0.9999
+    assert settings.space.start == "empty" or problem.endswith("learning")
 
 
 def test_figure5_has_the_papers_settings():
