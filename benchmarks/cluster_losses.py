@@ -32,6 +32,18 @@ from azc.search.store import read_history
 LEVELS = _core.levels()
 
 
+def replace_node(nodes: Any, chance: random.Random) -> None:
+    """Kills one, and starts another."""
+    nodes.remove_node(chance.choice(list(nodes.worker_nodes)), allow_graceful=False)
+    for _ in range(5):
+        try:
+            nodes.add_node(**NODE)
+            return
+        except Exception as error:  # Ray gives a node 30 s, which a busy machine may not have
+            print(f"a node did not start: {str(error)[:60]}", flush=True)
+    raise RuntimeError("expected another node within five tries, got none")
+
+
 def actors() -> list[int]:
     """Processes of hosts of this cluster, and of no other on this machine."""
     return [number for number in family() if b"ray::Actor" in command_of(number)]
@@ -89,8 +101,7 @@ def kill_while_it_runs(out: Path, victim: str, programs: int, kills: int) -> int
         while running.is_alive() and killed < kills:
             time.sleep(chance.uniform(0.0, 2.0))
             if victim == "node":
-                nodes.remove_node(chance.choice(list(nodes.worker_nodes)), allow_graceful=False)
-                nodes.add_node(**NODE)
+                replace_node(nodes, chance)
                 killed += 1
             elif numbers := actors():
                 os.kill(chance.choice(numbers), signal.SIGKILL)
@@ -147,10 +158,11 @@ def soak(minutes: float) -> None:
     search = Search(settings(*rounds, "search.stop={seconds=%s}" % (minutes * 60.0)))
     folder = Path(tempfile.mkdtemp(prefix="azc-soak-"))
     samples: list[tuple[float, ...]] = []
+    chance = random.Random(5)
     with cluster(2) as nodes:
         outcomes: list[Any] = []
         given: dict[str, Any] = {"workers": 2, "backend": "ray", "out": folder / "run"}
-        running = threading.Thread(target=lambda: outcomes.append(search.run(**given)))
+        running = threading.Thread(target=lambda: outcomes.append(search.run(**given)), daemon=True)
         running.start()
         killed = 0
         while running.is_alive():
@@ -163,8 +175,7 @@ def soak(minutes: float) -> None:
                     f"Ray's own {ray:.0f}; {saves(folder / 'run')} reports saved",
                     flush=True,
                 )
-                nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
-                nodes.add_node(**NODE)
+                replace_node(nodes, chance)
                 killed += 1
     told = [f"{name} {slope:+.1f}" for name, slope in slopes(samples)]
     print(f"MiB an hour after the first five minutes: {', '.join(told)}", flush=True)
