@@ -10,141 +10,15 @@ from azc.ops import Type
 from azc.program import Address
 from azc.use.export.c_parts import parts_for
 from azc.use.export.c_statements import Body, covers
+from azc.use.export.c_text import HEAD, LEARN, NEW, PREDICT, SIZED
 from azc.use.export.subject import Subject, loaded, ordered
 from azc.use.export.words import in_comment
 
 __all__ = ["covers", "write"]
 
-_HEAD = """\
-/* {title}: a model that learns example by example.
- *
- * {doc} *
- *     azc_model *m = azc_model_new(F, seed);
- *     for each example: azc_model_learn(m, x, y);
- *     azc_model_predict(m, x, out);
- *     azc_model_free(m);
- *
- * Plain C99 with GNU C's vectors, for gcc 10 and clang 13 or later, 64 bits; link with -lm. All
- * numbers are azc's to the bit, whatever the machine and the optimisation, but for -ffast-math and
- * the like. Fastest with -O3 -march=native and, where F is always the same, -DAZC_FEATURES=F.
- *
- * {program}
- */
-#include <float.h>
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* No multiplication joined to an addition: it would change the last bits. Loops are on vectors as
- * they stand; what gcc would make of the rest is slower. */
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off", "no-tree-vectorize", "no-tree-slp-vectorize")
-#endif
-
-/* The number of features, if it is known; 0: any. */
-#ifndef AZC_FEATURES
-#define AZC_FEATURES 0
-#endif
-/* Where an error is larger than that, or NaN, training has failed. */
-#ifndef AZC_MAX_ABS_ERROR
-#define AZC_MAX_ABS_ERROR 100.0
-#endif
-
-typedef struct azc_model azc_model;
-
-/* A model of examples with F features, untrained; its random numbers follow from `seed`. NULL if
- * memory is short or F is {limits}. */
-azc_model *azc_model_new(size_t F, uint64_t seed);
-void azc_model_free(azc_model *m);
-/* Learns an example of F numbers; y is {label}.
- * Returns 1, or 0 where the error is NaN or too large: the model is of no use any more. */
-int azc_model_learn(azc_model *m, const double *x, double y);
-/* n examples, one after the other; returns how many were learned. */
-size_t azc_model_fit(azc_model *m, const double *X, const double *y, size_t n);
-/* {out}; the model stays as it is. */
-void azc_model_predict(azc_model *m, const double *x, double *out);
-/* n predictions for examples that come one after the other. */
-void azc_model_predict_all(azc_model *m, const double *X, size_t n, double *out);
-
-"""
-
-_NEW = """\
-azc_model *azc_model_new(size_t F, uint64_t seed)
-{{
-    if (F < {least} || F > 1048576 || (AZC_FEATURES && F != AZC_FEATURES))
-        return NULL;
-    const size_t P = (F + 7) / 8 * 8;
-    const size_t count = {count} * P + {grids} * P * P;
-    azc_model *m = calloc(1, sizeof *m);
-    if (!m)
-        return NULL;
-    m->block = calloc(count + 8, sizeof(double));
-    if (!m->block) {{
-        free(m);
-        return NULL;
-    }}
-    m->F = F;
-{key}    double *next = m->block;
-    while ((uintptr_t)next % 64)
-        ++next;
-{cells}    (void)next;
-    azc_setup(m);
-    m->step = 1;
-    return m;
-}}
-
-void azc_model_free(azc_model *m)
-{{
-    if (!m)
-        return;
-    free(m->block);
-    free(m);
-}}
-"""
-
-_LEARN = """\
-/* Returns how many examples were learned; inlined, since one alone needs no loop. */
-AZ_INLINE size_t azc_learn(
-    azc_model *restrict m, const double *restrict X, const double *restrict Y, size_t n)
-{{
-{before}
-    size_t row = 0;
-    for (; row < n; ++row) {{
-{body}
-    }}
-{after}    m->step += row;
-    return row;
-}}
-
-int azc_model_learn(azc_model *m, const double *x, double y)
-{{
-    return azc_learn(m, x, &y, 1) == 1;
-}}
-
-size_t azc_model_fit(azc_model *m, const double *X, const double *y, size_t n)
-{{
-    return azc_learn(m, X, y, n);
-}}
-"""
-
-_PREDICT = """\
-void azc_model_predict_all(azc_model *m, const double *X, size_t n, double *out)
-{{
-{before}
-    for (size_t row = 0; row < n; ++row) {{
-{body}
-    }}
-{after}}}
-
-void azc_model_predict(azc_model *m, const double *x, double *out)
-{{
-    azc_model_predict_all(m, x, 1, out);
-}}
-"""
+#: Numbers of features that have code of their own, in which loops are as long as they are. More of
+#: a program than so many statements would take compilers too long.
+_SIZES, _MOST_SIZED = (4, 8, 16, 32, 64), 32
 
 
 def write(subject: Subject) -> str:
@@ -163,7 +37,7 @@ class _File:
         subject = self.subject
         setup, learn, predict = self._setup(), self._learn(), self._predict()
         functions = "\n".join([setup, learn, predict])
-        head = _HEAD.format(
+        head = HEAD.format(
             title=in_comment(subject.title),
             doc=_commented(in_comment(subject.program.doc.strip())),
             program=_commented(in_comment(subject.listing)).rstrip("\n"),
@@ -171,11 +45,18 @@ class _File:
             label=f"a class, 0 to {subject.classes - 1}" if subject.classes else "the label",
             out=f"{subject.classes} numbers, the largest for the likeliest class" if subject.many
             else "One number; above 0 for class 1" if subject.classes else "One number",
+            sized=self._sized(),
         )  # fmt: skip
         used = self._used(functions)
         new = self._new(used)
         parts = parts_for(functions)
         return "\n".join([head.rstrip("\n") + "\n", parts, self._struct(used), functions, new])
+
+    def _sized(self) -> str:
+        subject = self.subject
+        short = len(self._learning()) + len(subject.learn) <= _MOST_SIZED
+        sizes = [F for F in _SIZES if short and self._least() <= F]
+        return SIZED.format(cases="".join(f"    case {F}: call({F}); \\\n" for F in sizes))
 
     def _least(self) -> int:
         subject = self.subject
@@ -218,7 +99,7 @@ class _File:
             )
         grids = sum(map(_is_grid, used))
         key = "    m->key = az_key(seed, 0);\n" if self.subject.draws else "    (void)seed;\n"
-        return _NEW.format(
+        return NEW.format(
             least=self._least(),
             count=len(used) - grids,
             grids=grids,
@@ -237,7 +118,7 @@ class _File:
             for a in ordered({s.writes for s in subject.setup} & after)
             if a.type is Type.SCALAR
         ]
-        names = self._declared(subject.setup, lines, carried=set())
+        names = self._declared(subject.setup, lines, carried=set(), sized=False)
         # Features and label may be read, as the zeros that they are.
         return "\n".join(["static void azc_setup(azc_model *m)", "{",
                           *_indented([*names, *lines]), "}", ""])  # fmt: skip
@@ -271,7 +152,7 @@ class _File:
         names = self._declared([*predict, *learn], lines, carried=self._scalars(), held=True)
         held = {a for body in bodies for a in body.stored} & subject.needed.between
         after += [f"AZ_HOLD({a});" for a in ordered(held) if f"AZ_HELD({a});" in names]
-        return _LEARN.format(
+        return LEARN.format(
             before="\n".join(_indented(names)),
             body="\n".join(_indented(_indented(lines))),
             after="".join(f"{line}\n" for line in _indented(after)),
@@ -317,7 +198,7 @@ class _File:
         save = [f"memcpy(m->kept_{a}, {a}, {sizes[a]} * sizeof(double));" for a in saved]
         load = [f"memcpy({a}, m->kept_{a}, {sizes[a]} * sizeof(double));" for a in saved]
         names = self._declared(statements, lines, carried=self._scalars())
-        return _PREDICT.format(
+        return PREDICT.format(
             before="\n".join(_indented([*names, *save])),
             body="\n".join(_indented(_indented(lines))),
             after="".join(f"{line}\n" for line in _indented(load)),
@@ -342,11 +223,14 @@ class _File:
         *,
         carried: set[Address],
         held: bool = False,
+        sized: bool = True,
     ) -> list[str]:
-        """Local names for what the lines use; `held`: copies of vectors where that is faster."""
+        """Local names for what the lines use; `held`: copies of vectors where that is faster;
+        `sized`: F is an argument."""
         text = "\n".join(line for line in lines if not line.lstrip().startswith("/*"))
-        declared = ["const size_t F = AZC_FEATURES ? AZC_FEATURES : m->F;",
-                    "const size_t P = (F + 7) / 8 * 8;", "(void)P;"]  # fmt: skip
+        declared = ["const size_t P = (F + 7) / 8 * 8;", "(void)P;"]
+        if not sized:
+            declared.insert(0, "const size_t F = AZC_FEATURES ? AZC_FEATURES : m->F;")
         if re.search(r"\bstep\b", text.replace("m->step", "")):
             mark = "" if "++step;" in lines else "const "
             declared.append(f"{mark}uint64_t step = m->step;")

@@ -86,6 +86,28 @@ def test_known_features(tmp_path, features):
     assert CModel(library, features + 1, 0).model is None
 
 
+@pytest.mark.parametrize("features", [4, 5, 8, 32])
+def test_features_with_code_of_their_own(tmp_path, features):
+    """The same bits, whether the file has code for that number of features or not."""
+    program = azc.library.load("network")
+    made = azc.tasks.make("teacher-nn", features=features, train=50, valid=10)
+    task = azc.Task(made.X_train, made.y_train, made.X_valid, made.y_valid, seed=0)
+    library = compile_c(export(program, "c"), tmp_path, "network")
+    with CModel(library, features, 5) as model:
+        assert model.fit(task.X_train, task.y_train) == len(task.X_train)
+        expected = azc.train(program, task, seed=5).predict(task.X_valid)
+        assert model.predict(task.X_valid).tobytes() == expected.tobytes()
+
+
+def test_only_short_programs_have_code_for_sizes():
+    assert "case 4: call(4);" in export(azc.library.load("network"), "c")
+    assert "case 4: call(4);" not in export(azc.library.load("softmax"), "c", classes=5)
+    assert "case 8: call(8);" in export(azc.library.load("softmax"), "c", classes=5)
+    body = "    s2 = s2 * s1\n" * 70
+    long = azc.parse(f"def Predict():\n    s1 = s2 + s2\ndef Learn():\n{body}")
+    assert "case 8: call(8);" not in export(long, "c")
+
+
 def test_classes(tmp_path):
     """A vector of predictions is for a number of classes that is said; F must be as large."""
     program = azc.library.load("softmax")
