@@ -202,7 +202,7 @@ uint64_t az_ingredients(const az_space *s, const az_program *p)
         const int type = at < az_offset(s, AZ_VECTOR_TYPE) ? AZ_SCALAR
                          : at < az_offset(s, AZ_MATRIX)    ? AZ_VECTOR_TYPE
                                                            : AZ_MATRIX;
-        learned[type] += leaf_at(s, &of, at) == AZ_LEAF_LEARNED;
+        learned[type] += learned[type] < 2 && leaf_at(s, &of, at) == AZ_LEAF_LEARNED;
     }
     return az_mix(products + 2 * noise + 4 * (learned[AZ_VECTOR_TYPE] + 64 * learned[AZ_MATRIX])) |
            1;

@@ -25,7 +25,8 @@ enum { AZ_LEAF_FEATURES = 1, AZ_LEAF_ZERO, AZ_LEAF_LEARNED, AZ_LEAF_WRITTEN, AZ_
 uint64_t az_form(const az_space *space, const az_program *program);
 
 /* A hash of what the prediction is made of: whether there are products of matrices on the way to
- * it, and noise, and how many of the vectors and matrices that it reads are learned. */
+ * it, and noise, and how many of the vectors and of the matrices that it reads are learned: none,
+ * one, or more. Few kinds, so that each gets its share of the draws. */
 uint64_t az_ingredients(const az_space *space, const az_program *program);
 
 #endif

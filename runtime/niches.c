@@ -246,7 +246,7 @@ static int known(az_scores *level, az_hash key)
  * is made of, and how far from linear it is. */
 static uint64_t behaviour(az_island *s)
 {
-    static const double bounds[] = {0.001, 0.03, 0.1, 0.3};
+    static const double bounds[] = {0.03, 0.3};
     const double far = az_stages_nonlinearity(&s->trial);
     uint64_t bin = 0;
     while (bin < sizeof bounds / sizeof *bounds && far >= bounds[bin])

@@ -437,4 +437,4 @@ def ingredients(program: Program, classes: int) -> Any:
             products |= len(types) == 2 and types[0] == "m"
             noise |= instruction.op.random
     learned = [a.type.value for a in wanted if leaves.at(a) == "learned"]
-    return products, noise, learned.count("v"), learned.count("m")
+    return products, noise, min(2, learned.count("v")), min(2, learned.count("m"))

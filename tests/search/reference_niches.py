@@ -165,7 +165,7 @@ class Niches:
                 steps = run.steps
                 elite.hurdles.append(self._hurdle(run, tasks, until))
                 if not k and given["behaviour"] and elite.hurdles[k] >= self._bar(None, tasks, k):
-                    far = sum(run.nonlinearity >= bound for bound in (0.001, 0.03, 0.1, 0.3))
+                    far = sum(run.nonlinearity >= bound for bound in (0.03, 0.3))
                     key = (ingredients(shape, given["classes"]), far)
                 if elite.hurdles[k] < self._bar(self._niche(key), tasks, k):
                     return "hurdled", key
