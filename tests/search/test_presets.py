@@ -147,14 +147,13 @@ def test_the_demos_are_one_problem():
         assert one.max == other.max
     assert ours.search.stop.fitness == reference.search.stop.fitness
     fast, baseline = Settings.from_toml("cifar10-fast"), Settings.from_toml("cifar10-baseline")
-    assert (fast.tasks, fast.budget) == (baseline.tasks, baseline.budget)
+    assert fast.tasks.final == baseline.tasks.final
     for kind, limit in fast.space.limits.items():
         assert limit <= baseline.space.limits[kind]
     ops = {op for name in FUNCTIONS for op in baseline.space.function(name).ops}
     for name in FUNCTIONS:  # where they start is another matter
         ours, theirs = fast.space.function(name), baseline.space.function(name)
         assert set(ours.ops) < ops
-        assert ours.min == theirs.min
         assert ours.max <= theirs.max
 
 
