@@ -364,8 +364,9 @@ static int decide(az_island *s, int32_t before, int origin, az_member *to)
 {
     az_trial *t = &s->trial;
     az_niches *n = &s->niches;
-    uint64_t key = s->method.behaviour ? 0 : az_form(&s->space, &t->canonical.program);
-    int32_t niche = key ? find(n, key) : -1;
+    const int later = s->method.behaviour;
+    uint64_t key = later ? 0 : az_form(&s->space, &t->canonical.program);
+    int32_t niche = later ? -1 : find(n, key);
     az_elite own = {.structure = az_structure_hash(&t->canonical)};
     const int how = try_it(s, &key, &niche, to->hash, &own);
     if (how != AZ_COUNT_LEVEL1)

@@ -71,7 +71,7 @@ def settings_of(
         "rounding": _ignored_bits(settings.fec.digits),
         "filter": filter_of(settings),
         "confirm": niches.confirm if niches else 0,
-        "behaviour": bool(niches) and niches.by == "behaviour",
+        "behaviour": niches is not None and niches.by == "behaviour",
         "hurdle_train": once.train if once else 0,
         "hurdle_valid": (once.valid or len(first.y_valid)) if once else 0,
         "quantile": once.quantile if once else 0.5,
