@@ -9,7 +9,9 @@ import pytest
 
 import azc
 from azc import library
+from azc.ops import OPS
 from azc.use.dataflow import flow_of, without
+from azc.use.explain import families
 
 CLASSIFIERS = (
     *("arctan_decay", "averaged_perceptron", "bilinear", "mean_rate", "network_classifier"),
@@ -241,3 +243,9 @@ def test_what_is_zero_at_the_first_step_alone_is_not_called_so():
     tasks = azc.tasks.make_set("linear", count=2, features=4, train=50, valid=20)
     explanation = azc.explain(azc.parse(text), tasks)
     assert all("0 here" not in line.role for line in explanation.lines)
+
+
+def test_families_are_of_ops_that_there_are():
+    names = {op.name for op in OPS}
+    for family in families.__all__:
+        assert getattr(families, family) <= names

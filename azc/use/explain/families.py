@@ -30,4 +30,4 @@ MAXIMA = {"scalar_max", "vector_max", "matrix_max"}
 MINIMA = {"scalar_min", "vector_min", "matrix_min"}
 MEANS = {"vector_mean", "matrix_mean", "row_mean"}
 #: 0 where an operand is 0.
-LINEAR = {*PRODUCTS, "dot", "outer", "matrix_vector_dot", "matrix_matrix_dot"}
+LINEAR = {*PRODUCTS, "dot", "outer", "matrix_vector_dot", "matmul"}
