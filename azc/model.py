@@ -30,6 +30,7 @@ from azc.machines import compiled_alone, machine_of_thread, read_memory, write_m
 from azc.model_files import check_sizes, described, preparation_in
 from azc.prepared import check_coordinates, code_of, state_of
 from azc.program import Address, Program, verify
+from azc.result import last_largest
 from azc.runtime import _core
 from azc.tasks import Preparation
 
@@ -101,7 +102,7 @@ class Model:
     def classes_of(self, raw: Array) -> npt.NDArray[np.intp]:
         """The classes (n,) that raw predictions stand for."""
         if self.classes > 2:
-            return np.array([_last_largest(row) for row in raw], dtype=np.intp)
+            return np.array([last_largest(row) for row in raw], dtype=np.intp)
         with _core.Environment(), np.errstate(all="ignore"):
             odds = -raw
             _core.apply("exp", odds)
@@ -258,11 +259,3 @@ def stopped(served: int, limit: float) -> TrainingError:
     do = "raise max_abs_error, or standardise the labels"
     got = f"more, or NaN, at example {served}"
     return TrainingError(expected(f"absolute errors of at most {limit:g} in training", got, do))
-
-
-def _last_largest(logits: Array) -> int:
-    best = 0
-    for index in range(1, len(logits)):
-        if logits[index] >= logits[best]:
-            best = index
-    return best

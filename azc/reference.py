@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from azc.analysis import interface_addresses, live_mask
 from azc.ops import OPS, ConstantKind, Op
 from azc.program import Address, Instruction, Program
+from azc.result import last_largest
 from azc.runtime import _core
 from azc.tasks.task import Task
 
@@ -191,7 +192,7 @@ class Run:
             raw = self.memory[self.prediction]
             predictions[i] = raw[: self.classes] if self.classes > 2 else raw
             if self.classes > 2:
-                score += float(_last_largest(predictions[i]) == y)
+                score += float(last_largest(predictions[i]) == y)
             elif self.classes:
                 score += float((y > 0.5) == (self.sigmoid(raw) > 0.5))
             else:
@@ -205,14 +206,6 @@ class Run:
         angle = float(self.library.arctan(rmse))
         fitness = 1.0 - 2.0 / math.pi * angle if rmse < math.inf else 0.0
         return fitness, rmse, predictions
-
-
-def _last_largest(logits: Array) -> int:
-    best = 0
-    for index in range(1, len(logits)):
-        if logits[index] >= logits[best]:
-            best = index
-    return best
 
 
 def order_of(seed: int, epoch: int, n: int) -> list[int]:

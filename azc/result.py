@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from azc.runtime import _core
 
-__all__ = ["Result", "Training"]
+__all__ = ["Result", "Training", "last_largest"]
 
 Array = NDArray[np.float64]
 
@@ -72,3 +72,12 @@ class Result:
     def median(self) -> float:
         """Median fitness over the tasks; the upper one of an even number, as in the reference."""
         return float(np.sort(self.fitness)[len(self.fitness) // 2])
+
+
+def last_largest(logits: Array) -> int:
+    """The class (C,) logits stand for: of equal ones the last."""
+    best = 0
+    for index in range(1, len(logits)):
+        if logits[index] >= logits[best]:
+            best = index
+    return best

@@ -182,11 +182,20 @@ uint64_t az_form(const az_space *s, const az_program *p)
     return known & s->prediction ? hash[__builtin_ctzll(s->prediction)] | 1 : 0;
 }
 
+/* How many of a set are learned: none, one, or two for more. */
+static uint64_t learned_among(const az_space *s, const leaves *of, az_set among)
+{
+    uint64_t count = 0;
+    for (; among && count < 2; among &= among - 1)
+        count += leaf_at(s, of, __builtin_ctzll(among)) == AZ_LEAF_LEARNED;
+    return count;
+}
+
 uint64_t az_ingredients(const az_space *s, const az_program *p)
 {
     const leaves of = leaves_of(s, p);
     az_set wanted = s->prediction;
-    uint64_t products = 0, noise = 0, learned[AZ_MATRIX + 1] = {0};
+    uint64_t products = 0, noise = 0;
     for (int64_t i = p->count[AZ_PREDICT] - 1; i >= 0; --i) {
         const az_instruction *in = &p->body[AZ_PREDICT][i];
         const az_op_info *op = &az_ops[in->op];
@@ -197,13 +206,7 @@ uint64_t az_ingredients(const az_space *s, const az_program *p)
         products |= op->first == AZ_MATRIX && op->second != AZ_NO_TYPE;
         noise |= op->random;
     }
-    for (az_set left = wanted; left; left &= left - 1) {
-        const int at = __builtin_ctzll(left);
-        const int type = at < az_offset(s, AZ_VECTOR_TYPE) ? AZ_SCALAR
-                         : at < az_offset(s, AZ_MATRIX)    ? AZ_VECTOR_TYPE
-                                                           : AZ_MATRIX;
-        learned[type] += learned[type] < 2 && leaf_at(s, &of, at) == AZ_LEAF_LEARNED;
-    }
-    return az_mix(products + 2 * noise + 4 * (learned[AZ_VECTOR_TYPE] + 64 * learned[AZ_MATRIX])) |
-           1;
+    const uint64_t vectors = learned_among(s, &of, wanted & s->of_type[AZ_VECTOR_TYPE]);
+    const uint64_t matrices = learned_among(s, &of, wanted & s->of_type[AZ_MATRIX]);
+    return az_mix(products + 2 * noise + 4 * (vectors + 64 * matrices)) | 1;
 }

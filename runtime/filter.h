@@ -1,8 +1,8 @@
 /* The strict level of the filter: whether a program learns what it predicts from.
  *
  * The filter turns candidates away that cannot be good, before anything is run (`search.filter` in
- * a search file). island.c asks az_learns_strictly, niches.c az_form and
- * az_ingredients: what kind of prediction a program makes. */
+ * a search file). island.c asks az_learns_strictly, niches.c az_form and az_ingredients: what
+ * kind of prediction a program makes. */
 #ifndef AZ_FILTER_H
 #define AZ_FILTER_H
 

@@ -142,11 +142,11 @@ class Niches:
     def _niche(self, key: Any) -> Niche | None:
         return next((one for one in self.ranked if one.key == key), None)
 
-    def _try(self, program: Program, elite: Elite) -> tuple[str, Any]:
-        """How it was decided, and the key of its niche as far as that is known."""
-        given, shape = self.model.given, canonical(program, self.model.given["classes"])
+    def _try(self, program: Program, shape: Program, elite: Elite) -> tuple[str, Any]:
+        """How it was decided, and the key of its niche as far as that is known; `shape`: its
+        canonical form."""
+        model, given = self.model, self.model.given
         key = None if given["behaviour"] else (form(shape, given["classes"]),)
-        model = self.model
         tasks = model.trial.tasks[: len(model.trial.tasks) - given["confirm"]]
         if given["level1"] and self._met(0, model.hash_of(program)):
             return "level1", key
@@ -264,8 +264,9 @@ class Niches:
     def decide(self, bodies: Bodies, before: Any, origin: str, birth: int) -> str:
         model, given = self.model, self.model.given
         program = Program(*map(tuple, bodies))
-        elite = Elite(-1, _structure(canonical(program, given["classes"])), math.nan, math.nan, [])
-        how, key = self._try(program, elite)
+        shape = canonical(program, given["classes"])
+        elite = Elite(-1, _structure(shape), math.nan, math.nan, [])
+        how, key = self._try(program, shape, elite)
         if how != "evaluated":
             return how
         self.evaluated += 1
