@@ -18,8 +18,8 @@ from typing import Any
 from azc.errors import StateError, expected
 from azc.search.asynchronous import Asynchronous
 from azc.search.cpu_time import cpu_seconds
-from azc.search.engines import engine_for, slice_seconds
-from azc.search.hosts import Offer, Slice
+from azc.search.engines import slice_seconds
+from azc.search.hosts import Engine, Offer, Slice
 from azc.search.hot import Hot, native_vector
 from azc.search.migration import migrate
 from azc.search.report import Counts, HotCounts, Outcome, Report
@@ -53,7 +53,7 @@ class Course:
         store: Store | None,
         report: Callable[[Report], None] | None,
         messages: Callable[[str], None] | None,
-        address: str | None = None,
+        engine: Engine,
     ) -> None:
         self._settings, self._store = settings, store
         self._report, self._messages = report, messages
@@ -74,7 +74,7 @@ class Course:
         }
         with ExitStack() as stack:
             self._workers = Workers(
-                engine_for(search.backend, search.workers, address),
+                engine,
                 lambda numbers: {**common, "numbers": numbers},
                 search.islands,
                 search.workers,

@@ -93,12 +93,21 @@ class _Direct:
 
 
 class Processes(_OnThisMachine):
-    """A process for each host."""
+    """A process for each host, of which so many begin at once: they are ready when there is
+    something to give them."""
 
     loses = True
 
+    def __init__(self, count: int = 0) -> None:
+        self._spare: list[_Process] = []
+        try:
+            self._spare += (_Process() for _ in range(count))
+        except ResourceError:
+            self.close()
+            raise
+
     def start(self, arguments: Mapping[str, Any]) -> Link:
-        link = _Process()
+        link = self._spare.pop() if self._spare else _Process()
         with suppress(LostError):  # which is said when it is asked
             link.begin(arguments)
         return link
@@ -106,6 +115,12 @@ class Processes(_OnThisMachine):
     def wait(self, links: Sequence[Link]) -> list[Link]:
         by_connection = {link.connection: link for link in links if isinstance(link, _Process)}
         return [by_connection[one] for one in wait(list(by_connection))]  # type: ignore[index]
+
+    def close(self) -> None:
+        for process in self._spare:
+            process.leave()
+        while self._spare:
+            self._spare.pop().join()
 
 
 class _Process:
@@ -202,11 +217,12 @@ def _on_ray(address: str | None) -> Engine:
     return Ray(address)
 
 
-#: Makers by name; another engine is another entry. What they are given is the cluster's address.
-ENGINES: dict[str, Callable[[str | None], Engine]] = {
-    "here": lambda address: Here(),
-    "processes": lambda address: Processes(),
-    "ray": _on_ray,
+#: Makers by name; another engine is another entry. What they are given is how many hosts there are
+#: to be, and the cluster's address.
+ENGINES: dict[str, Callable[[int, str | None], Engine]] = {
+    "here": lambda count, address: Here(),
+    "processes": lambda count, address: Processes(count),
+    "ray": lambda count, address: _on_ray(address),
 }
 
 
@@ -216,8 +232,8 @@ def engine_for(backend: str, workers: int, address: str | None = None) -> Engine
         if address is not None:
             what = expected("none with backend 'processes'", repr(address), "use backend 'ray'")
             raise ConfigError(f"address: {what}")
-        return ENGINES["here" if workers == 1 else "processes"](None)
-    return ENGINES[backend](address)
+        return ENGINES["here" if workers == 1 else "processes"](workers, None)
+    return ENGINES[backend](workers, address)
 
 
 def slice_seconds(islands: int, workers: int, backend: str) -> float:

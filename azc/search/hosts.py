@@ -215,4 +215,4 @@ class Engine(Protocol):
         """Those of `links` whose hosts would better be made anew, on machines with less to do."""
 
     def close(self) -> None:
-        """Let go of what hosts ran on, once there are none."""
+        """Let go of what hosts ran on, once there are none. Again does nothing."""

@@ -23,7 +23,7 @@ from azc.search.hosts import Job, Member, Offer, Packed, Past, Slice
 from azc.search.report import Counts
 from azc.search.runtime_settings import settings_of, space_of
 from azc.search.scoring import Scorer
-from azc.search.settings import METHODS, Plan, Settings
+from azc.search.settings import Plan, Settings
 from azc.search.settings_plan import IslandSettings
 from azc.search.settings_tasks import Which
 from azc.tasks import Task
@@ -32,10 +32,6 @@ __all__ = ["Islands"]
 
 # Why a slice ended, in the order of `runtime/island.h`.
 _AT_COUNT, _AT_TIME, _AT_TARGET, _AT_END = range(4)
-
-
-def _is_staged(settings: IslandSettings) -> bool:
-    return METHODS[settings.search.method].staged
 
 
 def _arrangement(settings: IslandSettings) -> tuple[bool, int]:
@@ -81,12 +77,8 @@ class Islands:
         # Offers of islands that were recovered, which were not told of.
         self._untold: dict[int, list[Offer]] = {}
 
-    def _is_hot(self, plan: Plan) -> bool:
-        """Whether the island's structures may be compiled."""
-        return bool(self.compiled) and not plan.tasks and not _is_staged(plan.settings)
-
     def _made(self, plan: Plan) -> _core.Island:
-        hot = self._is_hot(plan)
+        hot = bool(self.compiled) and plan.may_be_hot
         tasks = self.own[plan.tasks - 1] if plan.tasks else self.tasks
         packed = self.interpreted
         if plan.tasks or _arrangement(plan.settings) != _arrangement(self.settings):
@@ -242,7 +234,7 @@ class Islands:
         return gain, any(used)
 
     def _use(self, number: int, key: int, functions: list[_core.Native]) -> bool:
-        hot = self._is_hot(self._plans[number])
+        hot = bool(self.compiled) and self._plans[number].may_be_hot
         return hot and self.islands[number].use_native(key, functions)
 
     def _gain(

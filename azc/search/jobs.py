@@ -11,6 +11,8 @@ __all__ = ["Scores", "parts_of"]
 
 #: Tasks of a part at least: fewer may leave lanes idle.
 _LEAST_PART = 16
+#: Parts for each of several hosts, so that those that begin last are small.
+_PARTS_OF_HOST = 4
 
 
 @dataclass
@@ -26,7 +28,8 @@ class Scores:
 
 def parts_of(job: Job, hosts: int) -> list[Job]:
     """Parts that keep all hosts busy, if there are tasks enough for that."""
-    count = max(1, min(hosts, job.count // _LEAST_PART))
+    wanted = _PARTS_OF_HOST * hosts if hosts > 1 else 1
+    count = max(1, min(wanted, job.count // _LEAST_PART))
     lanes = -(-job.count // _LEAST_PART)
     bounds = [min(job.count, lanes * k // count * _LEAST_PART) for k in range(count + 1)]
     return [

@@ -131,6 +131,7 @@ class Ray:
 
     def close(self) -> None:
         if self._ours:
+            self._ours = False
             self._ray.shutdown()
 
     # ---- nodes ----

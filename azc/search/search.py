@@ -30,6 +30,7 @@ from azc.errors import ConfigError, expected
 from azc.memory import refuse_beyond
 from azc.runtime import _core
 from azc.search.course import Course
+from azc.search.engines import engine_for
 from azc.search.given import KEYWORDS, assembled, task_sets
 from azc.search.moving import check_same, fingerprints, leaving, returning, split_moves
 from azc.search.report import Outcome, Report
@@ -194,6 +195,31 @@ class Search:
         if self._folder is not None:
             self._check_goes_on(seed, out)
         settings = self._with(seed, seconds, workers, data, backend)
+        hosts = settings.search
+        with ExitStack() as stack:
+            # Before the tasks are made, because both take their time.
+            engine = engine_for(hosts.backend, hosts.workers, address)
+            stack.callback(engine.close)
+            sets, own, known = self._tasks(settings)
+            saving = self._store(out, settings, known)
+            if saving:
+                stack.callback(saving.close)
+            course = stack.enter_context(
+                Course(settings, sets, own, saving, report, messages, engine)
+            )
+            stack.enter_context(_interruptible(course.interrupt))
+            stack.enter_context(_core.Environment())
+            if self._folder is not None:
+                course.restore()
+            folder = out if self._folder is None else self._folder
+            self.outcome = replace(course.run(), out=None if folder is None else Path(folder))
+        return self.outcome
+
+    def _tasks(
+        self, settings: Settings
+    ) -> tuple[Mapping[Which, Sequence[Task]], list[Sequence[Task]], str]:
+        """The sets of tasks, those of single islands, and what all are known by; refused where the
+        search cannot be run on them."""
         sets = {
             which: self._given[which] if which in self._given else settings.make_tasks(which)
             for which in settings.tasks.needed_at_once()
@@ -207,20 +233,7 @@ class Search:
         _warn(settings, sets)
         searched = [sets["search"], *own]
         refuse_beyond(bytes_needed(settings, searched), "the search", _NUMEROUS)
-        with ExitStack() as stack:
-            saving = self._store(out, settings, known)
-            if saving:
-                stack.callback(saving.close)
-            course = stack.enter_context(
-                Course(settings, sets, own, saving, report, messages, address)
-            )
-            stack.enter_context(_interruptible(course.interrupt))
-            stack.enter_context(_core.Environment())
-            if self._folder is not None:
-                course.restore()
-            folder = out if self._folder is None else self._folder
-            self.outcome = replace(course.run(), out=None if folder is None else Path(folder))
-        return self.outcome
+        return sets, own, known
 
     def _check_goes_on(self, seed: int | None, out: _PathLike | None) -> None:
         do = "leave it out, or begin another search"

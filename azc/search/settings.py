@@ -115,6 +115,9 @@ class Settings(IslandSettings):
     @model_validator(mode="after")
     def _islands_fit(self) -> Settings:
         check_islands(self._common, self.islands)
+        if self.compile.hot is True and not any(plan.may_be_hot for plan in self.plans()):
+            what = expected("false or 'auto', as no island's programs can be compiled", True)
+            raise ConfigError(f"compile.hot: {what}")
         return self
 
     def plans(self) -> list[Plan]:

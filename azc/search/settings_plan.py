@@ -259,3 +259,9 @@ class Plan:
         search = self.settings.search
         members: int = min(search.population, METHODS[search.method].most)
         return members
+
+    @property
+    def may_be_hot(self) -> bool:
+        """Whether what it runs most may be compiled: not what is evaluated in stages, nor on tasks
+        of its own."""
+        return not self.tasks and not METHODS[self.settings.search.method].staged

@@ -140,8 +140,9 @@ class Workers:
     def _score_meanwhile(self, seats: Iterable[_Seat]) -> None:
         for seat in seats:
             if not seat.parts and self._parts:
-                # One by one they would be a message each; all at once, others had nothing to do.
-                count = -(-len(self._parts) // len(self._seats))
+                # One by one they would be a message each; with more, who takes the last ones would
+                # be waited for.
+                count = -(-len(self._parts) // (2 * len(self._seats)))
                 seat.parts = tuple(self._parts.popleft() for _ in range(count))
                 self._ask(seat, "score", [part for _, part in seat.parts])
 

@@ -14,13 +14,14 @@ from search_files import SMALL, changed, left, near, small, told
 from azc.compiler import natives
 from azc.compiler.structure import structure_of
 from azc.compiler.toolchain import find_toolchain, missing
-from azc.errors import AzcWarning, CompileError
+from azc.errors import AzcWarning, CompileError, ConfigError
 from azc.program import Program
 from azc.search import Search, course, engines, hot
 from azc.search.engines import Here
 from azc.search.hot import Hot, native_vector
 from azc.search.islands import Islands
 from azc.search.report import HotCounts, Report
+from azc.search.settings import Settings
 from azc.search.workers import Workers
 
 COMPILER = not missing()
@@ -277,6 +278,13 @@ def test_without_a_compiler(no_compiler, tmp_path):
     assert outcome.report.hot == HotCounts()
     with pytest.raises(CompileError, match="no-such-compiler"):
         small("compile.hot=true").run(seed=1, out=tmp_path / "run")
+
+
+def test_programs_that_are_evaluated_in_stages():
+    """They are interpreted: nothing is built, and nobody waits for a look at what is hot."""
+    assert native_vector(Settings.from_toml("teacher-nn", ["compile.hot='auto'"])) is None
+    with pytest.raises(ConfigError, match=r"compile\.hot: expected false or 'auto'"):
+        Settings.from_toml("teacher-nn", ["compile.hot=true"])
 
 
 @needs_compiler

@@ -89,7 +89,7 @@ def made(count: int, islands: int = 4, *changes: str) -> Workers:
         "seed": 1,
         "vector": None,
     }
-    engine = ENGINES["ray"](None)
+    engine = ENGINES["ray"](1, None)
     return Workers(engine, lambda numbers: {**given, "numbers": numbers}, islands, count)
 
 

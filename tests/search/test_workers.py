@@ -25,7 +25,7 @@ from search_processes import (
     wait_until_gone,
 )
 
-from azc.errors import ResourceError
+from azc.errors import ResourceError, TaskError
 from azc.search import Search, engines, workers
 from azc.search.engines import ENGINES
 from azc.search.hosts import Host, Job, Past, Slice
@@ -58,7 +58,8 @@ def arguments(*changes: str) -> dict[str, Any]:
 
 def made(count: int, *changes: str, engine: str = "processes") -> Workers:
     given = arguments(*changes)
-    return Workers(ENGINES[engine](None), lambda numbers: {**given, "numbers": numbers}, 4, count)
+    of = ENGINES[engine](count, None)
+    return Workers(of, lambda numbers: {**given, "numbers": numbers}, 4, count)
 
 
 # ---- the same course ----------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def test_scoring_is_shared_out(count, tasks):
     members = alone.emigrants({0: range(40)})[0]
     programs = list(dict.fromkeys(packed for packed, *_ in members))[:5]
     jobs = [Job("select", packed, 0, tasks) for packed in programs]
-    engine = ENGINES["here" if count == 1 else "processes"](None)
+    engine = ENGINES["here" if count == 1 else "processes"](count, None)
     with closing(Workers(engine, lambda numbers: {**given, "numbers": numbers}, 4, count)) as there:
         there.to_score(jobs[:2])
         # Only who has nothing else to do.
@@ -209,7 +210,7 @@ def test_hosts_that_do_not_wait_end_with_what_solves():
 
 def test_a_host_that_cannot_be_made():
     with pytest.raises(TypeError):
-        Workers(ENGINES["processes"](None), lambda numbers: {"wrong": numbers}, 4, 2)
+        Workers(ENGINES["processes"](2, None), lambda numbers: {"wrong": numbers}, 4, 2)
 
 
 def test_a_worker_that_cannot_be_started(monkeypatch):
@@ -226,6 +227,14 @@ def test_a_worker_that_cannot_be_started(monkeypatch):
     with pytest.raises(ResourceError, match="Resource temporarily unavailable; use fewer workers"):
         made(2)
     assert started[0].returncode is not None
+
+
+def test_processes_that_are_not_needed_end(tmp_path):
+    """They began before the tasks were made, of which some were missing."""
+    with closing(ENGINES["processes"](2, None)):
+        assert len(children(os.getpid())) == 2
+    with pytest.raises(TaskError, match=r"no-such\.npz"):
+        small(*FOUR, f"tasks.search={{task='{tmp_path}/no-such.npz'}}").run(workers=2)
 
 
 def test_a_worker_that_hangs_is_killed(monkeypatch):
