@@ -223,7 +223,10 @@ class Model:
             raise AzcError(f"{name}: {error}") from None
         except Exception as error:  # what NumPy and zipfile raise for damaged files has no end
             got = str(error).split("\n")[0][:200] or type(error).__name__
-            raise AzcError(expected(f"{name} to be a model that azc saved", got)) from None
+            if not zipfile.is_zipfile(name):
+                got = "another kind of file"
+            do = "'azc run … --save MODEL.npz' writes one"
+            raise AzcError(expected(f"{name} to be a model that azc saved", got, do)) from None
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, Any]) -> Model:

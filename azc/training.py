@@ -86,7 +86,7 @@ def check_test_parts(tasks: Sequence[Task]) -> None:
     """Raise `TaskError` where a task has no test part."""
     for task in tasks:
         if task.X_test is None:
-            do = "give train and valid such that examples are left, or X_test and y_test"
+            do = "leave examples over by --train and --valid, or give X_test and y_test"
             raise TaskError(expected(f"a test part of {task.name}", "none", do))
 
 

@@ -92,7 +92,7 @@ def command(
     data: str | None,
     as_json: bool,
 ) -> None:
-    """Run one of the experiments of the AutoML-Zero paper (Real et al., 2020).
+    """Run one of the experiments of the AutoML-Zero paper of 2020.
 
     EXPERIMENT is figure4, …, figure8 or final. Every trial that has ended is kept in DIR, with
     tables, data and a picture of what they show; an experiment that was ended or killed goes on

@@ -18,6 +18,13 @@ azc plot runs/seed-* -o seeds.svg --figure success
 """
 
 
+#: What else than reports some figures need.
+_NEEDS = {
+    "success": "it takes two runs with search.stop.fitness, one of which reached it",
+    "niches": 'only searches with method = "niches" have them',
+}
+
+
 def _names() -> Sequence[str]:
     from azc.report.figures import FIGURES
 
@@ -57,8 +64,8 @@ def command(folders: tuple[str, ...], output: str, figure: str) -> None:
     check_writable(output, "-o")
     chart = FIGURES[figure][0]([read_run(Path(folder)) for folder in folders])
     if chart is None:
-        what = expected(f"enough on record for {figure}", "too little", "let the search go on")
-        raise ConfigError(what)
+        do = _NEEDS.get(figure, "let the search go on")
+        raise ConfigError(expected(f"enough on record for {figure}", "too little", do))
     data = rendered(lambda empty: draw(chart, empty), form)
     if data is None:
         raise ConfigError(expected("matplotlib", "none", "pip install 'azc[plot]'"))

@@ -138,7 +138,8 @@ def _warn_of_prediction(program: Program, tasks: TaskSet) -> None:
         return
     scored = "the vector v2 is scored" if task.classes > 2 else "the scalar s1 is scored"
     made = "the vector v2" if vector else "the scalar s1"
-    message = f"{program.filename} predicts {made}, but on {task.name} {scored}"
+    do = "azc library lists others" if task.classes <= 2 else "softmax predicts a vector"
+    message = f"{program.filename} predicts {made}, but on {task.name} {scored}; {do}"
     click.echo(styled(message, "warning"), err=True)
 
 

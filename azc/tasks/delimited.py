@@ -15,7 +15,15 @@ import numpy as np
 
 from azc.errors import TaskError, expected
 from azc.tasks.reading import decompressed, memory_limit, reading
-from azc.tasks.tables import MISSING, Choose, Columns, Table, number, refuse_entry
+from azc.tasks.tables import (
+    MISSING,
+    Choose,
+    Columns,
+    Table,
+    number,
+    refuse_entry,
+    refuse_texts,
+)
 from azc.tasks.task import Array
 
 __all__ = ["read_delimited"]
@@ -79,7 +87,7 @@ def _parse(path: Path, lines: Iterator[list[str]], choose: Choose, gaps: bool, m
         raise TaskError(expected(f"a header line in {path}", f"numbers ({names[0]}, …)", do))
     if len(names) == 1 and (others := [other for other in ",;\t|" if other in names[0]]):
         what = f"columns separated by {_named(mark)} in {path}"
-        do = f"give separator {_named(others[0])}"
+        do = f"give separator {_named(others[0])}, as --separator {_quoted(others[0])}"
         raise TaskError(expected(what, repr(names[0][:40]), do))
     columns = choose(names, ())
     label = columns.label
@@ -121,6 +129,17 @@ def _named(mark: str) -> str:
     return {",": "commas", "\t": "tab"}.get(mark, repr(mark))
 
 
+def _quoted(mark: str) -> str:
+    """As a shell takes it."""
+    return {"\t": "tab", ",": ","}.get(mark, f"'{mark}'")
+
+
+def _is_text(chunk: list[list[str]], column: int) -> bool:
+    """Whether some entry is neither a number nor missing."""
+    entries = {line[column].strip() for line in chunk}
+    return any(number(text) is None and text.lower() not in MISSING for text in entries)
+
+
 def _floats(
     path: Path,
     names: Sequence[str],
@@ -143,12 +162,12 @@ def _floats(
             value = number(line[i])
             missing = line[i].strip().lower() in MISSING
             if value is None and not missing:
-                do = "encode it as numbers, or leave the column out with drop"
+                got = f"{line[i]!r} in row {row}"
                 if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", line[i]):
-                    do = "write decimals with a point"
-                what = f"numbers in column {names[i]!r} of {path}"
-                raise TaskError(expected(what, f"{line[i]!r} in row {row}", do))
+                    what = f"numbers in column {names[i]!r} of {path}"
+                    raise TaskError(expected(what, got, "write decimals with a point"))
+                refuse_texts(path, [names[k] for k in features if _is_text(chunk, k)], got)
             if not (missing and gaps) and (value is None or not math.isfinite(value)):
-                refuse_entry(path, names[i], row, line[i])
+                refuse_entry(path, names[i], row, line[i], missing=missing)
             block[row - start, column] = math.nan if value is None else value
     return block

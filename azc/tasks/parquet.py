@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from azc.errors import TaskError, expected
 from azc.tasks.reading import memory_limit, reading, refuse_page
-from azc.tasks.tables import Choose, Table, refuse_entry
+from azc.tasks.tables import Choose, Table, refuse_entry, refuse_texts
 
 __all__ = ["read_parquet"]
 
@@ -37,11 +37,9 @@ def read_parquet(path: Path, choose: Choose, gaps: bool) -> Table:
             if 8 * rows * len(used) > memory_limit() // 2:
                 got = f"{rows:,} rows of {len(used)} columns"
                 raise TaskError(expected(f"{path} to fit in memory", got))
-            for i in columns.features:
-                if not _is_numeric(pa, schema.types[i]):
-                    do = "encode it as numbers, or leave the column out with drop"
-                    what = f"numbers in column {names[i]!r} of {path}"
-                    raise TaskError(expected(what, schema.types[i], do))
+            texts = [i for i in columns.features if not _is_numeric(pa, schema.types[i])]
+            if texts:
+                refuse_texts(path, [names[i] for i in texts], str(schema.types[texts[0]]))
             table = file.read(columns=[names[i] for i in used])
             if len(table.column_names) < len(used):  # a name that reads as a path into a column
                 table = file.read()
@@ -83,20 +81,26 @@ def _is_numeric(pa: Any, kind: Any) -> bool:
     return any(check(kind) for check in checks)
 
 
-def _column(pa: Any, path: Path, name: str, column: Any, gaps: bool = False) -> npt.NDArray[Any]:
-    """(n,) float64, or texts for a column of texts; nothing missing, or NaN for `gaps`."""
+def _column(
+    pa: Any, path: Path, name: str, column: Any, gaps: bool | None = None
+) -> npt.NDArray[Any]:
+    """(n,) float64, or texts for a column of texts; nothing missing, or NaN for `gaps`, which is
+    None for a target."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     if column.null_count and not gaps:
         row = next(i for i, valid in enumerate(column.is_valid().to_pylist()) if not valid)
-        refuse_entry(path, name, row, None, "a number" if _is_numeric(pa, kind) else "a label")
+        numeric = _is_numeric(pa, kind)
+        what = "a number" if numeric else "a label"
+        refuse_entry(path, name, row, None, what, missing=gaps is False)
     if _is_numeric(pa, kind):
         values: npt.NDArray[Any] = column.cast(pa.float64(), safe=False).to_numpy()
         bad = np.isinf(values) if gaps else ~np.isfinite(values)
         if bad.any():
             row = int(np.argmax(bad))
-            refuse_entry(path, name, row, float(values[row]))
+            got = float(values[row])
+            refuse_entry(path, name, row, got, missing=got != got and gaps is False)
         return values
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return np.array(column.to_pylist(), dtype=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ __all__ = [
     "Table",
     "number",
     "refuse_entry",
+    "refuse_texts",
     "without",
 ]
 
@@ -41,12 +43,28 @@ def number(text: str) -> float | None:
 
 
 def refuse_entry(
-    path: Path, column: str, row: int, got: object, what: str = "a number"
+    path: Path,
+    column: str,
+    row: int,
+    got: object,
+    what: str = "a number",
+    *,
+    missing: bool = False,
 ) -> NoReturn:
-    do = "fill it or remove the row; rows count from 0 after the header"
+    """Refuse an entry; of features that are `missing` others may stand in."""
+    do = "let fill stand in for it (--fill median)" if missing else "fill it"
+    do += " or remove the row; rows count from 0 after the header"
     if what == "a label":
         do += "; a class of that name needs another"
     raise TaskError(expected(f"{what} in column {column!r}, row {row} of {path}", repr(got), do))
+
+
+def refuse_texts(path: Path, columns: Sequence[str], got: str) -> NoReturn:
+    """Refuse features that are texts: all such columns at once, with how to leave them out."""
+    names = ", ".join(map(repr, columns))
+    drop = " ".join(f"--drop {shlex.quote(column)}" for column in columns)
+    what = f"numbers in column{'s' if len(columns) > 1 else ''} {names} of {path}"
+    raise TaskError(expected(what, got, f"encode them as numbers, or leave them out: {drop}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def test_the_commands_are_there():
 def test_help_of_all(azc, flag):
     outcome = azc(flag)
     assert outcome.code == 0
+    assert "..." not in outcome.out.partition("Commands:")[2]
     for name, command in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(command.get_short_help_str(90)[:20])}",
                          outcome.out, re.MULTILINE)  # fmt: skip

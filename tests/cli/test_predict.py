@@ -36,6 +36,10 @@ def test_a_raw_table_is_treated_as_the_training_rows_were(azc, files, tmp_path):
 def test_what_does_not_fit_is_refused(azc, files, tmp_path):
     options = ["--task", "linear", "--tasks", "1", "--features", "2", "--save", "m.npz"]
     assert azc("run", "linear.az", *options).code == 0
+    outcome = azc("predict", "linear.az", "new.csv")
+    assert (
+        "to be a model that azc saved, got another kind of file; 'azc run … --save" in outcome.err
+    )
     (tmp_path / "new.csv").write_text("a,b\n1,x\n")
     for data, message in (
         (tmp_path / "new.csv", "expected numbers in column 'b'"),

@@ -525,8 +525,22 @@ class TestCsv:
     def test_decimal_commas(self, tmp_path):
         (tmp_path / "data.csv").write_text("a;y\n1,5;2\n")
         spec = str(tmp_path / "data.csv")
-        assert "give separator ';'" in refusal(spec, target="y")
+        assert "give separator ';', as --separator ';'" in refusal(spec, target="y")
         assert "write decimals with a point" in refusal(spec, target="y", separator=";")
+
+    def test_texts_are_refused_all_at_once(self, write):
+        spec = write({"a": np.arange(4.0), "city": list("abca"), "the sex": list("mfmf"),
+                      "y": np.arange(4.0)})  # fmt: skip
+        message = refusal(spec, target="y")
+        assert "expected numbers in columns 'city', 'the sex' of" in message
+        assert message.endswith("or leave them out: --drop city --drop 'the sex'")
+
+    def test_missing_features_may_be_filled(self, write):
+        a = [1.0, float("nan"), 2.0, 4.0]
+        message = refusal(write({"a": a, "y": np.arange(4.0)}), target="y")
+        assert "let fill stand in for it (--fill median) or remove the row" in message
+        message = refusal(write({"a": np.arange(4.0), "y": a}), target="y")
+        assert "--fill" not in message
 
     def test_no_file(self, tmp_path):
         assert "no such file" in refusal(str(tmp_path / "data.csv"), target="y")
