@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from azc.cli import progress
 from azc.cli.main import main
 
 #: A program that learns, in core; and one with a warning, badly laid out; and one with an error.
@@ -52,6 +54,12 @@ class Outcome:
 
 
 Azc = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, work tells nothing of how far it is."""
+    monkeypatch.setattr(progress, "_LINE_SECONDS", math.inf)
 
 
 @pytest.fixture
