@@ -27,8 +27,7 @@ BUILD_SDIST = "import sys; from setuptools import build_meta; build_meta.build_s
 
 
 def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command's outcome, without PYTHONPATH and the like. On a busy machine standard error tells of
-    progress, too."""
+    """A command's outcome, without PYTHONPATH and the like."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.run(
         [str(part) for part in command],
