@@ -104,6 +104,7 @@ def _document(told: Explanation) -> dict[str, Any]:
             for direction in told.gradients
         ],
         "core": {"fitness": finite(told.core_fitness), "program": str(told.core)},
+        "short": told.short,
         "picture": told.picture,
         "tasks": told.tasks,
         "seeds": told.seeds,

@@ -19,7 +19,7 @@ from azc.report.runs import Run, total
 from azc.report.scores import Interval, Measured
 from azc.search.report import Best
 from azc.use.explain import Explanation
-from azc.use.explain.explanation import loss, remark
+from azc.use.explain.explanation import IN_SHORT, loss, remark
 from azc.use.tune.constants import constants_of
 from azc.version import VERSION
 
@@ -205,12 +205,18 @@ def _explained(told: Explanation, counts: tuple[int, int]) -> str:
         for line in live
     ]
     core = sum(line.core for line in live)
+    alone = (
+        f"{core} of its {len(live)} lines alone, the core, reach"
+        if core
+        else "An empty program reaches"
+    )
     made = [
         parts.paragraph(
             f"Fitness {told.fitness:.4f} on the first {counts[0]} of {counts[1]} tasks of "
-            f"T_search. {core} of its {len(live)} lines alone, the core, reach "
-            f"{told.core_fitness:.4f}."
+            f"T_search. {alone} {told.core_fitness:.4f}."
         ),
+        parts.paragraph(f"{IN_SHORT[0].upper()}{IN_SHORT[1:]}:"),
+        parts.code(told.short, "the program in short"),
         parts.table("What each line is worth, and what it does", _TITLES, lines, 5),
         parts.table("Memory", ("memory", "kind", "least in training", "greatest"),
                     [(c.name, c.kind, shown(c.low), shown(c.high)) for c in told.addresses], 2),

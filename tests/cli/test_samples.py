@@ -97,3 +97,14 @@ def test_the_sample_of_a_search(azc, files):
     expected = [VARIES.sub("", line) for line in sample.splitlines()]
     printed = [VARIES.sub("", line) for line in (outcome.out + outcome.err).splitlines()]
     assert sorted(set(printed)) == sorted(set(expected))
+
+
+def test_the_sample_of_an_explanation(azc, files):
+    page = (Path(__file__).parents[2] / "docs" / "using.md").read_text("utf-8")
+    (sample,) = re.findall(r"^```\n(fitness .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    table = sample.partition("\nline ")[2].partition("\nmemory ")[0].splitlines()[1:]
+    heads = {"Predict:": "def Predict():", "Learn:": "def Learn():"}
+    lines = [heads.get(line, line.partition("  " * 4)[0]) for line in table]
+    code = [re.split(r"(?<=\S)  ", line)[0] for line in lines]
+    (files / "found.az").write_text("\n".join(code) + "\n")
+    assert azc("explain", "found.az", "--task", "linear", "--features", 4).out == sample

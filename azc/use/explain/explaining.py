@@ -10,10 +10,11 @@ from azc.program import Program
 from azc.tasks import Task, TaskSet
 from azc.use.dataflow import Flow, flow_of, without
 from azc.use.dropping import drop_lines
-from azc.use.explain.explanation import Cell, Direction, Explanation, Line
+from azc.use.explain.explanation import NEAR, Cell, Direction, Explanation, Line
+from azc.use.explain.formulas import formulas
 from azc.use.explain.kinds import Kinds, kinds_of
 from azc.use.explain.observing import Observed, observe
-from azc.use.explain.roles import NEAR, role_of
+from azc.use.explain.roles import role_of
 from azc.use.explain.teller import Teller
 from azc.use.intervals import mean_interval
 from azc.use.picture import mermaid
@@ -75,6 +76,7 @@ def explain(
     seen = observe(program, tasks, flow, seed=seed, max_abs_error=max_abs_error)
     kinds = kinds_of(program, flow, seen, classes)
     tell = Teller(program, flow, seen, kinds, classes)
+    short = formulas(tell)
     live = set(flow.live)
     lines = []
     for function, body in program.functions():
@@ -87,7 +89,7 @@ def explain(
                 other = gone - {position} if position in gone else gone | {position}
                 change = float(scorer.over(without(program, other), seeds).mean()) - core_fitness
                 knock_in = change if position in gone else -change
-                role = role_of(tell, position)
+                role = role_of(tell, position, short.values.get(position, ""))
             mean, low, high = mean_interval(whole - left)
             lines.append(
                 Line(
@@ -120,6 +122,7 @@ def explain(
         picture=mermaid(flow, *interface_addresses(classes)[:2], tell.named, tell.name),
         steps=seen.served,
         interface=_interface(tell),
+        short=short.text,
     )
 
 

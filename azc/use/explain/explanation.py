@@ -7,10 +7,24 @@ from dataclasses import dataclass
 
 from azc.program import Address, Program
 
-__all__ = ["GRADIENT", "Cell", "Direction", "Explanation", "Line", "loss", "remark"]
+__all__ = [
+    "GRADIENT",
+    "IN_SHORT",
+    "NEAR",
+    "Cell",
+    "Direction",
+    "Explanation",
+    "Line",
+    "loss",
+    "remark",
+]
 
 #: From this cosine on a direction is called the gradient's.
 GRADIENT = 0.95
+#: From this cosine on a direction is called near the gradient's.
+NEAR = 0.6
+#: What `short` is.
+IN_SHORT = "in short, from the second step on, but for rounding"
 #: A line whose loss is surely below this had no effect that could be measured.
 _NO_EFFECT = 0.001
 
@@ -78,7 +92,8 @@ class Direction:
 class Explanation:
     """What was measured of `program`: its mean `fitness`, each of its `lines`, its memory, and how
     what it learns follows the gradient. `core`: the simpler program that does most of the work.
-    `picture`: its data flow, for Mermaid. ``str()`` is a page of text; notebooks show a table."""
+    `short`: the program in short, as `formulas` tells it. `picture`: its data flow, for Mermaid.
+    ``str()`` is a page of text; notebooks show a table."""
 
     program: Program
     fitness: float
@@ -92,6 +107,7 @@ class Explanation:
     picture: str
     steps: int
     interface: str = ""
+    short: str = ""
 
     def __str__(self) -> str:
         return _text(self)
@@ -105,9 +121,10 @@ def _summary(told: Explanation) -> str:
     core = sum(line.core for line in told.lines)
     tasks = f"{len(told.tasks)} tasks" if len(told.tasks) > 1 else "1 task"
     seeds = f", {len(told.seeds)} seeds" if len(told.seeds) > 1 else ""
+    alone = f"{core} of them alone reach" if core else "an empty program reaches"
     return (
         f"fitness {told.fitness:.4f} on {tasks}{seeds}; {len(told.lines)} lines, {count} live; "
-        f"{core} of them alone reach {told.core_fitness:.4f}"
+        f"{alone} {told.core_fitness:.4f}"
     )
 
 
@@ -117,16 +134,18 @@ def _short(told: Explanation) -> str:
     for direction in told.gradients:
         late = direction.late > direction.cosine
         cosine = direction.late if late else direction.cosine
-        if cosine >= GRADIENT:
+        if cosine >= NEAR:
             way = "gradient step" if direction.of == direction.name else "gradient"
             of = "" if direction.of == direction.name else f" by {direction.of}"
+            way = way if cosine >= GRADIENT else f"about the {way}"
             ways[direction.name] = f"({way}{of}{', one step late' if late else ''})"
     learned = [cell.name for cell in told.addresses if cell.kind == "learned"]
     said = ", ".join(f"{name} {ways[name]}" if name in ways else name for name in learned)
     parts = [f"learned: {said or 'nothing'}"]
     useless = sum(line.live and not line.matters for line in told.lines)
     if useless:
-        parts.append(f"{useless} live lines without an effect that was measured")
+        lines = "1 live line" if useless == 1 else f"{useless} live lines"
+        parts.append(f"{lines} without an effect that was measured")
     return "; ".join(parts)
 
 
@@ -161,6 +180,8 @@ def _range(low: float, high: float) -> str:
 def _text(told: Explanation) -> str:
     """A page of text."""
     parts = [_summary(told), *([told.interface] if told.interface else []), _short(told), ""]
+    if told.short:
+        parts += [f"{IN_SHORT}:", *(f"  {line}" for line in told.short.splitlines()), ""]
     rows = [["line", "loss without it (95 %)", "core", "what it does"]]
     for function in ("setup", "predict", "learn"):
         inside = [line for line in told.lines if line.function == function]
@@ -203,7 +224,10 @@ def _html(told: Explanation) -> str:
     said = "<br>".join(
         escaping.escape(line) for line in (_summary(told), told.interface, _short(told)) if line
     )
-    parts = [f"<p>{said}</p>", _table(heads, rows)]
+    parts = [f"<p>{said}</p>"]
+    if told.short:
+        parts.append(f"<p>{IN_SHORT}:</p><pre>{escaping.escape(told.short)}</pre>")
+    parts.append(_table(heads, rows))
     cells_of = [
         f"<tr><td><code>{escaping.escape(c.name)}</code></td><td>{c.kind}</td>"
         f"<td>{_range(c.low, c.high)}</td></tr>"

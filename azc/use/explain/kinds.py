@@ -15,7 +15,8 @@ Kinds = dict[Address, str]
 
 
 def kinds_of(program: Program, flow: Flow, seen: Observed, classes: int) -> Kinds:
-    """``"learned"``: carried from step to step and changing. ``"constant"``: the same from the
+    """``"learned"``: carried from step to step and changing, made of itself or read by Predict;
+    what only waits for the next Learn is not. ``"constant"``: the same from the
     first step on. ``"scratch"``: made anew in each step, even where it ends with one and the same
     value. Features and label are left out."""
     features, label, _ = interface_addresses(classes)
@@ -31,8 +32,30 @@ def kinds_of(program: Program, flow: Flow, seen: Observed, classes: int) -> Kind
         if instruction.output:
             used.add(instruction.output)
     return {
-        address: "learned" if address in flow.carried and address in seen.changes
+        address: "learned" if address in flow.carried & seen.changes and _lasts(flow, address)
         else "scratch" if address in seen.changes | reused
         else "constant"
         for address in sorted(used - {features, label}, key=lambda a: (a.type.rank, a.number))
     }  # fmt: skip
+
+
+def _lasts(flow: Flow, address: Address) -> bool:
+    """Whether what stands at a carried address in the end of a step is made of what stood there at
+    its beginning, or Predict reads it."""
+    order = {position: k for k, position in enumerate(flow.live)}
+    last = max((p for p in flow.live if flow.at(p).output == address), key=order.__getitem__)
+    for reader, read in flow.makers.items():
+        before = last in read.get(address, []) and order[last] >= order[reader]
+        if before and reader[0] == "predict":
+            return True
+    reached, left = {last}, [last]
+    while left:
+        here = left.pop()
+        for operand, makers in flow.makers[here].items():
+            for maker in makers:
+                if operand == address and maker == last and order[last] >= order[here]:
+                    return True
+                if order[maker] < order[here] and maker[0] == "learn" and maker not in reached:
+                    reached.add(maker)
+                    left.append(maker)
+    return False

@@ -12,10 +12,11 @@ from azc.analysis import interface_addresses
 from azc.ops import Type
 from azc.program import Address, Instruction
 from azc.use.dataflow import Position
-from azc.use.explain.explanation import GRADIENT
+from azc.use.explain.explanation import GRADIENT, NEAR
 from azc.use.explain.families import (
     ADDS,
     DIVIDES,
+    LINEAR,
     MAXIMA,
     MEANS,
     MINIMA,
@@ -29,11 +30,14 @@ from azc.use.explain.families import (
 from azc.use.explain.idle import idle
 from azc.use.explain.teller import Teller
 
-__all__ = ["NEAR", "role_of"]
+__all__ = ["role_of"]
 
-#: From this cosine on a direction is called near the gradient's.
-NEAR = 0.6
+#: What is computed is told in an expression up to this length.
+_MOST = 60
 
+
+#: What a gradient of the prediction alone does not depend on.
+_JUDGED = {"label", "prediction"}
 
 Rule = Callable[[Teller, Position, Instruction], str]
 
@@ -76,6 +80,8 @@ def _update(tell: Teller, position: Position, instruction: Instruction) -> str:
     if not others:
         return f"doubles {tell.name(out)}" if name in ADDS else ""
     added = others[0]
+    part = "part of " if _updates(tell, out) > 1 else ""
+    step, about = f"{part and f'{part}the '}gradient step", f"{part}about the gradient step"
     own = tell.seen.steps.get((out, out))
     cosines = {b: c for (a, b), c in tell.seen.steps.items() if a == out and c.steps}
     if own is None and cosines:
@@ -88,20 +94,33 @@ def _update(tell: Teller, position: Position, instruction: Instruction) -> str:
     if own is not None and own.steps:
         cosine = own.value
         if cosine >= GRADIENT:
-            return f"gradient step of {tell.name(out)} (cosine {cosine:.2f})"
+            return f"{step} of {tell.name(out)} (cosine {cosine:.2f})"
         if cosine >= NEAR:
-            return f"about the gradient step of {tell.name(out)} (cosine {cosine:.2f})"
+            return f"{about} of {tell.name(out)} (cosine {cosine:.2f})"
         if cosine <= -NEAR:
             return f"step of {tell.name(out)} against the gradient (cosine {cosine:.2f})"
     late = tell.seen.late.get((out, out))
-    if late is not None and late.value >= GRADIENT:
-        return f"gradient step of {tell.name(out)}, one step late (cosine {late.value:.2f})"
+    if late is not None and late.value >= NEAR:
+        step = step if late.value >= GRADIENT else about
+        return f"{step} of {tell.name(out)}, one step late (cosine {late.value:.2f})"
     if tell.is_steady(added):
         return "counts the steps"
     own_cosine = f" (cosine with its gradient step {own.value:.2f})" if own and own.steps else ""
     if tell.kinds.get(added) == "learned":
         return f"{tell.name(out)} sums up {tell.name(added)} over the steps{own_cosine}"
     return f"update of {tell.name(out)}{own_cosine}"
+
+
+def _updates(tell: Teller, address: Address) -> int:
+    """How many lines of a step add something to an address."""
+    return sum(
+        position[0] != "setup"
+        and tell.flow.at(position).output == address
+        and tell.flow.at(position).op.name in ADDS | SUBTRACTS
+        and address in tell.flow.at(position).reads
+        and not any((position, read) in tell.seen.zeros for read in tell.flow.at(position).reads)
+        for position in tell.flow.live
+    )
 
 
 def _decay(tell: Teller, position: Position, instruction: Instruction) -> str:
@@ -112,6 +131,8 @@ def _decay(tell: Teller, position: Position, instruction: Instruction) -> str:
         return ""
     scaled = instruction.op.name in SCALES and out in instruction.reads
     if not scaled or out not in tell.flow.carried or not _reads_carried(tell, position, out):
+        return ""
+    if not tell.leaves(position, out):
         return ""
     others = [address for address in instruction.reads if address != out]
     if not others or not tell.is_steady(others[0]):
@@ -153,10 +174,11 @@ def _gradient(tell: Teller, position: Position, instruction: Instruction) -> str
     if position[0] == "setup":
         return ""
     down, bare = tell.best(position, tell.seen.descent), tell.best(position, tell.seen.gradient)
-    if down and abs(down[1]) >= GRADIENT:
+    on = tell.depends(position)
+    if down and abs(down[1]) >= GRADIENT and {"label", "made"} <= on:
         sign = "" if down[1] > 0 else "minus "
         return f"{sign}gradient by {tell.name(down[0])} times the error (cosine {down[1]:.2f})"
-    if bare and abs(bare[1]) >= GRADIENT and position[0] == "learn":
+    if bare and abs(bare[1]) >= GRADIENT and position[0] == "learn" and not on & _JUDGED:
         return f"gradient of the prediction by {tell.name(bare[0])} (cosine {bare[1]:.2f})"
     return ""
 
@@ -188,12 +210,28 @@ def _of_rate(tell: Teller, position: Position) -> str:
         here = tell.flow.at(reader)
         product = here.op.name in PRODUCTS
         summed = any(_sums_gradient(tell, address) for address in here.reads)
+        summed |= _scales_gradient(tell, reader)
         if product and (summed or tell.is_error(reader) or _along_gradient(tell, reader)):
             return ": a learning rate"
         further = reader[0] == "setup" and tell.flow.at(reader).op.output is Type.SCALAR
         if further and reader > position and _of_rate(tell, reader):
             return ": part of a learning rate"
     return ""
+
+
+def _scales_gradient(tell: Teller, position: Position) -> bool:
+    """Whether an operand is a gradient of the step before, or the result goes into one."""
+    if position[0] == "setup":
+        return False
+    makers = tell.flow.makers[position].values()
+    late = any(maker >= position for those in makers for maker in those if maker[0] != "setup")
+    if late and any(_along_gradient(tell, maker) for those in makers for maker in those):
+        return True
+    return any(
+        reader[0] == position[0] and position in made and tell.flow.at(reader).op.name in LINEAR
+        and _along_gradient(tell, reader)
+        for reader, those in tell.flow.makers.items() for made in those.values()
+    )  # fmt: skip
 
 
 def _sums_gradient(tell: Teller, address: Address) -> bool:
@@ -346,8 +384,8 @@ _RULES: tuple[Rule, ...] = (
 )
 
 
-def role_of(tell: Teller, position: Position) -> str:
-    """The role of a live instruction."""
+def role_of(tell: Teller, position: Position, value: str = "") -> str:
+    """The role of a live instruction, which makes `value`."""
     instruction = tell.flow.at(position)
     left = idle(tell.seen, tell.name, position, instruction)
     if left:
@@ -358,4 +396,5 @@ def role_of(tell: Teller, position: Position) -> str:
         if role:
             return role
     plain = re.split("[:;]", instruction.op.sentence.rstrip("."))[0].lower()
-    return f"{plain}{_near(tell, position)}{_next(tell, position)}"
+    made = f": {value}" if 0 < len(value) <= _MOST and value not in tell.named(position) else ""
+    return f"{plain}{made}{_near(tell, position)}{_next(tell, position)}"

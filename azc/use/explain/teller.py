@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from azc.analysis import interface_addresses
 from azc.program import Address, Instruction, Program
 from azc.use.dataflow import Flow, Position
 from azc.use.explain.kinds import Kinds
@@ -47,6 +48,40 @@ class Teller:
             return None
         _, address, cosine = max(near, key=lambda entry: (entry[0], str(entry[1])))
         return address, cosine
+
+    def depends(self, position: Position) -> set[str]:
+        """What an instruction's value depends on in its step: the ``"label"``, the
+        ``"prediction"``, anything that Predict ``"made"``."""
+        _, label, prediction = interface_addresses(self.classes)
+        found = set()
+        for here in self._within_step(position):
+            makers = self.flow.makers[here]
+            if here[0] == "predict":
+                found.add("made")
+            elif any(maker[0] == "predict" for maker in makers.get(prediction, [])):
+                found.add("prediction")
+            if here[0] == "learn" and not makers.get(label, [here]):
+                found.add("label")
+        return found
+
+    def leaves(self, position: Position, address: Address) -> bool:
+        """Whether what an instruction makes is part of what its step leaves at an address."""
+        writers = [p for p in self.flow.live if p[0] != "setup"
+                   and self.flow.at(p).output == address]  # fmt: skip
+        return position in self._within_step(writers[-1])
+
+    def _within_step(self, position: Position) -> set[Position]:
+        """An instruction and all of its step that its value is made of."""
+        order = {p: k for k, p in enumerate(self.flow.live)}
+        seen, left = {position}, [position]
+        while left:
+            here = left.pop()
+            for makers in self.flow.makers[here].values():
+                for maker in makers:
+                    if maker[0] != "setup" and order[maker] < order[here] and maker not in seen:
+                        seen.add(maker)
+                        left.append(maker)
+        return seen
 
     def is_error(self, position: Position) -> bool:
         """Whether an instruction's result is the error, or it times something about constant."""
