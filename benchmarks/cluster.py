@@ -2,13 +2,15 @@
 
     python benchmarks/cluster.py overhead [--pairs 5] [--programs 2000000]
     python benchmarks/cluster.py driver [--islands 100 1000 10000] [--programs 500]
+    python benchmarks/cluster.py saves [--islands 100 1000] [--snapshot 200000]
     python benchmarks/cluster.py plan [--islands 1 2 4 8 16] [--seconds 20]
 
 All nodes are of this machine. `overhead`: programs per CPU second of the same islands in two
 processes and in two actors, at the same time; CPU time is that of hosts and of the driver, from the
 first report to the end and over all, and beside it that of Ray's own processes. `driver`: what this
-process takes for hosts that do no work, in 2 actors, and the bytes of an exchange. `plan`: the rate
-and the driver's CPU that `--plan` foretells, and those of real runs on one node.
+process takes for hosts that do no work, in 2 actors, and the bytes of an exchange. `saves`: bytes
+that reach it and its CPU time for a save, with snapshots in run.sqlite and in a folder. `plan`: the
+rate and the driver's CPU that `--plan` foretells, and those of real runs on one node.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager, suppress
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from azc.search import Search, planning
@@ -34,6 +38,7 @@ from azc.search.on_ray import Actor, Ray
 from azc.search.report import Counts, Report
 from azc.search.rounds import run_round
 from azc.search.settings import Settings
+from azc.search.store import Store
 from azc.search.workers import Workers
 
 NODE = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
@@ -50,8 +55,8 @@ def budget(programs: int) -> str:
 
 
 @contextmanager
-def cluster(nodes: int, *levels: str) -> Any:
-    """So many nodes beside a head; `levels` of some of them."""
+def cluster(nodes: int, *levels: str, **more: Any) -> Any:
+    """So many nodes beside a head; `levels` of some of them; `more`: of all."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -61,7 +66,7 @@ def cluster(nodes: int, *levels: str) -> Any:
     made = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
     for number in range(nodes):
         level = {"AZC_LEVEL": levels[number]} if number < len(levels) else {}
-        made.add_node(**NODE, env_vars=level)
+        made.add_node(**{**NODE, **more}, env_vars=level)
     ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
     try:
         yield made
@@ -161,9 +166,10 @@ class Idle:
 
     compiled = ()
 
-    def __init__(self, numbers: tuple[int, ...]) -> None:
+    def __init__(self, shared: dict[str, Any], numbers: tuple[int, ...]) -> None:
         self.numbers = numbers
         self.drawn = 0
+        self.snapshot, self.place = shared.get("snapshot", 1000), shared.get("place")
 
     def run(self, islands: list[int], until: int, seconds: float) -> list[Slice]:
         time.sleep(seconds)
@@ -184,8 +190,13 @@ class Idle:
     def receive(self, members: Any) -> None:
         pass
 
-    def save(self, islands: list[int]) -> dict[int, bytes]:
-        return {number: bytes(1000) for number in islands}
+    def save(self, islands: list[int], waste: Any = ()) -> Any:
+        # No two are alike, as no two islands are.
+        states = {n: n.to_bytes(4) + bytes(self.snapshot - 4) for n in islands}
+        if self.place is None:
+            return states
+        self.place.remove(waste)
+        return self.place.put(islands, lambda number: (self.drawn, states[number]))
 
     def recover(self, pasts: Any) -> None:
         pass
@@ -195,7 +206,7 @@ class IdleActor(Actor):
     def begin(self, shared: Any, numbers: Any, versions: Any) -> Any:
         import ray
 
-        self._host = Idle(numbers)  # type: ignore[assignment]
+        self._host = Idle(shared, numbers)  # type: ignore[assignment]
         return ray.get_runtime_context().get_node_id(), None, 0.0
 
 
@@ -207,9 +218,9 @@ class IdleRay(Ray):
 class Weighing(Workers):
     """Adds up the bytes that an exchange is, as they are sent."""
 
-    def __init__(self, *given: Any) -> None:
+    def __init__(self, *given: Any, **more: Any) -> None:
         self.bytes = 0
-        super().__init__(*given)
+        super().__init__(*given, **more)
 
     def emigrants(self, positions: Any) -> Any:
         members = super().emigrants(positions)
@@ -218,6 +229,11 @@ class Weighing(Workers):
 
     def receive(self, members: Any) -> None:
         self.bytes += len(pickle.dumps(members))
+
+    def save(self) -> Any:
+        snapshots = super().save()
+        self.bytes += len(pickle.dumps(snapshots))
+        return snapshots
 
 
 def driver(islands: list[int], programs: int) -> None:
@@ -239,6 +255,36 @@ def driver(islands: list[int], programs: int) -> None:
             print(
                 f"{count:7} {seconds:6.1f} {share:7.1%} {took:38.2f} {cpu_took:6.2f} "
                 f"{weighed.bytes / 2**20:4.0f}",
+                flush=True,
+            )
+
+
+def saves(islands: list[int], snapshot: int) -> None:
+    print(f"islands  snapshots of {snapshot:,} bytes  a save: MiB to the driver  its CPU s")
+    nothing: Any = {"reports": [], "course": {}, "hall": [], "lineage": []}
+    with cluster(1, object_store_memory=2**29):
+        for count, location in product(islands, (None, "snapshots")):
+            with (
+                TemporaryDirectory(dir=".") as folder,
+                Store.create(Path(folder), "", seed=1) as store,
+            ):
+                if location:
+                    store.shelve(location)
+                place = store.shelf and store.shelf.place
+                shared = {"snapshot": snapshot, "place": place}
+                given: Any = (IdleRay(), lambda numbers: {**shared, "numbers": numbers}, count, 2)  # noqa: B023
+                with closing(Workers(*given, shelf=store.shelf)) as there:
+                    took = []
+                    for _ in range(5):
+                        run_for(0.1, there, count, 0.1)  # or the snapshots were the same ones
+                        before = cpu()
+                        store.save(**nothing, islands=there.save())
+                        took.append(cpu() - before)
+                with closing(Weighing(*given, shelf=store.shelf)) as weighed:
+                    weighed.save()
+            print(
+                f"{count:7} {location or 'run.sqlite':>26} {weighed.bytes / 2**20:26.3f} "
+                f"{statistics.median(took[1:]):10.3f}",
                 flush=True,
             )
 
@@ -300,6 +346,9 @@ if __name__ == "__main__":
     of_driver = commands.add_parser("driver")
     of_driver.add_argument("--islands", type=int, nargs="+", default=[100, 1000, 10_000])
     of_driver.add_argument("--programs", type=int, default=500)
+    of_saves = commands.add_parser("saves")
+    of_saves.add_argument("--islands", type=int, nargs="+", default=[100, 1000])
+    of_saves.add_argument("--snapshot", type=int, default=200_000)
     of_plan = commands.add_parser("plan")
     of_plan.add_argument("--islands", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     of_plan.add_argument("--seconds", type=float, default=20.0)

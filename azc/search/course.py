@@ -63,7 +63,7 @@ class Course:
         self._islands = list(range(search.islands))
         self._repeatable = settings.migration is None or settings.migration.synchronous
         self._started, self._cpu_started = time.monotonic(), cpu_seconds()
-        vector = native_vector(settings)
+        vector, shelf = native_vector(settings), store.shelf if store else None
         common = {
             "settings": settings,
             "tasks": sets["search"],
@@ -71,6 +71,7 @@ class Course:
             "vector": vector,
             "others": sets,
             "own": own,
+            "place": shelf.place if shelf else None,
         }
         with ExitStack() as stack:
             self._workers = Workers(
@@ -79,6 +80,7 @@ class Course:
                 search.islands,
                 search.workers,
                 messages,
+                shelf,
             )
             stack.callback(self._workers.close)
             layouts = self._workers.layouts() if vector is not None else []
@@ -296,21 +298,19 @@ class Course:
         }
 
     def _save(self, rows: tuple[Counts, ...], course: dict[str, Any] | None = None) -> None:
-        """Save the state, or `course` instead, with `rows` as one more report if there are
-        any."""
+        """Save the state, or `course` instead; with `rows`, if there are any, as a report."""
         if not self._store:
             self._workers.keep()
             return
-        islands = self._workers.save()
         # What ended the search has been selected.
         under_way = None if course else self._under_way()
         if rows:
             self._unsaved.append(rows)
         try:
             self._store.save(
+                islands=self._workers.save(),
                 reports=self._unsaved,
                 course=course or self._course(),
-                islands=islands,
                 hall=self._selection.hall(under_way),
                 lineage=self._selection.lineage(under_way),
             )

@@ -248,7 +248,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def explaining(folder: Path) -> Iterator[None]:
+def explaining(folder: Path | str) -> Iterator[None]:
     """What goes wrong with the files in `folder` becomes a `StateError`."""
     try:
         yield
@@ -270,6 +270,6 @@ def lacks_shared_memory(problem: sqlite3.Error) -> bool:
     return getattr(problem, "sqlite_errorcode", None) in _SHARED_CODES
 
 
-def error(folder: Path, what: str, got: object, do: str) -> StateError:
+def error(folder: Path | str, what: str, got: object, do: str) -> StateError:
     """The error about `folder` that says so."""
     return StateError(f"{folder}: {expected(what, got, do)}", full=what == _ROOM[0])

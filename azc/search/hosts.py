@@ -19,10 +19,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from azc.errors import AzcError
+from azc.errors import AzcError, StateError
 from azc.program import Program
 from azc.search.report import Counts
 from azc.search.settings_tasks import Which
+from azc.search.snapshots import Kept, State
 
 __all__ = [
     "Engine",
@@ -121,7 +122,7 @@ class Past:
     received others whenever so many had been drawn (`exchanges`), and has drawn `programs` now.
     Since the snapshot it has made `offers` offers that are known."""
 
-    snapshot: bytes | None = None
+    snapshot: State | None = None
     exchanges: list[tuple[int, Mapping[int, Member]]] = field(default_factory=list)
     programs: int = 0
     offers: int = 0
@@ -144,8 +145,11 @@ class Host(Protocol):
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:
         """For each job the fitness on each of its tasks."""
 
-    def save(self, islands: Collection[int]) -> dict[int, bytes]:
-        """A snapshot of each of `islands`."""
+    def save(
+        self, islands: Collection[int], waste: Sequence[str] = ()
+    ) -> Mapping[int, bytes | Kept | StateError]:
+        """A snapshot of each of `islands`; if snapshots have a place, where it lies there now, or
+        why it could not be put there. First, `waste` is removed from that place."""
 
     def recover(self, pasts: Mapping[int, Past]) -> None:
         """Bring islands, which have done nothing yet, to where they were. ValueError if a snapshot

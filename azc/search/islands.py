@@ -16,6 +16,7 @@ import numpy as np
 
 from azc.compiler import natives
 from azc.compiler.structure import ENTRIES, LANES, Arguments, Structure, structure_of
+from azc.errors import StateError
 from azc.packing import Block, batch_of, blocks, native_blocks
 from azc.program import Program
 from azc.runtime import _core
@@ -26,6 +27,7 @@ from azc.search.scoring import Scorer
 from azc.search.settings import Plan, Settings
 from azc.search.settings_plan import IslandSettings
 from azc.search.settings_tasks import Which
+from azc.search.snapshots import Kept, Place, fetched
 from azc.tasks import Task
 
 __all__ = ["Islands"]
@@ -43,7 +45,8 @@ def _arrangement(settings: IslandSettings) -> tuple[bool, int]:
 class Islands:
     """The islands `numbers` of a search, in this process: a `Host`. `others`: the sets of tasks
     beside `tasks` that have been made; `own`: those that islands have instead of `tasks`, in the
-    order of `Settings.task_tables`. Code is compiled for islands on `tasks` only."""
+    order of `Settings.task_tables`; `place`: where snapshots are put. Code is compiled for islands
+    on `tasks` only."""
 
     settings: Settings
     tasks: Sequence[Task]
@@ -52,11 +55,14 @@ class Islands:
     vector: int | None  # doubles in a register of compiled code; None: nothing is compiled
     others: Mapping[Which, Sequence[Task]] = field(default_factory=dict)
     own: Sequence[Sequence[Task]] = ()
+    place: Place | None = None
     islands: dict[int, _core.Island] = field(init=False)
     compiled: list[tuple[Block, _core.Batch]] = field(init=False)
     interpreted: list[tuple[Block, _core.Batch]] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.place:
+            self.place.check()
         matrices = self.settings.space.matrices > 0
         self.interpreted = self._interpreted(self.tasks, self.settings)
         self.compiled = []
@@ -276,14 +282,21 @@ class Islands:
 
     # ---- state ----
 
-    def save(self, islands: Collection[int]) -> dict[int, bytes]:
-        return {number: self.islands[number].save() for number in islands}
+    def save(
+        self, islands: Collection[int], waste: Sequence[str] = ()
+    ) -> Mapping[int, bytes | Kept | StateError]:
+        if self.place is None:
+            return {number: self.islands[number].save() for number in islands}
+        self.place.remove(waste)
+        return self.place.put(
+            islands, lambda number: (self.counts(number).programs, self.islands[number].save())
+        )
 
     def recover(self, pasts: Mapping[int, Past]) -> None:
         for number, past in pasts.items():
             offers: list[Offer] = []
             if past.snapshot is not None:
-                self.islands[number].load(past.snapshot)
+                self.islands[number].load(fetched(past.snapshot))
             for at, members in past.exchanges:
                 self._draw_all(number, at, offers)
                 self.receive({number: members})

@@ -96,7 +96,7 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
         exchange=exchange,
         save=save,
         exchange_bytes=exchanged if migration else 0,
-        save_bytes=len(saved[0]),
+        save_bytes=len(pickle.dumps(saved)),
         island=bytes_needed(settings, [tasks, *own]) // settings.search.islands,
         host=_PROCESS_BYTES + 2 * sum(map(_bytes_of, (tasks, *own))),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
@@ -120,13 +120,17 @@ def plan(
     interval = settings.programs_per_interval(work)
     running = programs / raw
     exchanges, saves = programs / islands / every, programs / islands / interval
-    driven = islands * (exchanges * measured.exchange + saves * measured.save)
+    exchanging = islands * exchanges * measured.exchange
+    # Hosts that put snapshots somewhere themselves do so at the same time.
+    themselves = settings.search.snapshots is not None
+    saving = (turns if themselves else islands) * saves * measured.save
+    driven = exchanging + (0.0 if themselves else saving)
     messages = workers / slice_seconds(islands, workers, "ray") + workers * (
         (2.0 * exchanges + saves) / running
     )
     driven += running * messages * _MESSAGE_SECONDS
     # Hosts wait for exchanges and saves, not for messages about slices.
-    seconds = running + islands * (exchanges * measured.exchange + saves * measured.save)
+    seconds = running + exchanging + saving
     on_one = math.ceil(workers / nodes)
     return Planned(
         nodes=nodes,

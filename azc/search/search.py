@@ -51,7 +51,7 @@ _PathLike = str | os.PathLike[str]
 _NUMEROUS = "of search.population, search.children, search.islands, fec.size or hurdles.window"
 #: Keys of a search file that do not change the course that a search takes, only its end.
 _FREE = re.compile(
-    r"search\.stop\..*|search\.workers|search\.backend|compile\..*|(islands\[\d+\]\.)?tasks\.\w+\.data"
+    r"search\.stop\..*|search\.(workers|backend|snapshots)|compile\..*|(islands\[\d+\]\.)?tasks\.\w+\.data"
 )
 
 
@@ -204,6 +204,8 @@ class Search:
             saving = self._store(out, settings, known)
             if saving:
                 stack.callback(saving.close)
+                if hosts.snapshots is not None:
+                    saving.shelve(hosts.snapshots)
             course = stack.enter_context(
                 Course(settings, sets, own, saving, report, messages, engine)
             )

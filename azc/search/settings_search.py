@@ -81,6 +81,7 @@ class SearchSettings(Table):
     backend: Literal["processes", "ray"] = "processes"
     seed: Seed = 1
     interval: Count | None = None
+    snapshots: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("filter", mode="before")
     @classmethod

@@ -4,6 +4,8 @@
     DIR/search.toml            the settings, as run
     DIR/best.az                the best program
     DIR/hall_of_fame/NN.az     the best programs, the first of them 01
+    DIR/snapshots              with `search.snapshots = "snapshots"`: the islands, which run.sqlite
+                               then only names (`azc.search.snapshots`)
     DIR/lock                   held by the process that writes here; its number is in it
 
 The other files are made from run.sqlite, which a save changes in one transaction of SQLite's
@@ -15,11 +17,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import groupby
 from operator import index, itemgetter
 from pathlib import Path
@@ -30,12 +32,13 @@ from azc.program import Program
 from azc.search import database
 from azc.search.database import DATABASE, Row, error, explaining, insert, made, select, values
 from azc.search.locking import acquire, held, release, which
+from azc.search.program_files import BEST, HALL, export, put
 from azc.search.report import Ancestor, Best, Counts
+from azc.search.snapshots import Kept, Shelf, State, found, from_text, to_text
 
 __all__ = ["Saved", "Store", "read_hall", "read_history", "read_lineage", "read_saved"]
 
-_SETTINGS, _BEST, _HALL = "search.toml", "best.az", "hall_of_fame"
-_HALL_FILE = re.compile(r"[0-9]{2,}\.az")
+_SETTINGS = "search.toml"
 #: SQLite opens no file whose path is longer than 512, with what it adds to the name.
 _MOST_PATH_BYTES = 480
 #: What may be left of the write-ahead log when it is begun anew.
@@ -47,8 +50,11 @@ class Store:
 
     A process that was forked while it was open cannot use it, but may `close` it to no effect.
 
-    Attributes: `folder`; `settings`, the text of search.toml; `seed`.
+    Attributes: `folder`; `settings`, the text of search.toml; `seed`; `shelf`, where hosts put
+    snapshots.
     """
+
+    shelf: Shelf | None = None
 
     def __init__(self, folder: Path, lock: int) -> None:
         """Use `create` or `open`. `lock`: the descriptor of the lock of `folder`, a run's."""
@@ -56,6 +62,7 @@ class Store:
         self._lock = lock
         # Most of a long lineage is as it was, and printing programs is what takes time.
         self._texts: dict[int, tuple[Program, str]] = {}
+        self._location: str | None = None
         try:
             self._begin("WAL")
         except sqlite3.Error as problem:
@@ -78,10 +85,10 @@ class Store:
                 raise error(folder, what, f"one with version {about['ops']}", do)
             self._check(journal)
             # A killed search may have been about to save what they say.
-            self._export(select(self._connection, "hall"))
+            export(folder, select(self._connection, "hall"))
             if not os.path.lexists(folder / _SETTINGS):
                 # Killed before it came to this.
-                _put(folder / _SETTINGS, self.settings)
+                put(folder / _SETTINGS, self.settings)
             stack.pop_all()
 
     @classmethod
@@ -122,12 +129,35 @@ class Store:
         """What `create` was given to remember."""
         return self._about.get(name)
 
+    def shelve(self, location: str) -> None:
+        """Have hosts put snapshots at `location`; the saves only name them. Raises `StateError`."""
+        with explaining(self.folder):
+            # A copy of this run must not take the files of this one for its own.
+            file = self._identity and self._identity[1]
+            key, of = json.loads(self._about.get("snapshots", "[null, null]"))
+            if key is None or of != file:
+                key = secrets.token_hex(8)
+                with self._transaction() as connection:
+                    insert(connection, "about", [("snapshots", json.dumps([key, file]))])
+            # A save that a loss of power took back would name files that are gone.
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._location = location
+            saved = self._islands().values()
+        self.shelf = Shelf(self.folder, location, key, saved)
+
+    def _islands(self) -> dict[int, State]:
+        islands = {
+            island: from_text(state, island, self.folder) if isinstance(state, str) else state
+            for island, state in select(self._connection, "islands")
+        }
+        return found(self.folder, islands, self._location)
+
     def save(
         self,
         *,
         reports: Sequence[Sequence[Counts]],
         course: dict[str, Any],
-        islands: Mapping[int, bytes],
+        islands: Mapping[int, State],
         hall: Sequence[Best],
         lineage: Sequence[Ancestor],
     ) -> None:
@@ -136,6 +166,22 @@ class Store:
 
         `StateError` if that fails: the state is that of the save before, and one may try again.
         """
+        saved = False
+        try:
+            self._save(reports, course, islands, hall, lineage)
+            saved = True
+        finally:
+            if self.shelf:
+                self.shelf.end_save(islands, saved=saved)
+
+    def _save(
+        self,
+        reports: Sequence[Sequence[Counts]],
+        course: dict[str, Any],
+        islands: Mapping[int, State],
+        hall: Sequence[Best],
+        lineage: Sequence[Ancestor],
+    ) -> None:
         known, self._texts = self._texts, {}
         for program in [*(one.program for one in hall), *(one.program for one in lineage)]:
             name = id(program)
@@ -150,25 +196,29 @@ class Store:
                     connection.execute(f"DELETE FROM {table}")
                 for report, rows in enumerate(reports, first):
                     insert(connection, "history", ((report, *values(row, str)) for row in rows))
-                insert(connection, "islands", ((index(n), bytes(islands[n])) for n in islands))
+                insert(connection, "islands", ((index(n), self._kept(islands[n])) for n in islands))
                 insert(connection, "hall", best)
                 insert(connection, "lineage", self._numbered(lineage))
                 insert(connection, "about", [("course", json.dumps(course))])
                 # Before the end, so that a save that fails was none, and can be made again.
-                self._export(best)
+                export(self.folder, best)
 
-    def restore(self) -> tuple[dict[str, Any], dict[int, bytes]] | None:
+    def _kept(self, state: State) -> bytes | str:
+        return to_text(state, self.folder) if isinstance(state, Kept) else bytes(state)
+
+    def restore(self) -> tuple[dict[str, Any], dict[int, State]] | None:
         """Course and islands of the last save, None before the first; `StateError` if they are not
         what was saved."""
         with explaining(self.folder):
             course = database.about(self._connection).get("course")
-            islands: dict[int, bytes] = dict(select(self._connection, "islands"))
-        return None if course is None else (json.loads(course), islands)
+            return None if course is None else (json.loads(course), self._islands())
 
     def close(self) -> None:
         """Let go of the folder. Again does nothing."""
         if not held(self._lock):
             return
+        if self.shelf:
+            self.shelf.close()
         # What a search leaves is then one file, which can be copied, and read from any disk.
         with suppress(sqlite3.Error):
             if _identity(self.folder) == self._identity:
@@ -222,21 +272,6 @@ class Store:
             return self._texts[id(program)][1]
 
         return [(rank, *values(one, text)) for rank, one in enumerate(programs, 1)]
-
-    def _export(self, hall: Sequence[Row]) -> None:
-        """Write the programs in `hall`, rows of that table, to files of their own."""
-        files = {f"{rank:02d}.az": _file_text(row) for rank, *row in hall}
-        best, others = self.folder / _BEST, self.folder / _HALL
-        if files:
-            _put(best, next(iter(files.values())))
-        else:
-            best.unlink(missing_ok=True)
-        others.mkdir(exist_ok=True)
-        for name, text in files.items():
-            _put(others / name, text)
-        for name in os.listdir(others):
-            if _HALL_FILE.fullmatch(name) and name not in files:
-                os.unlink(others / name)
 
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -320,7 +355,7 @@ def _check_path(folder: Path) -> None:
 def _check_unused(folder: Path, settings: str) -> None:
     if os.path.lexists(folder / DATABASE):
         raise error(folder, "a folder without a run", "one", "use --resume, or another --out")
-    for name in (_SETTINGS, _BEST, _HALL):
+    for name in (_SETTINGS, BEST, HALL):
         if not os.path.lexists(folder / name):
             continue
         if name != _SETTINGS or (folder / name).read_bytes() != settings.encode():
@@ -342,29 +377,3 @@ def _identity(folder: Path) -> tuple[int, int] | None:
         return which(os.stat(folder / DATABASE))
     except OSError:
         return None
-
-
-def _put(path: Path, text: str) -> None:
-    """Write the file at `path` at once, unless it says `text` already."""
-    data = text.encode()
-    with suppress(FileNotFoundError):
-        if path.read_bytes() == data:
-            return
-    # One name for all, so that a killed search leaves no more than one.
-    temporary = path.with_name(".writing")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _file_text(row: Sequence[Any]) -> str:
-    """What is in the file of a program: `row` is the fields of a `Best`, as they are kept."""
-    best = dict(zip([field.name for field in fields(Best)], row, strict=True))
-    tasks = [name for name in ("search", "select", "final") if best[name] is not None]
-    scores = ", ".join(f"{name} {best[name]}" for name in tasks)
-    origin = f"island {best['island']}, run {best['run']}, birth {best['birth']}"
-    return f"# fitness: {scores}\n# found: {origin}\n{best['program']}"

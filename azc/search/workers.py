@@ -7,16 +7,18 @@ that is lost is made anew, and does again what it had done since the last snapsh
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from azc.errors import ResourceError, expected
+from azc.errors import ResourceError, StateError, expected
 from azc.search.balancing import relief
 from azc.search.hosts import Engine, Job, Link, LostError, Member, Packed, Past, Slice
 from azc.search.jobs import Scores, parts_of
+from azc.search.nodes import Tally
 from azc.search.report import NodeCounts
+from azc.search.snapshots import Shelf, State
 
 __all__ = ["Workers"]
 
@@ -44,7 +46,7 @@ class _Seat:
 class Workers:
     """All islands of a search, in `count` hosts on `engine`, dealt out in turn.
 
-    `message` is called with what the user should know.
+    `message` is called with what the user should know; `shelf` is where snapshots are put.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class Workers:
         islands: int,
         count: int,
         message: Callable[[str], None] | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
-        self._engine, self._arguments, self._message = engine, arguments, message
+        self._engine, self._arguments = engine, arguments
+        self._message, self._shelf = message, shelf
         self._seats: list[_Seat] = []
         self._owner: dict[int, _Seat] = {}
         self._pasts = {island: Past() for island in range(islands)}
@@ -63,8 +67,7 @@ class Workers:
         self._pace = dict.fromkeys(range(islands), 0.0)  # of islands: seconds a program
         self._lost_cpu_seconds = 0.0
         self._kept = time.monotonic()
-        self._drawn: Counter[str] = Counter()  # programs, by node
-        self._restarts: Counter[str] = Counter()  # hosts that were lost, by the node they were on
+        self._tally = Tally()
         self._parts: deque[tuple[Job, Job]] = deque()
         self._scores: dict[Job, Scores] = {}
         try:
@@ -114,7 +117,7 @@ class Workers:
             past = self._pasts[made.island]
             self._pace[made.island] = made.pace
             if past.programs or past.snapshot is None:  # not what was drawn in an earlier run
-                self._drawn[seat.link.node] += made.counts.programs - past.programs
+                self._tally.drawn[seat.link.node] += made.counts.programs - past.programs
             past.programs = made.counts.programs
             past.offers += len(made.offers)
         return answer
@@ -174,20 +177,30 @@ class Workers:
 
     # ---- state ----
 
-    def save(self) -> dict[int, bytes]:
-        """A snapshot of every island; who is lost from now on goes on from there."""
-        answers = self._all("save", lambda seat: (seat.numbers,))
-        snapshots = {island: state for answer in answers for island, state in answer.items()}
+    def save(self) -> dict[int, State]:
+        """A snapshot of every island, or where it lies; who is lost from now on goes on from there.
+        Raises `StateError` where one could not be put in its place."""
+        waste, count = self._shelf.waste() if self._shelf else [], len(self._seats)
+        answers = self._all("save", lambda seat: (seat.numbers, waste[seat.number :: count]))
         self._kept = time.monotonic()
+        snapshots = self._begin_anew_from(dict(item for one in answers for item in one.items()))
+        if self._shelf:
+            self._shelf.begin_save(snapshots)
         if self._engine.loses:
-            self._begin_anew_from(snapshots)
             self._move()
         return snapshots
 
-    def _begin_anew_from(self, snapshots: Mapping[int, bytes]) -> None:
-        """What was done before these is not done again."""
-        for island, state in snapshots.items():
-            self._pasts[island] = Past(state, programs=self._pasts[island].programs)
+    def _begin_anew_from(self, snapshots: Mapping[int, State | StateError]) -> dict[int, State]:
+        """What was done before these is not done again. Raises the first that is an error."""
+        made = {n: state for n, state in snapshots.items() if not isinstance(state, StateError)}
+        if self._shelf:
+            self._shelf.hold(made)
+        if self._engine.loses:
+            for island, state in made.items():
+                self._pasts[island] = Past(state, programs=self._pasts[island].programs)
+        for failed in (one for one in snapshots.values() if isinstance(one, StateError)):
+            raise failed
+        return made
 
     def _move(self) -> None:
         """Hosts go where there is less to do, if there are such machines now; they have just left
@@ -216,17 +229,23 @@ class Workers:
             for host in sources
         }
         free = [host for host in targets if not self._seats[host].parts]
-        moves = relief(left, free)
-        for source, target, moved in moves:
-            self._hand_over(self._seats[source], self._seats[target], moved)
-        return [target for _, target, _ in moves]
+        return [
+            target
+            for source, target, moved in relief(left, free)
+            if self._hand_over(self._seats[source], self._seats[target], moved)
+        ]
 
-    def _hand_over(self, source: _Seat, target: _Seat, islands: Sequence[int]) -> None:
+    def _hand_over(self, source: _Seat, target: _Seat, islands: Sequence[int]) -> bool:
+        """Whether that could be done."""
         self._ask(source, "save", islands)
-        self._begin_anew_from(self._answer(source))
+        try:
+            self._begin_anew_from(self._answer(source))
+        except StateError:
+            return False
         self._hold(target, (*target.numbers, *islands), {n: self._pasts[n] for n in islands})
         self._hold(source, set(source.numbers) - set(islands), {})
         self._owner |= dict.fromkeys(islands, target)
+        return True
 
     def _hold(self, seat: _Seat, numbers: Iterable[int], new: Mapping[int, Past]) -> None:
         seat.numbers = tuple(sorted(numbers))
@@ -238,7 +257,7 @@ class Workers:
         if self._engine.loses and time.monotonic() - self._kept >= _SNAPSHOT_SECONDS:
             self.save()
 
-    def load(self, snapshots: Mapping[int, bytes]) -> None:
+    def load(self, snapshots: Mapping[int, State]) -> None:
         """Go on from snapshots of all islands, which have done nothing yet. Raises KeyError or
         ValueError where they are not those of this search."""
         pasts = {island: Past(snapshots[island]) for island in self._pasts}
@@ -279,25 +298,8 @@ class Workers:
 
     def nodes(self) -> list[NodeCounts]:
         """What the machines do that hosts are on, or were; by their names."""
-        on: dict[str, list[_Seat]] = {node: [] for node in (*self._drawn, *self._restarts)}
-        for seat in self._seats:
-            on.setdefault(seat.link.node, []).append(seat)
-        most = max(past.programs for past in self._pasts.values())
-        nodes = []
-        for node, seats in sorted(on.items()):
-            islands = [number for seat in seats for number in seat.numbers]
-            least = min((self._pasts[number].programs for number in islands), default=most)
-            nodes.append(
-                NodeCounts(
-                    node,
-                    hosts=len(seats),
-                    islands=len(islands),
-                    programs=self._drawn[node],
-                    restarts=self._restarts[node],
-                    lag=most - least,
-                )
-            )
-        return nodes
+        hosts = [(seat.link.node, seat.numbers) for seat in self._seats]
+        return self._tally.counts(hosts, {n: past.programs for n, past in self._pasts.items()})
 
     def close(self) -> None:
         """End all hosts."""
@@ -351,7 +353,7 @@ class Workers:
         if self._message:
             self._message(f"a worker was lost ({lost}); another takes its place")
         while True:
-            self._restarts[seat.link.node] += 1
+            self._tally.restarts[seat.link.node] += 1
             seat.losses += 1
             if seat.losses > _MOST_LOSSES:
                 raise _given_up(lost) from None
@@ -367,8 +369,11 @@ class Workers:
         seat.link.leave()
         seat.link.join()
         seat.link = self._engine.start(self._arguments(seat.numbers))
-        seat.link.receive()
-        self._bring_back(seat.link, seat.numbers)
+        try:
+            seat.link.receive()
+            self._bring_back(seat.link, seat.numbers)
+        except StateError as problem:
+            raise _not_replaced(problem) from None
         if seat.asked:
             seat.link.send(*seat.asked)
 
@@ -387,3 +392,8 @@ def _of(seat: _Seat, given: Mapping[int, Any]) -> dict[int, Any]:
 def _given_up(lost: LostError) -> ResourceError:
     do = "what was saved is whole: go on with --resume, with fewer workers if memory is short"
     return ResourceError(expected("a worker that lives", f"one that ended ({lost})", do), 0)
+
+
+def _not_replaced(problem: StateError) -> ResourceError:
+    what = "no worker can take the place of one that was lost"
+    return ResourceError(f"{what}: {problem}; once that is mended, go on with --resume", 0)

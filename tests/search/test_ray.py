@@ -139,11 +139,18 @@ def test_tasks_are_read_where_the_node_keeps_them(cluster):
 # ---- what goes wrong ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("victim", ["host", "node"] if FULL else ["host"])
-def test_what_is_killed(cluster, tmp_path, monkeypatch, victim):
-    """At any moment, again and again: others take its place, and the course is the same."""
+@pytest.mark.parametrize(
+    ("victim", "place"),
+    [("host", ""), ("host", "snapshots"), ("node", ""), ("node", "local://{}/shared")]
+    if FULL
+    else [("host", "")],
+)
+def test_what_is_killed(cluster, tmp_path, monkeypatch, victim, place):
+    """At any moment, again and again: others take its place, and the course is the same, by
+    whatever way snapshots go."""
     monkeypatch.setattr(workers, "_SNAPSHOT_SECONDS", 0.05)
-    search = small(*FOUR, f"search.stop={{programs={KILLS * 60_000}}}")
+    there = (f"search.snapshots={place.format(tmp_path)!r}",) if place else ()
+    search = small(*FOUR, f"search.stop={{programs={KILLS * 60_000}}}", *there)
     whole = search.run(out=tmp_path / "whole")
     chance = random.Random(7)
     told_something, outcomes = threading.Event(), []
