@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -107,25 +107,21 @@ class Place:
         raise StateError(f"{self.address}: {expected(what, got, do)}")
 
     def put(
-        self, islands: Iterable[int], snapshot: Callable[[int], tuple[int, bytes]]
+        self, islands: Collection[int], snapshot: Callable[[int], tuple[int, bytes]]
     ) -> dict[int, Kept | StateError]:
         """Of each of `islands` its `snapshot`, which says how many programs it had drawn; or why it
         could not be put there. After a failure no more are tried: the next one may take long."""
-        storage = storage_at(self.address)
         put: dict[int, Kept | StateError] = {}
-        failed: StateError | None = None
-        for island in islands:
-            if failed is None:
+        try:
+            storage = storage_at(self.address)
+            for island in islands:
                 programs, data = snapshot(island)
                 kept = Kept(self.address, island, programs, _digest(data), len(data))
-                try:
-                    storage.write(kept.name, data)
-                    put[island] = kept
-                except StateError as problem:
-                    failed = problem
-            if failed is not None:
-                put[island] = failed
-        storage.settle()
+                storage.write(kept.name, data)
+                put[island] = kept
+            storage.settle()
+        except StateError as failed:
+            put |= {island: failed for island in islands if island not in put}
         return put
 
     def remove(self, names: Sequence[str]) -> None:

@@ -100,7 +100,8 @@ class _Folder:
             return (self._path / name).read_bytes()
 
     def has(self, name: str) -> bool:
-        return (self._path / name).exists()
+        with explaining(self._path):
+            return (self._path / name).exists()
 
     def remove(self, names: Iterable[str]) -> None:
         with explaining(self._path):
@@ -121,18 +122,19 @@ class _Remote:
             do = "pip install 'azc[ray]', or name a folder"
             raise _refused(expected(f"fsspec for {url!r}", "none", do)) from None
         self._url = url
-        try:
-            self._files, self._root = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError) as problem:
-            do = "see the protocols that fsspec has, and what each of them needs"
-            raise _refused(expected("a URL that fsspec knows", problem, do)) from None
+        with self._explained():  # some connect at once
+            try:
+                self._files, self._root = fsspec.core.url_to_fs(url)
+            except (ValueError, ImportError) as problem:
+                do = "see the protocols that fsspec has, and what each of them needs"
+                raise _refused(expected("a URL that fsspec knows", problem, do)) from None
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """There is no end to what the many that fsspec calls may raise."""
         try:
             yield
-        except MemoryError:
+        except (MemoryError, ConfigError):
             raise
         except OSError as problem:
             with explaining(self._url):

@@ -88,6 +88,17 @@ def test_whatever_fsspec_raises_is_told(monkeypatch):
         )
 
 
+def test_who_cannot_be_reached(monkeypatch):
+    """Some file systems connect when they are made."""
+
+    def connect(*given: Any, **more: Any) -> None:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", connect)
+    with pytest.raises(StateError, match="got Connection refused; check its path"):
+        storage_at("sftp://nobody/place")
+
+
 def test_urls_that_lead_nowhere():
     with pytest.raises(ConfigError, match=r"search\.snapshots: expected a URL that fsspec knows"):
         storage_at("nothing-such://place")
