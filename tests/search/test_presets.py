@@ -25,6 +25,7 @@ def test_they_are_there():
         *("reference-demo", "demo", "linear", "affine", "linear-learning", "affine-learning"),
         *("teacher-nn", "cifar10-baseline", "cifar10-fast", "cifar10-full", "digits-baseline"),
         *("few-examples", "fast-training", "multi-class", "paper-teacher-nn", "linear-fast"),
+        "digits-fast",
     }
     assert presets.names() == sorted(presets.names())
 
