@@ -36,7 +36,7 @@ from azc.search.hosts import Slice
 from azc.search.migration import migrate
 from azc.search.on_ray import Actor, Ray
 from azc.search.report import Counts, Report
-from azc.search.rounds import run_round
+from azc.search.rounds import Round, run_round
 from azc.search.settings import Settings
 from azc.search.store import Store
 from azc.search.workers import Workers
@@ -291,9 +291,8 @@ def saves(islands: list[int], snapshot: int) -> None:
 
 def run_for(seconds: float, there: Workers, islands: int, slice_seconds: float) -> None:
     end = time.monotonic() + seconds
-    for _ in run_round(
-        there, set(range(islands)), 10**9, lambda: slice_seconds, lambda: time.monotonic() >= end
-    ):
+    whole = Round(10**9, pending=set(range(islands)))
+    for _ in run_round(there, whole, lambda: slice_seconds, lambda: time.monotonic() >= end):
         pass
 
 

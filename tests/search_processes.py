@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from azc.search.hosts import Slice
-from azc.search.rounds import run_round
+from azc.search.rounds import Round, run_round
 from azc.search.workers import Workers
 
 MAIN = "import sys; from azc.cli.main import main; sys.exit(main())"
@@ -71,5 +71,5 @@ def wait_until_gone(processes: list[int]) -> None:
 
 def slices(there: Workers, islands: Iterable[int], until: int) -> list[Slice]:
     """One of each of `islands`, to its end, in the order of their numbers."""
-    made = run_round(there, set(islands), until, lambda: 100.0, lambda: False)
+    made = run_round(there, Round(until, pending=set(islands)), lambda: 100.0, lambda: False)
     return sorted((one for several in made for one in several), key=lambda one: one.island)

@@ -23,7 +23,7 @@ from azc.search.hosts import Engine, Offer, Slice
 from azc.search.hot import Hot, native_vector
 from azc.search.migration import migrate
 from azc.search.report import Counts, HotCounts, Outcome, Report
-from azc.search.rounds import run_round
+from azc.search.rounds import Round, Schedule, run_round
 from azc.search.selection import Selection
 from azc.search.settings import Settings
 from azc.search.settings_tasks import Which
@@ -59,7 +59,7 @@ class Course:
         self._report, self._messages = report, messages
         search, epochs = settings.search, settings.evaluation.epochs
         work = sum(epochs * (len(t.y_train) + len(t.y_valid)) for t in sets["search"])
-        self._interval = settings.programs_per_interval(work)
+        self._schedule = Schedule(settings, settings.programs_per_interval(work))
         self._islands = list(range(search.islands))
         self._repeatable = settings.migration is None or settings.migration.synchronous
         self._started, self._cpu_started = time.monotonic(), cpu_seconds()
@@ -93,9 +93,7 @@ class Course:
         self._failing = False
         # What follows is the state of the course, beside that of the islands.
         self._before = (0.0, 0.0)  # seconds and CPU seconds of earlier runs
-        self._round_end = 0
-        self._pending: set[int] = set()  # islands that are to go on in this round
-        self._offers: list[Offer] = []  # that have not been considered
+        self._round = Round()
         self._selection = Selection(settings, sets["search"][0].classes)
         self._history: list[tuple[Counts, ...]] = []
         # Programs, seconds and CPU seconds at reports: for reading, the course takes no part in it.
@@ -126,43 +124,35 @@ class Course:
     def run(self) -> Outcome:
         """Round by round to the end."""
         while not (reason := self._reason()):
-            if not self._pending:
+            if not self._round.pending:
                 self._begin_round()
             self._run_round()
-            if not self._pending:
+            if not self._round.pending:
                 self._settle()
         return self._end(reason)
 
     def _begin_round(self) -> None:
-        """A round ends where a report or a migration is due, and no later than the budget does."""
-        steps = [self._interval]
-        migration = self._settings.migration
-        if migration and migration.synchronous:
-            steps.append(migration.every)
-            # Now and not when the last round ended: nothing may come between that and its save.
-            if self._round_end and self._round_end % migration.every == 0:
-                self._migrate(self._round_end // migration.every, migration.share)
-        ends = [(self._round_end // step + 1) * step for step in steps]
-        most = self._settings.search.stop.programs
-        if most is not None:
-            ends.append(max(self._round_end + 1, -(-most // len(self._islands))))
-        self._round_end = min(ends)
-        self._pending = set(self._islands)
+        end = self._round.end
+        # Now and not when the last round ended: nothing may come between that and its save.
+        if self._schedule.migrates_at(end):
+            self._migrate(end)
+        end = self._schedule.end_after(end)
+        self._round = self._round.next(end, self._schedule.beyond(end), self._islands)
 
-    def _migrate(self, number: int, share: float) -> None:
-        plans = self._settings.plans()
+    def _migrate(self, end: int) -> None:
+        migration, plans = self._settings.migration, self._settings.plans()
+        assert migration
         sizes = [plan.population for plan in plans]
         measures = [plan.measure for plan in plans]
-        migrate(self._workers, sizes, share, self._settings.search.seed, number, measures)
+        seed, number = self._settings.search.seed, end // migration.every
+        migrate(self._workers, sizes, migration.share, seed, number, measures)
 
     def _run_round(self) -> None:
         if not self._repeatable:
             self._run_asynchronous()
             return
-        while self._pending and not self._is_over():
-            self._take_all(
-                run_round(self._workers, self._pending, self._round_end, self._slice, self._pauses)
-            )
+        while self._round.pending and not self._is_over():
+            self._take_all(run_round(self._workers, self._round, self._slice, self._pauses))
             if not self._workers.scoring:
                 self._hot.look(self._seconds_per_step())
 
@@ -174,7 +164,7 @@ class Course:
         for slices in rounds:
             for made in slices:
                 self._take(made)
-                self._offer(made.offers)
+                self._workers.to_score(self._selection.wanted(made.offers))
             if time.monotonic() >= self._next_tell:
                 self._tell(settled=False)
 
@@ -182,9 +172,12 @@ class Course:
         if self._asynchronous is None:
             drawn = {n: made.counts.programs for n, made in self._latest.items()}
             self._asynchronous = Asynchronous(self._workers, self._settings, drawn)
-        self._take_all(self._asynchronous.round(self._round_end, self._slice, self._is_over))
+        now = self._round
+        for slices in self._asynchronous.round(now.end, self._slice, self._is_over):
+            self._take_all([slices])
+            now.offers += (offer for made in slices for offer in made.offers)
         self._hot.look(self._seconds_per_step())
-        self._pending = set(self._islands) if self._is_over() else set()
+        now.pending = set(self._islands) if self._is_over() else set()
 
     def _is_over(self) -> bool:
         return self._interrupted or self._is_late()
@@ -196,26 +189,22 @@ class Course:
         elif not made.has_best:
             self._bests.pop(made.island, None)
 
-    def _offer(self, offers: Sequence[Offer]) -> None:
-        """What is to be considered when the islands wait; scored by then, or before."""
-        self._offers.extend(offers)
-        self._workers.to_score(self._selection.wanted(offers))
-
-    def _select(self) -> None:
+    def _select(self, offers: Sequence[Offer]) -> None:
         self._selection.learn(self._workers.scores())
-        self._selection.consider(self._offers)
-        self._offers = []
+        self._selection.consider(offers)
 
     def _settle(self) -> None:
         """What comes when no island is to go on: selection, and if that is the end of the round, an
         entry in the history and a save."""
-        self._select()
-        rows = self._counts()
+        now = self._round
+        self._select(now.offers)
+        now.offers = []
+        rows = now.counts(self._counts())
         if not self._selection.solved:
-            self._pending = {row.island for row in rows if row.programs < self._round_end}
-            if self._asynchronous and self._asynchronous.has_drawn(self._round_end):
-                self._pending.clear()
-        if not self._pending:
+            now.pending = {row.island for row in rows if row.programs < now.end}
+            if self._asynchronous and self._asynchronous.has_drawn(now.end):
+                now.pending.clear()
+        if not now.pending:
             self._history.append(rows)
             self._clocks = self._read_clocks()
             if len(self._clocks) > _MOST_CLOCKS:
@@ -242,7 +231,7 @@ class Course:
             return "seconds"
         most = self._settings.search.stop.programs
         drawn = sum(counts.programs for counts in self._counts())
-        return "programs" if most is not None and drawn >= most and not self._pending else ""
+        return "programs" if most is not None and drawn >= most and not self._round.pending else ""
 
     def _end(self, reason: str) -> Outcome:
         """Populations that are under way have their best selected too; the winner is scored on
@@ -250,8 +239,9 @@ class Course:
         on where it was cut."""
         course = self._course()
         if reason != "solved":
-            self._offer(list(self._bests.values()))
-            self._select()
+            bests = list(self._bests.values())
+            self._workers.to_score(self._selection.wanted(bests))
+            self._select([*self._round.offers, *self._round.ahead, *bests])
         self._workers.to_score(self._selection.wanted_at_the_end())
         self._selection.learn(self._workers.scores())
         best = self._selection.conclude()
@@ -285,9 +275,7 @@ class Course:
     def _course(self) -> dict[str, Any]:
         """What going on needs to know beside the islands; JSON."""
         return {
-            "round_end": self._round_end,
-            "pending": sorted(self._pending),
-            "offers": [offer.to_json() for offer in self._offers],
+            "round": self._round.to_json(),
             "selection": self._selection.to_json(),
             "seconds": self._seconds(),
             "cpu_seconds": self._cpu_seconds(),
@@ -337,14 +325,14 @@ class Course:
         except (ValueError, KeyError):
             what = expected("islands as the settings have them", "others", "start anew")
             raise StateError(f"{self._store.folder}: {what}") from None
-        self._round_end = course["round_end"]
-        self._pending = set(course["pending"])
+        self._round = now = Round.from_json(course["round"])
         self._selection.restore(course["selection"])
-        self._offer([Offer.from_json(offer) for offer in course["offers"]])
+        self._workers.to_score(self._selection.wanted([*now.offers, *now.ahead]))
         self._before = (course["seconds"], course["cpu_seconds"])
         self._clocks = [tuple(clock) for clock in course.get("clocks", [])]
         self._history = [tuple(rows) for rows in read_history(self._store.folder)]
-        for slices in run_round(self._workers, set(self._islands), 0, lambda: 0.0, lambda: False):
+        none = Round(pending=set(self._islands))
+        for slices in run_round(self._workers, none, lambda: 0.0, lambda: False):
             for made in slices:
                 self._take(made)
 
@@ -378,7 +366,7 @@ class Course:
 
     def _made_report(self, *, settled: bool) -> Report:
         stop = self._settings.search.stop
-        rows = self._counts()
+        rows = self._round.counts(self._counts()) if settled else self._counts()
         return Report(
             seconds=self._seconds(),
             cpu_seconds=self._cpu_seconds(),

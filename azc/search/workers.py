@@ -7,7 +7,6 @@ that is lost is made anew, and does again what it had done since the last snapsh
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from azc.errors import ResourceError, StateError, expected
 from azc.search.balancing import relief
 from azc.search.hosts import Engine, Job, Link, LostError, Member, Packed, Past, Slice
-from azc.search.jobs import Scores, parts_of
+from azc.search.jobs import Jobs, Part
 from azc.search.nodes import Tally
 from azc.search.report import NodeCounts
 from azc.search.snapshots import Shelf, State
@@ -40,7 +39,7 @@ class _Seat:
     link: Link
     asked: tuple[Any, ...] | None = None
     losses: int = 0
-    parts: tuple[tuple[Job, Job], ...] = ()  # what it is scoring: jobs, and which part of each
+    parts: tuple[Part, ...] = ()  # what it is scoring
 
 
 class Workers:
@@ -64,12 +63,11 @@ class Workers:
         self._owner: dict[int, _Seat] = {}
         self._pasts = {island: Past() for island in range(islands)}
         self._natives: dict[int, tuple[Packed, float]] = {}
-        self._pace = dict.fromkeys(range(islands), 0.0)  # of islands: seconds a program
+        self._pace = dict.fromkeys(self._pasts, 0.0)  # seconds a program
         self._lost_cpu_seconds = 0.0
         self._kept = time.monotonic()
         self._tally = Tally()
-        self._parts: deque[tuple[Job, Job]] = deque()
-        self._scores: dict[Job, Scores] = {}
+        self._jobs = Jobs()
         try:
             for first in range(count):
                 share = tuple(range(first, islands, count))
@@ -126,32 +124,24 @@ class Workers:
 
     def to_score(self, jobs: Iterable[Job]) -> None:
         """Have programs scored when there is somebody to do it."""
-        for job in jobs:
-            self._scores[job] = Scores()
-            self._parts.extend((job, part) for part in parts_of(job, len(self._seats)))
+        self._jobs.add(jobs, len(self._seats))
 
     def scores(self) -> list[tuple[Job, list[float]]]:
         """All that was to be scored: each job with the fitness on each of its tasks."""
-        while self._parts or any(seat.parts for seat in self._seats):
+        while self._jobs or any(seat.parts for seat in self._seats):
             self._score_meanwhile(self._seats)
             for seat in self._answering([seat for seat in self._seats if seat.parts]):
                 self._take_scores(seat)
-        fitness = [(job, scores.fitness()) for job, scores in self._scores.items()]
-        self._scores.clear()
-        return fitness
+        return self._jobs.finished()
 
     def _score_meanwhile(self, seats: Iterable[_Seat]) -> None:
         for seat in seats:
-            if not seat.parts and self._parts:
-                # One by one they would be a message each; with more, who takes the last ones would
-                # be waited for.
-                count = -(-len(self._parts) // (2 * len(self._seats)))
-                seat.parts = tuple(self._parts.popleft() for _ in range(count))
+            if not seat.parts and self._jobs:
+                seat.parts = self._jobs.take(len(self._seats))
                 self._ask(seat, "score", [part for _, part in seat.parts])
 
     def _take_scores(self, seat: _Seat) -> None:
-        for (job, part), fitness in zip(seat.parts, self._answer(seat), strict=True):
-            self._scores[job].known[part.first] = fitness
+        self._jobs.note(seat.parts, self._answer(seat))
         seat.parts = ()
 
     def _finish_scoring(self, seats: Iterable[_Seat]) -> None:
@@ -216,36 +206,40 @@ class Workers:
 
     def relieve(
         self, sources: Iterable[int], targets: Iterable[int], islands: Collection[int], until: int
-    ) -> list[int]:
+    ) -> None:
         """Have hosts `targets` take over some of `islands`, which have not drawn `until` programs
-        yet, from the slowest of `sources`; returns who did. None of them is running; who scores
-        goes on with it."""
-        left = {
+        yet, from the slowest of `sources`. None of them is running; who scores goes on with it."""
+        free = [host for host in targets if not self._seats[host].parts]
+        for source, target, moved in relief(self._left(sources, islands, until), free):
+            self._hand_over(self._seats[source], self._seats[target], moved)
+
+    def may_relieve(self, islands: Collection[int], until: int) -> bool:
+        """Whether a host that has nothing to do could take over some, when none is running."""
+        return bool(relief(self._left(range(len(self._seats)), islands, until), [-1]))
+
+    def _left(
+        self, hosts: Iterable[int], islands: Collection[int], until: int
+    ) -> dict[int, dict[int, float]]:
+        """Seconds until islands have drawn so many programs, by host."""
+        return {
             host: {
                 n: max(0, until - self._pasts[n].programs) * self._pace[n]
                 for n in self._seats[host].numbers
                 if n in islands
             }
-            for host in sources
+            for host in hosts
         }
-        free = [host for host in targets if not self._seats[host].parts]
-        return [
-            target
-            for source, target, moved in relief(left, free)
-            if self._hand_over(self._seats[source], self._seats[target], moved)
-        ]
 
-    def _hand_over(self, source: _Seat, target: _Seat, islands: Sequence[int]) -> bool:
-        """Whether that could be done."""
+    def _hand_over(self, source: _Seat, target: _Seat, islands: Sequence[int]) -> None:
+        """Unless no snapshot can be taken."""
         self._ask(source, "save", islands)
         try:
             self._begin_anew_from(self._answer(source))
         except StateError:
-            return False
+            return
         self._hold(target, (*target.numbers, *islands), {n: self._pasts[n] for n in islands})
         self._hold(source, set(source.numbers) - set(islands), {})
         self._owner |= dict.fromkeys(islands, target)
-        return True
 
     def _hold(self, seat: _Seat, numbers: Iterable[int], new: Mapping[int, Past]) -> None:
         seat.numbers = tuple(sorted(numbers))
@@ -292,6 +286,10 @@ class Workers:
         """Whether somebody is scoring."""
         return any(seat.parts for seat in self._seats)
 
+    def is_free(self, host: int) -> bool:
+        """Whether there is nothing to score for it."""
+        return not self._jobs and not self._seats[host].parts
+
     def cpu_seconds(self) -> float:
         """CPU time that hosts have taken, without this process and its finished children."""
         return self._lost_cpu_seconds + sum(seat.link.cpu_seconds for seat in self._seats)
@@ -336,11 +334,10 @@ class Workers:
         while True:
             try:
                 answer = seat.link.receive()
-            except LostError as lost:
-                self._replace(seat, lost)
-            else:
                 seat.losses = 0
                 return answer
+            except LostError as lost:
+                self._replace(seat, lost)
 
     def _answering(self, seats: Sequence[_Seat]) -> list[_Seat]:
         ready = self._engine.wait([seat.link for seat in seats])
