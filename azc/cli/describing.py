@@ -40,8 +40,8 @@ _GAPS_FROM = 18
 
 _ENDS = {
     "solved": "solved: the fitness asked for is reached",
-    "programs": "not solved: the budget of programs is used up",
-    "seconds": "not solved: the time is up",
+    "programs": "the budget of programs is used up",
+    "seconds": "the time is up",
     "interrupted": "interrupted: the search has not come to its end",
 }
 
@@ -212,7 +212,9 @@ def _cut(lines: list[str], most: int, unit: str) -> list[str]:
 def summary(outcome: Outcome) -> str:
     """How a search ended, the best program and where that is kept."""
     report = outcome.report
-    lines = [_ENDS.get(outcome.reason, f"ended: {outcome.reason}")]
+    end = _ENDS.get(outcome.reason, f"ended: {outcome.reason}")
+    unsolved = outcome.goal is not None and outcome.reason in ("programs", "seconds")
+    lines = [f"not solved: {end}" if unsolved else end]
     known = {name: value for name, value in outcome.fitness.items() if value is not None}
     if known:
         scores = ", ".join(f"{name} {fitness_text(value)}" for name, value in known.items())

@@ -262,6 +262,7 @@ class Course:
             unsaved=len(self._unsaved),
             lineage=tuple(self._selection.lineage()),
             hall=tuple(self._selection.hall()),
+            goal=self._settings.search.stop.fitness,
         )
 
     # ---- state ----

@@ -109,7 +109,8 @@ class Outcome:
     there is no T_select). `reason`: ``"solved"``, ``"programs"``, ``"seconds"`` or
     ``"interrupted"``. `best.program` is simplified: its live slice. `history`: the settled
     reports' counts, in order. `saved`: nothing failed to be saved in `out`; `unsaved`: how many of
-    the last settled reports are not there. `hall`: the best programs, `best` the first of them."""
+    the last settled reports are not there. `hall`: the best programs, `best` the first of them. `goal`:
+    ``stop.fitness``, without which no search is solved."""
 
     solved: bool
     reason: str
@@ -122,6 +123,7 @@ class Outcome:
     lineage: tuple[Ancestor, ...] = ()
     unsaved: int = 0
     hall: tuple[Best, ...] = ()
+    goal: float | None = None
 
     @property
     def program(self) -> Program | None:
@@ -154,8 +156,10 @@ class Outcome:
         return facts
 
     def __repr__(self) -> str:
-        solved = "solved" if self.solved else "not solved"
-        return f"<Outcome: {solved}; {'; '.join(f'{k} {v}' for k, v in self.facts().items())}>"
+        facts = [f"{name} {value}" for name, value in self.facts().items()]
+        if self.goal is not None:
+            facts.insert(0, "solved" if self.solved else "not solved")
+        return f"<Outcome: {'; '.join(facts)}>"
 
     def _repr_html_(self) -> str:
         rows = (
@@ -173,4 +177,5 @@ class Outcome:
         return "\n".join(lines) + program
 
     def _shown(self) -> dict[str, str]:
-        return {"solved": "yes" if self.solved else "no", **self.facts()}
+        solved = {"solved": "yes" if self.solved else "no"}
+        return {**(solved if self.goal is not None else {}), **self.facts()}

@@ -126,7 +126,11 @@ def test_a_budget_that_ends(azc, folder):
     ):  # fmt: skip
         outcome = azc("evolve", "small.toml", *options)
         assert (outcome.code, outcome.err) == (1, "")
-        assert f"not solved: {said}" in outcome.out
+        assert f"{said}\nbest fitness" in outcome.out
+        assert "not solved" not in outcome.out
+        goal = azc("evolve", "small.toml", *options, "--set", "search.stop.fitness=0.999999")
+        assert goal.code == 1
+        assert f"not solved: {said}" in goal.out
         assert "saved in" in outcome.out
 
 
