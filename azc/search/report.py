@@ -109,8 +109,8 @@ class Outcome:
     there is no T_select). `reason`: ``"solved"``, ``"programs"``, ``"seconds"`` or
     ``"interrupted"``. `best.program` is simplified: its live slice. `history`: the settled
     reports' counts, in order. `saved`: nothing failed to be saved in `out`; `unsaved`: how many of
-    the last settled reports are not there. `hall`: the best programs, `best` the first of them. `goal`:
-    ``stop.fitness``, without which no search is solved."""
+    the last settled reports are not there. `hall`: the best programs, `best` the first of them.
+    `goal`: ``stop.fitness``, without which no search is solved."""
 
     solved: bool
     reason: str
