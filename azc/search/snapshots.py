@@ -188,10 +188,10 @@ class Shelf:
             self._there.difference_update(waste)
             return waste
 
-    def close(self) -> None:
-        """Leaves what was saved, and nothing else."""
-        with suppress(StateError):
-            self._sweep()
+    def close(self, saved: Iterable[State]) -> None:
+        """Leaves what the last save names, and nothing else. Raises `StateError`."""
+        self._saved = self._names(saved)
+        self._sweep()
 
     def _sweep(self) -> None:
         there = [name for name in self._storage.names() if _OURS.fullmatch(name)]

@@ -27,6 +27,7 @@ from operator import index, itemgetter
 from pathlib import Path
 from typing import Any, Self
 
+from azc.errors import StateError
 from azc.ops import TABLE_VERSION
 from azc.program import Program
 from azc.search import database
@@ -218,7 +219,9 @@ class Store:
         if not held(self._lock):
             return
         if self.shelf:
-            self.shelf.close()
+            # Who was interrupted may have saved without having come to know it.
+            with suppress(StateError), explaining(self.folder):
+                self.shelf.close(self._islands().values())
         # What a search leaves is then one file, which can be copied, and read from any disk.
         with suppress(sqlite3.Error):
             if _identity(self.folder) == self._identity:

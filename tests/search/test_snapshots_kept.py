@@ -113,6 +113,24 @@ def test_killed_at_every_save(tmp_path, monkeypatch, whole, moment):
         assert files(one) == named(one)
 
 
+def test_interrupted_right_after_a_save(tmp_path, monkeypatch, whole):
+    """By a second Ctrl-C: it does not know that it has saved, and removes nothing of that."""
+    real, calls = Store._save, list[int]()
+
+    def interrupt(store: Store, *content: Any) -> None:
+        real(store, *content)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_save", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            small(*FOUR, HERE).run(seed=5, out=tmp_path / "run")
+    assert files(tmp_path) == named(tmp_path / "run")
+    assert told(Search.resume(tmp_path / "run").run()) == whole[0]
+
+
 def test_a_driver_that_is_killed(tmp_path, whole):
     """With its workers, when they have put their snapshots into a place beside the folder."""
     code = (
@@ -216,7 +234,7 @@ def test_what_nobody_wants_is_removed_with_the_next_save(tmp_path):
             assert len(files(tmp_path)) == (8 if number == 6 else 12)
         held = {past.snapshot for past in there._pasts.values()}
         assert {one.name for one in held if isinstance(one, Kept)} <= set(files(tmp_path))
-    shelf.close()
+    shelf.close(states.values())
     assert files(tmp_path) == sorted(one.name for one in states.values() if isinstance(one, Kept))
 
 
