@@ -7,7 +7,7 @@ lane layout drawn in `kernels.h`.
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, labs, malloc
 from libc.string cimport memset
 
 cdef extern from "program.h" nogil:

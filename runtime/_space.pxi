@@ -311,7 +311,6 @@ cdef class Space:
         """
         cdef az_draws draws = az_draws_of(az_key(seed, 0), candidate, 0)
         cdef az_candidate made
-        cdef az_program program
         cdef bytearray room = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
         cdef int64_t drawn = 0
         cdef int passes = 0
@@ -324,15 +323,74 @@ cdef class Space:
                 while drawn < tries and not passes:
                     az_random_program(&self.space, &draws, &made)
                     drawn += 1
-                    program = az_program_of(&self.space, &made)
-                    az_canonical_make(
-                        &self.canonical, &program, &self.map, self.space.classes)
-                    if filter == AZ_FILTER_STRICT:
-                        passes = az_learns_strictly(&self.space, &self.canonical.program)
-                    else:
-                        passes = not filter or az_canonical_depends(
-                            &self.canonical, &self.map, self.space.classes)
+                    passes = self.passes(&made, filter)
         return (pack_candidate(&self.space, &made), drawn) if passes else None
+
+    cdef int passes(self, const az_candidate *made, int filter) noexcept nogil:
+        """Whether a filter of this level lets a program through, of which the canonical form is
+        made."""
+        cdef az_program program = az_program_of(&self.space, made)
+        az_canonical_make(&self.canonical, &program, &self.map, self.space.classes)
+        if filter == AZ_FILTER_STRICT:
+            return az_learns_strictly(&self.space, &self.canonical.program)
+        return not filter or az_canonical_depends(
+            &self.canonical, &self.map, self.space.classes)
+
+    def walk(
+        self, tuple packed not None, uint64_t seed, uint64_t candidate, int filter, sizes,
+        int64_t least, int64_t most,
+    ) -> tuple:
+        """A random program, packed, that a filter of this level lets through, with as many live
+        instructions in each function as `sizes` says, or as near as it got.
+
+        From `packed`, which passes, it mutates step by step, and stays where the filter stops a
+        mutant, or where its sizes are further off, and by more than two. With mutations that draw
+        an instruction anew, it comes in the end to every program as often as those are drawn that
+        pass. It looks at the sizes after `least` steps, ends if they are these, and looks again
+        after a tenth of that, for the first program of these sizes is not as any other; at the
+        latest it ends after `most`.
+        """
+        cdef az_draws draws = az_draws_of(az_key(seed, 0), candidate, 0)
+        cdef az_candidate made, tried
+        cdef bytearray room = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
+        cdef bytearray other = bytearray(self.space.capacity * sizeof(az_instruction) + 1)
+        cdef az_context alone
+        cdef int64_t step = 0, off, further, look = least
+        cdef int64_t wanted[3]
+        for f in range(3):
+            wanted[f] = sizes[f]
+        made.code = <az_instruction *><char *>room
+        tried.code = <az_instruction *><char *>other
+        memset(&alone, 0, sizeof(alone))
+        alone.canonical, alone.map = &self.canonical, &self.map
+        alone.classes = self.space.classes
+        unpack_candidate(&self.space, packed, &made)
+        with Environment():
+            with nogil:
+                self.passes(&made, filter)
+                off = self.off(wanted)
+                while step < most:
+                    if step == look:
+                        if not off:
+                            break
+                        look += least // 10 + 1
+                    step += 1
+                    az_copy_candidate(&self.space, &tried, &made)
+                    az_mutate(&self.space, &draws, &alone, &tried)
+                    if self.passes(&tried, filter):
+                        further = self.off(wanted)
+                        if further <= off or further <= 2:
+                            off = further
+                            az_copy_candidate(&self.space, &made, &tried)
+        return pack_candidate(&self.space, &made)
+
+    cdef int64_t off(self, const int64_t *wanted) noexcept nogil:
+        """By how many live instructions the canonical form is larger or smaller than that."""
+        cdef int64_t sum = 0
+        cdef int f
+        for f in range(3):
+            sum += labs(self.canonical.program.count[f] - wanted[f])
+        return sum
 
     def mutate(self, tuple packed not None, uint64_t seed, uint64_t candidate) -> tuple:
         """(kind of mutation, the mutant, packed), where there are no others to look at."""

@@ -96,7 +96,7 @@ def command(
         given = "--task alone" if into is None else "--into alone"
         raise click.UsageError(expected("--into and --task together", given))
     program = None if into is None else load_program(into)
-    with Progress("runs") as progress:
+    with Progress("programs") as progress:
         result = motifs(folders, nodes=nodes, top=top, random=draws, progress=progress)
     shown = result.largest[:show]
     knocked: dict[str, KnockIn] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -105,10 +106,12 @@ def _marks(run: Run, over_time: bool) -> list[Mark]:
 
 
 def _words(step: Mapping[str, Any]) -> str:
-    """The first line that came; where none did, the first that went."""
+    """The first line that came; where none did, the first that went. Numbers have four digits, so
+    that there is room."""
     change: list[str] = step["change"]
     came = [line for line in change if line.startswith("+")]
-    return str([*came, *change, step["mutation"]][0])
+    words = str([*came, *change, step["mutation"]][0])
+    return re.sub(r"\d+\.\d{5,}(e[+-]?\d+)?", lambda long: f"{float(long[0]):.4g}", words)
 
 
 def _near_goal(run: Run, points: Points) -> float | None:

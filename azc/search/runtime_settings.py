@@ -26,8 +26,11 @@ __all__ = [
 ORIGINS = _core.ORIGINS
 
 
-def space_of(settings: IslandSettings, first: Sequence[int] | None = None) -> _core.Space:
-    """What the search draws from; `first`: the sizes of random programs, instead of ``init``."""
+def space_of(
+    settings: IslandSettings, first: Sequence[int] | None = None, *, walking: bool = False
+) -> _core.Space:
+    """What the search draws from; `first`: the sizes of random programs, instead of ``init``.
+    `walking`: every mutation draws one instruction anew."""
     space = settings.space
     functions = [space.function(name) for name in FUNCTIONS]
     return _core.Space(
@@ -37,9 +40,10 @@ def space_of(settings: IslandSettings, first: Sequence[int] | None = None) -> _c
         [function.min for function in functions],
         [function.max for function in functions],
         [function.init for function in functions] if first is None else first,
-        [MUTATIONS.index(kind) for kind in settings.search.mutations],
+        [MUTATIONS.index("randomize-instruction")] if walking
+        else [MUTATIONS.index(kind) for kind in settings.search.mutations],
         classes=settings.tasks.search.facts().classes or 0,
-        repeat=settings.search.repeat,
+        repeat=0.0 if walking else settings.search.repeat,
         decades=settings.constants.decades if settings.constants.scale == "log" else 0.0,
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from azc.runtime import _core
 from azc.search.runtime_settings import space_of
 from azc.search.settings import Settings
 from azc.use.motifs import Hall, find, knock_in, read_halls
-from azc.use.motifs.chance import at_least
+from azc.use.motifs.chance import Chance, at_least
 from azc.use.motifs.fragments import Fragments, _Graph
 
 FILTERED = ["search.filter=true"]
@@ -178,6 +178,51 @@ def test_chance_makes_no_motifs():
     found = [find(halls(100 + k, 5), nodes=3, top=10, random=60, level=0.05) for k in range(6)]
     assert sum(bool(each.significant) for each in found) <= 1
     assert all(each.all for each in found), "fragments do reappear"
+
+
+def test_walks_come_to_programs_as_often_as_draws_do():
+    """Of one size in a small space: what fragments such programs have that pass the filter."""
+    text = presets.text("linear")
+    settings = Settings.from_text(text, "linear", ["search.filter='strict'"])
+    fragments, size, count = Fragments(2, 3), (0, 1, 3), 300
+    chance = Chance(settings, fragments, classes=0, count=count, seed=3)
+    program = next(iter(strict(settings, 7, 1, size)))
+    walked = chance.counts(program) / count
+    assert chance.live(program) == sum(size)
+    seen = np.zeros(len(walked))
+    rejected = strict(settings, 8, count, size)
+    for each in rejected:
+        for number in fragments.of(each, 0):
+            if number < len(seen):
+                seen[number] += 1.0 / count
+    common = walked + seen > 0.1
+    spread = np.sqrt((walked * (1 - walked) + seen * (1 - seen) + 1e-9) / count)
+    assert common.sum() > 10
+    assert (np.abs(walked - seen) / spread)[common].max() < 4.5
+
+
+def strict(settings: Settings, seed: int, count: int, size: tuple[int, int, int]) -> list[Program]:
+    """Random programs of these sizes that the strict filter lets through."""
+    functions = [settings.space.function(name) for name in ("setup", "predict", "learn")]
+    space = space_of(settings, [function.max for function in functions])
+    found: list[Program] = []
+    for candidate in itertools.count():
+        drawn = space.passing(seed, candidate, 2, 10**6)
+        program = live(Program.unpacked(drawn[0]), 0)
+        if tuple(len(body) for _, body in program.functions()) == size:
+            found.append(program)
+            if len(found) == count:
+                return found
+    return found
+
+
+def test_walks_begin_from_what_was_found_where_no_draw_passes(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("azc.use.motifs.chance._START_DRAWS", 1)
+    settings = Settings.from_text(presets.text("linear"), "linear", ["search.filter='strict'"])
+    (program,) = strict(settings, 1, 1, (0, 1, 3))
+    chance = Chance(settings, Fragments(2, 3), classes=0, count=40, seed=1, halls=[program])
+    assert chance.live(program) == 4
+    assert len(chance.counts(program)) > 10
 
 
 def test_more_random_programs_do_not_change_what_is_counted():

@@ -147,16 +147,24 @@ def find(
     fragments = Fragments(2, nodes)
     chances: dict[tuple[str, int, int], Chance] = {}
     by_hall: list[list[tuple[Program, int, set[int], Chance]]] = []
-    for done, hall in enumerate(halls):
-        if progress:
-            progress(done, 2 * len(halls))
+    looked_at = sum(len(hall.programs[:top]) for hall in halls)
+    if progress:
+        progress(0, looked_at)
+    for hall in halls:
         by_hall.append([])
         for program, settings in hall.programs[:top]:
             classes = _classes(settings, program)
             # Runs of one space are compared with the same random programs.
             key = (repr((settings.space, settings.constants)), filter_of(settings), classes)
             if key not in chances:
-                chances[key] = Chance(settings, fragments, classes=classes, count=random, seed=seed)
+                chances[key] = Chance(
+                    settings,
+                    fragments,
+                    classes=classes,
+                    count=random,
+                    seed=seed,
+                    halls=[each for each, other in hall.programs if other == settings],
+                )
             bare = live(program, classes)
             by_hall[-1].append((bare, classes, fragments.of(bare, classes), chances[key]))
     runs_of: dict[int, list[int]] = {}
@@ -165,11 +173,15 @@ def find(
             runs_of.setdefault(number, []).append(run)
     several = sorted(number for number, runs in runs_of.items() if len(runs) > 1)
     total = len(runs_of)
-    by_run = []
-    for done, programs in enumerate(by_hall):
-        if progress:
-            progress(len(halls) + done, 2 * len(halls))
-        by_run.append(_chance_of_any(several, programs, random))
+    by_run, done = [], 0
+    for programs in by_hall:
+        none = np.ones(len(several))
+        for each in programs:
+            none *= 1.0 - _chance_of(several, each, random)
+            done += 1
+            if progress:
+                progress(done, looked_at)
+        by_run.append(np.asarray(1.0 - none))
     p = [
         at_least(len(runs_of[number]), [float(one[k]) for one in by_run])
         for k, number in enumerate(several)
@@ -213,20 +225,19 @@ def find(
     )
 
 
-def _chance_of_any(
-    numbers: Sequence[int], programs: Sequence[tuple[Program, int, set[int], Chance]], random: int
+def _chance_of(
+    numbers: Sequence[int], program: tuple[Program, int, set[int], Chance], random: int
 ) -> NDArray[np.float64]:
-    """For each of these fragments, how probable it is that any of so many random programs, each
-    like one of `programs`, has it. They are drawn independently, and the programs of a run are not:
-    so it is not too low."""
-    none = np.ones(len(numbers))
-    for program, _, _, chance in programs:
-        counts = np.zeros(max(numbers, default=0) + 1)
-        known = chance.counts(program)[: len(counts)]
-        counts[: len(known)] = known
-        # One more than were seen, since what was not seen in so many is not impossible.
-        none *= 1.0 - (counts[list(numbers)] + 1.0) / (random + 1.0)
-    return np.asarray(1.0 - none)
+    """For each of these fragments, how probable it is that a random program, like this one, has it.
+
+    That any of a run's has it is taken as if they were independent, which random programs are and
+    those of a run are not: so it is not too low.
+    """
+    counts = np.zeros(max(numbers, default=0) + 1)
+    known = program[3].counts(program[0])[: len(counts)]
+    counts[: len(known)] = known
+    # One more than were seen, since what was not seen in so many is not impossible.
+    return np.asarray((counts[list(numbers)] + 1.0) / (random + 1.0))
 
 
 def _benjamini_hochberg(p: Sequence[float]) -> list[float]:
