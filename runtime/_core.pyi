@@ -179,8 +179,14 @@ class Space:
     def capacity(self) -> int: ...
     def random(self, seed: int, candidate: int) -> _Packed: ...
     def walk(
-        self, packed: _Packed, seed: int, candidate: int, filter: int, sizes: Sequence[int],
-        least: int, most: int,
+        self,
+        packed: _Packed,
+        seed: int,
+        candidate: int,
+        filter: int,
+        sizes: Sequence[int],
+        least: int,
+        most: int,
     ) -> _Packed: ...
     def passing(
         self, seed: int, candidate: int, filter: int, tries: int, held: _Packed | None = None
