@@ -141,7 +141,7 @@ def test_tasks_are_read_where_the_node_keeps_them(cluster):
 
 @pytest.mark.parametrize(
     ("victim", "place"),
-    [("host", ""), ("host", "snapshots"), ("node", ""), ("node", "local://{}/shared")]
+    [("host", ""), ("host", "snapshots"), ("node", ""), ("node", "local://{}/common")]
     if FULL
     else [("host", "")],
 )

@@ -58,7 +58,7 @@ def named(run: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("place", "count"), [("snapshots", 2), ("{}/shared", 1), ("local://{}/shared", 1)]
+    ("place", "count"), [("snapshots", 2), ("{}/common", 1), ("local://{}/common", 1)]
 )
 def test_the_place_changes_nothing(tmp_path, whole, place, count):
     there = f"search.snapshots={place.format(tmp_path)!r}"
@@ -68,7 +68,7 @@ def test_the_place_changes_nothing(tmp_path, whole, place, count):
     # Of all that were made there are those of the last save, and nothing else.
     assert files(tmp_path) == named(run)
     assert len(named(run)) == 4
-    where = run / "snapshots" if place == "snapshots" else next((tmp_path / "shared").iterdir())
+    where = run / "snapshots" if place == "snapshots" else next((tmp_path / "common").iterdir())
     assert sorted(os.listdir(where)) == named(run)
 
 
@@ -142,13 +142,13 @@ def test_a_driver_that_is_killed(tmp_path, whole):
         "Store._save = save; sys.exit(main())"
     )
     path, run = save(tmp_path, SMALL), tmp_path / "run"
-    words = [word for one in (*FOUR, "search.snapshots=../shared") for word in ("--set", one)]
+    words = [word for one in (*FOUR, "search.snapshots=../common") for word in ("--set", one)]
     more = ("--seed", 5, "--workers", 2, "--out", run)
     assert finish(start("evolve", path, *words, *more, code=code))[0] == 9
     orphans = set(files(tmp_path)) - set(named(run))
     assert len(orphans) == 4
     # And while it was at that.
-    (there,) = (tmp_path / "shared").iterdir()
+    (there,) = (tmp_path / "common").iterdir()
     half = there / f".{min(orphans)}.0011aabb"
     half.touch()
     (there / "of somebody else").touch()
@@ -291,8 +291,8 @@ def test_a_place_that_not_all_share(tmp_path):
 MORE = ["search.stop.programs=8000"]
 
 
-def shared(tmp_path: Path) -> str:
-    return f"search.snapshots={str(tmp_path / 'shared')!r}"
+def common(tmp_path: Path) -> str:
+    return f"search.snapshots={str(tmp_path / 'common')!r}"
 
 
 def test_a_folder_that_is_moved_with_its_snapshots(tmp_path):
@@ -332,37 +332,37 @@ def test_a_snapshot_that_was_changed(tmp_path):
 def test_a_copy_leaves_what_is_not_its_own(tmp_path):
     """Both go on, each with files of its own beside those that they began with."""
     expected = told(small(*FOUR, *MORE).run(seed=5))
-    small(*FOUR, shared(tmp_path)).run(seed=5, out=tmp_path / "run")
+    small(*FOUR, common(tmp_path)).run(seed=5, out=tmp_path / "run")
     before = files(tmp_path)
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
     assert told(Search.resume(tmp_path / "copy", MORE).run()) == expected
     assert files(tmp_path) == sorted([*before, *named(tmp_path / "copy")])
     assert told(Search.resume(tmp_path / "run", MORE).run()) == expected
-    assert len(list((tmp_path / "shared").iterdir())) == 2
+    assert len(list((tmp_path / "common").iterdir())) == 2
     assert files(tmp_path) == sorted([*named(tmp_path / "copy"), *named(tmp_path / "run")])
 
 
 def test_a_place_that_is_moved(tmp_path):
     """It is named anew; or there is none from now on."""
     expected = told(small(*FOUR, *MORE).run(seed=5))
-    small(*FOUR, shared(tmp_path)).run(seed=5, out=tmp_path / "run")
-    (tmp_path / "shared").rename(tmp_path / "elsewhere")
+    small(*FOUR, common(tmp_path)).run(seed=5, out=tmp_path / "run")
+    (tmp_path / "common").rename(tmp_path / "elsewhere")
     with pytest.raises(StateError, match="expected the snapshots of 4 islands in"):
         Search.resume(tmp_path / "run", MORE).run()
     there = f"search.snapshots={str(tmp_path / 'elsewhere')!r}"
     half = ["search.stop.programs=6400"]
     Search.resume(tmp_path / "run", [there, *half]).run()
     assert files(tmp_path / "elsewhere") == named(tmp_path / "run")
-    assert not (tmp_path / "shared").exists()
+    assert not (tmp_path / "common").exists()
     # What was saved last is where it was saved, whatever the settings were at the beginning.
     assert told(Search.resume(tmp_path / "run", ["search.snapshots=", *MORE]).run()) == expected
 
 
 def test_a_copy_with_a_link(tmp_path):
     """What is behind it is the first one's, though it lies in the folder."""
-    (tmp_path / "shared").mkdir()
+    (tmp_path / "common").mkdir()
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "snapshots").symlink_to("../shared")
+    (tmp_path / "run" / "snapshots").symlink_to("../common")
     small(*FOUR, HERE).run(seed=5, out=tmp_path / "run")
     before = files(tmp_path)
     shutil.copytree(tmp_path / "run", tmp_path / "copy", symlinks=True)
