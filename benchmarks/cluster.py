@@ -169,7 +169,7 @@ class Idle:
     def __init__(self, shared: dict[str, Any], numbers: tuple[int, ...]) -> None:
         self.numbers = numbers
         self.drawn = 0
-        self.snapshot, self.place = shared.get("snapshot", 1000), shared.get("place")
+        self.snapshot, self.place = shared["snapshot"], shared.get("place")
 
     def run(self, islands: list[int], until: int, seconds: float) -> list[Slice]:
         time.sleep(seconds)
@@ -241,7 +241,8 @@ def driver(islands: list[int], programs: int) -> None:
     with cluster(1):
         for count in islands:
             seconds = slice_seconds(count, 2, "ray")
-            given: Any = (IdleRay(), lambda numbers: {"numbers": numbers}, count, 2)
+            shared = {"snapshot": 1000}
+            given: Any = (IdleRay(), lambda numbers: {**shared, "numbers": numbers}, count, 2)  # noqa: B023
             with closing(Workers(*given)) as there:
                 run_for(0.1, there, count, 0.1)
                 began, before = time.monotonic(), cpu()
