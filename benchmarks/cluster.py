@@ -312,8 +312,8 @@ def plan(islands: list[int], seconds: float) -> None:
     with cluster(1):
         for count in islands:
             # Interrupted, and not by its budget, as a plan asks for programs.
-            limits = (f"search.islands={count}", f"search.stop={{seconds={seconds}}}")
-            searched = settings(*limits)
+            limits = [f"search.islands={count}", f"search.stop={{seconds={seconds}}}"]
+            searched = settings(*limits, *(["migration="] if count == 1 else []))
             planned = planning.plan(searched, planning.measure(searched), 1, count)
             first: list[tuple[int, float, float, float]] = []
 
