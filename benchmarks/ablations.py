@@ -14,12 +14,11 @@ corrected for the number of arms.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass, field
 
 from common import cpu, pin
-from solving import quartiles, run
+from solving import arguments, quartiles, run
 
 from azc.paper.statistics import greater, rate_ratio, wilson_share
 from azc.search import Search
@@ -77,13 +76,8 @@ def row(name: str, arm: Arm, whole: Arm) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--preset", default="demo")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first", type=int, default=1, help="the first of the seeds")
-    parser.add_argument("--limit", type=float, default=30.0)
+    parser = arguments(__doc__, limit=30.0)
     parser.add_argument("--arms", default=",".join(ARMS), help="some of the arms")
-    parser.add_argument("--set", dest="overrides", action="append", default=[])
     options = parser.parse_args()
     pin()
     first = options.first

@@ -63,14 +63,19 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return found[0], found[1], found[2]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def arguments(doc: str, limit: float) -> argparse.ArgumentParser:
+    """What says which searches to run; `limit`: CPU seconds of one, unless it is given."""
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=1, help="the first of the seeds")
-    parser.add_argument("--limit", type=float, default=60.0)
+    parser.add_argument("--limit", type=float, default=limit)
     parser.add_argument("--set", dest="overrides", action="append", default=[])
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = arguments(__doc__, limit=60.0).parse_args()
     pin()
     print(f"{cpu()}; {options.preset} {' '.join(options.overrides)}")
     seconds, served = [], []

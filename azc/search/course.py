@@ -61,7 +61,7 @@ class Course:
         work = sum(epochs * (len(t.y_train) + len(t.y_valid)) for t in sets["search"])
         self._schedule = Schedule(settings, settings.programs_per_interval(work))
         self._islands = list(range(search.islands))
-        self._repeatable = settings.migration is None or settings.migration.synchronous
+        self._repeatable = settings.repeatable
         self._started, self._cpu_started = time.monotonic(), cpu_seconds()
         vector, shelf = native_vector(settings), store.shelf if store else None
         common = {

@@ -37,7 +37,7 @@ _LEAST_GAIN = 1.03
 def native_vector(settings: Settings) -> int | None:
     """Doubles in a register of the code to be built; None where nothing is to be. Raises
     `CompileError` where building was asked for but there is no compiler."""
-    if settings.compile.hot is False or not any(plan.may_be_hot for plan in settings.plans()):
+    if settings.compile.hot is False or not settings.may_be_hot:
         return None
     try:
         return find_toolchain().vector

@@ -83,8 +83,12 @@ class Islands:
         # Offers of islands that were recovered, which were not told of.
         self._untold: dict[int, list[Offer]] = {}
 
+    def _is_hot(self, plan: Plan) -> bool:
+        """Whether the island's structures may be compiled."""
+        return bool(self.compiled) and plan.may_be_hot
+
     def _made(self, plan: Plan) -> _core.Island:
-        hot = bool(self.compiled) and plan.may_be_hot
+        hot = self._is_hot(plan)
         tasks = self.own[plan.tasks - 1] if plan.tasks else self.tasks
         packed = self.interpreted
         if plan.tasks or _arrangement(plan.settings) != _arrangement(self.settings):
@@ -240,7 +244,7 @@ class Islands:
         return gain, any(used)
 
     def _use(self, number: int, key: int, functions: list[_core.Native]) -> bool:
-        hot = bool(self.compiled) and self._plans[number].may_be_hot
+        hot = self._is_hot(self._plans[number])
         return hot and self.islands[number].use_native(key, functions)
 
     def _gain(

@@ -99,8 +99,7 @@ class Schedule:
         if settings.migration and settings.migration.synchronous:
             self._every = settings.migration.every
             self._steps.append(self._every)
-        alone = settings.migration is None or settings.migration.synchronous
-        self._may_go_on = alone and stop.fitness is None
+        self._may_go_on = settings.repeatable and stop.fitness is None
 
     def end_after(self, programs: int) -> int:
         """A round ends where a report or a migration is due, and no later than the budget does."""

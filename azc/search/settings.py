@@ -115,10 +115,20 @@ class Settings(IslandSettings):
     @model_validator(mode="after")
     def _islands_fit(self) -> Settings:
         check_islands(self._common, self.islands)
-        if self.compile.hot is True and not any(plan.may_be_hot for plan in self.plans()):
+        if self.compile.hot is True and not self.may_be_hot:
             what = expected("false or 'auto', as no island's programs can be compiled", True)
             raise ConfigError(f"compile.hot: {what}")
         return self
+
+    @property
+    def may_be_hot(self) -> bool:
+        """Whether what some island runs most may be compiled."""
+        return any(plan.may_be_hot for plan in self.plans())
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether islands wait for each other where that decides what they do."""
+        return self.migration is None or self.migration.synchronous
 
     def plans(self) -> list[Plan]:
         """What each island is made of, in order."""

@@ -42,8 +42,8 @@ _STREAM = 0x69736C65
 #: What is the whole search's, or what programs of all islands are compared by.
 _COMMON = (
     *(f"search.{key}" for key in ("stop", "islands", "workers", "backend", "seed", "interval")),
-    "search.snapshots",
     *(
+        "search.snapshots",
         "search.aggregate",
         "tasks.select",
         "tasks.final",
