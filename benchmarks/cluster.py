@@ -1,16 +1,17 @@
 """Searches on Ray: overhead beside processes, the driver's share of CPU, what a plan says.
 
     python benchmarks/cluster.py overhead [--pairs 5] [--programs 2000000]
-    python benchmarks/cluster.py driver [--islands 100 1000 10000] [--programs 500]
+    python benchmarks/cluster.py driver [--islands 100 1000 10000] [--programs 500] [--hosts 2]
     python benchmarks/cluster.py saves [--islands 100 1000] [--snapshot 200000]
     python benchmarks/cluster.py plan [--islands 1 2 4 8 16] [--seconds 20]
 
 All nodes are of this machine. `overhead`: programs per CPU second of the same islands in two
 processes and in two actors, at the same time; CPU time is that of hosts and of the driver, from the
 first report to the end and over all, and beside it that of Ray's own processes. `driver`: what this
-process takes for hosts that do no work, in 2 actors, and the bytes of an exchange. `saves`: bytes
-that reach it and its CPU time for a save, with snapshots in run.sqlite and in a folder. `plan`: the
-rate and the driver's CPU that `--plan` foretells, and those of real runs on one node.
+process takes for hosts that do no work, and the time and bytes of an exchange by way of it (of up
+to a thousand islands) and of files. `saves`: bytes that reach it and its CPU time for a save, with
+snapshots in run.sqlite and in a folder. `plan`: the rate and the driver's CPU that `--plan`
+foretells, and those of real runs on one node.
 """
 
 from __future__ import annotations
@@ -32,15 +33,19 @@ from typing import Any
 
 from azc.search import Search, planning
 from azc.search.engines import slice_seconds
-from azc.search.hosts import Slice
-from azc.search.migration import migrate
+from azc.search.hosts import Exchange, Slice
+from azc.search.migration import Draws, migrate
 from azc.search.on_ray import Actor, Ray
+from azc.search.packets import packets_of, read_given
 from azc.search.report import Counts, Report
 from azc.search.rounds import Round, run_round
 from azc.search.settings import Settings
+from azc.search.snapshots import Shelf
 from azc.search.store import Store
 from azc.search.workers import Workers
 
+#: Islands of which an exchange still fits into the store of `NODE`, by way of the driver.
+MOST_RELAYED = 1000
 NODE = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
@@ -170,6 +175,7 @@ class Idle:
         self.numbers = numbers
         self.drawn = 0
         self.snapshot, self.place = shared["snapshot"], shared.get("place")
+        self.populations = shared.get("populations", [])
 
     def run(self, islands: list[int], until: int, seconds: float) -> list[Slice]:
         time.sleep(seconds)
@@ -182,13 +188,23 @@ class Idle:
         ]
 
     def emigrants(self, positions: dict[int, list[int]]) -> dict[int, list[Any]]:
-        return {
-            n: [((bytes(24), bytes(16), bytes(92) + k.to_bytes(4)), 0.5, k) for k in asked]
-            for n, asked in positions.items()
-        }
+        return {n: [self.member(n, k) for k in asked] for n, asked in positions.items()}
+
+    def member(self, island: int, position: int) -> Any:
+        return (bytes(24), bytes(16), bytes(92) + position.to_bytes(4)), 0.5, position
 
     def receive(self, members: Any) -> None:
         pass
+
+    def give(self, number: int, vacant: Any, hosts: int) -> str:
+        draws = Draws(self.populations, 0.5, 1, number)
+        alike = [0] * len(self.populations)
+        packets = packets_of(draws, vacant, hosts, alike, self.numbers, self.member)
+        name: str = self.place.put_packets(number, packets)
+        return name
+
+    def take(self, exchange: Exchange) -> None:
+        read_given(exchange, len(self.populations), self.numbers)
 
     def save(self, islands: list[int], waste: Any = ()) -> Any:
         # No two are alike, as no two islands are.
@@ -215,47 +231,64 @@ class IdleRay(Ray):
         return IdleActor
 
 
-class Weighing(Workers):
-    """Adds up the bytes that an exchange is, as they are sent."""
+class Weighing(IdleRay):
+    """Adds up the bytes that this process sends to hosts and receives from them."""
 
-    def __init__(self, *given: Any, **more: Any) -> None:
-        self.bytes = 0
-        super().__init__(*given, **more)
+    bytes = 0
 
-    def emigrants(self, positions: Any) -> Any:
-        members = super().emigrants(positions)
-        self.bytes += len(pickle.dumps(members))
-        return members
+    def start(self, arguments: Any) -> Any:
+        link = super().start(arguments)
+        send, receive = link.send, link.receive
 
-    def receive(self, members: Any) -> None:
-        self.bytes += len(pickle.dumps(members))
+        def weighed(content: Any) -> Any:
+            self.bytes += len(pickle.dumps(content))
+            return content
 
-    def save(self) -> Any:
-        snapshots = super().save()
-        self.bytes += len(pickle.dumps(snapshots))
-        return snapshots
+        link.send = lambda *message: send(*weighed(message))  # type: ignore[method-assign]
+        link.receive = lambda: weighed(receive())  # type: ignore[method-assign]
+        return link
 
 
-def driver(islands: list[int], programs: int) -> None:
-    print(f"islands  slice  driver  an exchange of {programs} of each: seconds  CPU s  MiB")
+def driver(islands: list[int], programs: int, hosts: int) -> None:
+    print(f"islands  slice  driver  an exchange of {programs} of each: way  seconds  CPU s  MiB")
     with cluster(1):
-        for count in islands:
-            seconds = slice_seconds(count, 2, "ray")
-            shared = {"snapshot": 1000}
-            given: Any = (IdleRay(), lambda numbers: {**shared, "numbers": numbers}, count, 2)  # noqa: B023
-            with closing(Workers(*given)) as there:
-                run_for(0.1, there, count, 0.1)
-                began, before = time.monotonic(), cpu()
-                run_for(max(10.0, 3.0 * seconds), there, count, seconds)
-                share = (cpu() - before) / (time.monotonic() - began)
-                began, before = time.monotonic(), cpu()
-                migrate(there, [2 * programs] * count, 0.5, 1, 1)
-                took, cpu_took = time.monotonic() - began, cpu() - before
-            with closing(Weighing(*given)) as weighed:
-                migrate(weighed, [2 * programs] * count, 0.5, 1, 1)
+        for count, by_files in product(islands, (False, True)):
+            if count > MOST_RELAYED and not by_files:
+                continue
+            seconds = slice_seconds(count, hosts, "ray")
+            with TemporaryDirectory() as folder:
+                shelf = Shelf(Path(folder).absolute(), "there", "key", ())
+                shared = {
+                    "snapshot": 1000,
+                    "populations": [2 * programs] * count,
+                    "place": shelf.place,
+                }
+
+                def begun(engine: Ray, more: Any = shared, n: int = count) -> Workers:
+                    return Workers(engine, lambda own: {**more, "numbers": own}, n, hosts)
+
+                def exchange(there: Workers, n: int = count, files: bool = by_files) -> None:
+                    there._shelf = shelf if files else None  # noqa: B023
+                    if not there.exchange(1):
+                        migrate(there, [2 * programs] * n, 0.5, 1, 1)
+
+                with closing(begun(IdleRay())) as there:
+                    run_for(0.1, there, count, 0.1)
+                    began, before = time.monotonic(), cpu()
+                    run_for(max(10.0, 3.0 * seconds), there, count, seconds)
+                    share = (cpu() - before) / (time.monotonic() - began)
+                    began, before = time.monotonic(), cpu()
+                    exchange(there)
+                    took, cpu_took = time.monotonic() - began, cpu() - before
+                weighing = Weighing()
+                with closing(begun(weighing)) as there:
+                    before = weighing.bytes
+                    exchange(there)
+                    weight = weighing.bytes - before
+            way = "files" if by_files else "driver"
             print(
-                f"{count:7} {seconds:6.1f} {share:7.1%} {took:38.2f} {cpu_took:6.2f} "
-                f"{weighed.bytes / 2**20:4.0f}",
+                f"{count:7} {seconds:6.1f} {share:7.2%} {way:>35} {took:8.2f} {cpu_took:6.2f} "
+                f"{weight / 2**20:8.3f}",
                 flush=True,
             )
 
@@ -281,10 +314,13 @@ def saves(islands: list[int], snapshot: int) -> None:
                         before = cpu()
                         store.save(**nothing, islands=there.save())
                         took.append(cpu() - before)
-                with closing(Weighing(*given, shelf=store.shelf)) as weighed:
+                weighing = Weighing()
+                with closing(Workers(weighing, *given[1:], shelf=store.shelf)) as weighed:
+                    before = weighing.bytes
                     weighed.save()
+                    weight = weighing.bytes - before
             print(
-                f"{count:7} {location or 'run.sqlite':>26} {weighed.bytes / 2**20:26.3f} "
+                f"{count:7} {location or 'run.sqlite':>26} {weight / 2**20:26.3f} "
                 f"{statistics.median(took[1:]):10.3f}",
                 flush=True,
             )
@@ -346,6 +382,7 @@ if __name__ == "__main__":
     of_driver = commands.add_parser("driver")
     of_driver.add_argument("--islands", type=int, nargs="+", default=[100, 1000, 10_000])
     of_driver.add_argument("--programs", type=int, default=500)
+    of_driver.add_argument("--hosts", type=int, default=2)
     of_saves = commands.add_parser("saves")
     of_saves.add_argument("--islands", type=int, nargs="+", default=[100, 1000])
     of_saves.add_argument("--snapshot", type=int, default=200_000)

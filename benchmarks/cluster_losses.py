@@ -5,8 +5,8 @@
 
 All nodes are of this machine. `histories`: the history of one search on one process, on two, and on
 Ray with 1, 2 and 4 nodes, then with two levels of vector instructions forced; then with workers,
-nodes and drivers killed. `soak`: a node is killed every minute; memory of the driver, of hosts and
-of Ray, and what is lost.
+nodes and drivers killed. `soak`: a node is killed every minute, while snapshots and exchanges go by
+way of a folder; memory of the driver, of hosts and of Ray, and what is lost.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def saves(out: Path) -> int:
 
 def soak(minutes: float) -> None:
     rounds = ("search.interval=200000", "migration={every=200000}")
-    search = Search(settings(*rounds, "search.stop={seconds=%s}" % (minutes * 60.0)))
+    there = ("search.snapshots='snapshots'", "search.stop={seconds=%s}" % (minutes * 60.0))
+    search = Search(settings(*rounds, *there))
     folder = Path(tempfile.mkdtemp(prefix="azc-soak-"))
     samples: list[tuple[float, ...]] = []
     chance = random.Random(5)
@@ -184,6 +185,8 @@ def soak(minutes: float) -> None:
     for node in outcome.report.nodes:
         restarts += node.restarts
     print(f"{drawn:,} programs, {killed} nodes killed, {restarts} hosts made anew", flush=True)
+    left = len(list((folder / "run" / "snapshots").iterdir()))
+    print(f"{left} files left of {len(outcome.report.islands)} snapshots", flush=True)
     again = Search(settings(*rounds, budget(max(1, drawn)))).run(workers=2)
     same = again.history[: len(outcome.history)] == outcome.history
     told_same = "the same" if same else "NOT the same"

@@ -142,9 +142,12 @@ class Course:
     def _migrate(self, end: int) -> None:
         migration, plans = self._settings.migration, self._settings.plans()
         assert migration
+        number = end // migration.every
+        if self._workers.exchange(number):
+            return
         sizes = [plan.population for plan in plans]
         measures = [plan.measure for plan in plans]
-        seed, number = self._settings.search.seed, end // migration.every
+        seed = self._settings.search.seed
         migrate(self._workers, sizes, migration.share, seed, number, measures)
 
     def _run_round(self) -> None:

@@ -5,6 +5,7 @@ for much at a time, so that a search of thousands of islands needs few messages:
 
     run                  a slice of the work of all its islands
     emigrants, receive   an exchange, out of all its islands and into them
+    give, take           the same, where hosts have a place to put in what they exchange
     score                programs on tasks that the search has not seen
     save, recover        what its islands are, and to be that
     hold                 other islands than before
@@ -27,6 +28,7 @@ from azc.search.snapshots import Kept, State
 
 __all__ = [
     "Engine",
+    "Exchange",
     "Host",
     "Job",
     "Link",
@@ -94,6 +96,7 @@ class Slice:
     present population if it is another than the host told of before, for its lineage is long;
     `has_best`: whether there is one. `steps_run`: training steps that this host executed, and the
     part of them that ran natively. `pace`: CPU seconds a program of late; 0 where none was drawn.
+    `vacant`: the population has no members yet.
     """
 
     island: int
@@ -104,6 +107,7 @@ class Slice:
     has_best: bool
     steps_run: tuple[int, int]
     pace: float
+    vacant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +120,25 @@ class Job:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The `number`-th exchange of a search, whose programs lie at `place` in `files`, one of each
+    host that gave some, which were written to be read by so many `hosts`."""
+
+    number: int
+    hosts: int
+    place: str
+    files: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Past:
     """How an island came to be what it is: it was `snapshot` (None: it began), drew programs,
-    received others whenever so many had been drawn (`exchanges`), and has drawn `programs` now.
-    Since the snapshot it has made `offers` offers that are known."""
+    received others, or took part in an exchange, whenever so many had been drawn (`exchanges`), and
+    has drawn `programs` now. Since the snapshot it has made `offers` offers that are known."""
 
     snapshot: State | None = None
-    exchanges: list[tuple[int, Mapping[int, Member]]] = field(default_factory=list)
+    exchanges: list[tuple[int, Mapping[int, Member] | Exchange]] = field(default_factory=list)
     programs: int = 0
     offers: int = 0
 
@@ -141,6 +156,14 @@ class Host(Protocol):
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
         """To each island programs of others, by the positions that they take; only those there are,
         and only programs that the island could have drawn, by their sizes and addresses."""
+
+    def give(self, number: int, vacant: Collection[int], hosts: int) -> str | StateError:
+        """Puts what the islands give in that exchange, of whose islands some are `vacant`, where
+        snapshots are put, to be read by so many hosts: the name of the file, or why it is not
+        there."""
+
+    def take(self, exchange: Exchange) -> None:
+        """To all islands what they are given. Raises `StateError`."""
 
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:
         """For each job the fitness on each of its tasks."""

@@ -20,7 +20,9 @@ from azc.errors import StateError
 from azc.packing import Block, batch_of, blocks, native_blocks
 from azc.program import Program
 from azc.runtime import _core
-from azc.search.hosts import Job, Member, Offer, Packed, Past, Slice
+from azc.search.hosts import Exchange, Job, Member, Offer, Packed, Past, Slice
+from azc.search.migration import Draws
+from azc.search.packets import packets_of, read_given
 from azc.search.report import Counts
 from azc.search.runtime_settings import settings_of, space_of
 from azc.search.scoring import Scorer
@@ -144,11 +146,19 @@ class Islands:
         best = None if self._told.get(number) == at else self.best(number)
         self._told[number] = at
         done, has_best = why in (_AT_COUNT, _AT_TARGET), not math.isnan(counts.best)
-        steps_run = self.islands[number].steps_run()
         if counts.programs > before:
             self._pace[number] = (time.thread_time() - started) / (counts.programs - before)
-        pace = self._pace.get(number, 0.0)
-        return Slice(number, counts, done, tuple(offers), best, has_best, steps_run, pace)
+        return Slice(
+            number,
+            counts,
+            done,
+            tuple(offers),
+            best,
+            has_best,
+            self.islands[number].steps_run(),
+            self._pace.get(number, 0.0),
+            vacant=not self.islands[number].members,
+        )
 
     def _draw(self, number: int, until: int, seconds: float, offers: list[Offer]) -> int:
         """Runs one island, population after population, adds to `offers`, and returns why it
@@ -181,10 +191,8 @@ class Islands:
         return {number: self._emigrants(number, asked) for number, asked in positions.items()}
 
     def _emigrants(self, number: int, positions: Sequence[int]) -> list[Member]:
-        island = self.islands[number]
-        return [
-            island.member(position % island.members) for position in positions if island.members
-        ]
+        some = self.islands[number].members > 0
+        return [self._member(number, position) for position in positions if some]
 
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
         for number, immigrants in members.items():
@@ -192,6 +200,26 @@ class Islands:
             for position, (packed, fitness, birth) in immigrants.items():
                 if position < island.members and island.takes(packed):
                     island.receive(position, packed, fitness, birth)
+
+    def give(self, number: int, vacant: Collection[int], hosts: int) -> str | StateError:
+        migration, plans = self.settings.migration, self._plans
+        assert migration
+        assert self.place
+        sizes = [plan.population for plan in plans]
+        draws = Draws(sizes, migration.share, self.settings.search.seed, number)
+        measures = [plan.measure for plan in plans]
+        try:
+            data = packets_of(draws, vacant, hosts, measures, self.numbers, self._member)
+            return self.place.put_packets(number, data)
+        except StateError as failed:
+            return failed
+
+    def _member(self, number: int, position: int) -> Member:
+        island = self.islands[number]
+        return island.member(position % island.members)
+
+    def take(self, exchange: Exchange) -> None:
+        self.receive(read_given(exchange, len(self._plans), self.numbers))
 
     def score(self, jobs: Sequence[Job]) -> list[list[float]]:
         return [self._scorer(job) for job in jobs]
@@ -297,15 +325,29 @@ class Islands:
         )
 
     def recover(self, pasts: Mapping[int, Past]) -> None:
+        from_storage = self._from_storage(pasts)
         for number, past in pasts.items():
             offers: list[Offer] = []
             if past.snapshot is not None:
                 self.islands[number].load(fetched(past.snapshot))
-            for at, members in past.exchanges:
+            for at, received in past.exchanges:
                 self._draw_all(number, at, offers)
-                self.receive({number: members})
+                if isinstance(received, Exchange):
+                    received = from_storage[received][number]
+                self.receive({number: received})
             self._draw_all(number, past.programs, offers)
             self._untold[number] = offers[past.offers :]
+
+    def _from_storage(
+        self, pasts: Mapping[int, Past]
+    ) -> dict[Exchange, dict[int, dict[int, Member]]]:
+        """What these islands were given in exchanges, read of all of them at once."""
+        took_part: dict[Exchange, list[int]] = {}
+        for number, past in pasts.items():
+            for _, received in past.exchanges:
+                if isinstance(received, Exchange):
+                    took_part.setdefault(received, []).append(number)
+        return {one: read_given(one, len(self._plans), ours) for one, ours in took_part.items()}
 
     def hold(self, numbers: tuple[int, ...], pasts: Mapping[int, Past]) -> None:
         before, self.numbers = self.islands, numbers

@@ -5,14 +5,15 @@ workers)."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from azc.search.hosts import Member
 
-__all__ = ["Populations", "migrate"]
+__all__ = ["Draws", "Populations", "migrate"]
 
 #: Keeps these draws apart from others that a seed may serve.
 _STREAM = 0x6D696772
@@ -26,6 +27,33 @@ class Populations(Protocol):
     def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None: ...
 
 
+class Draws:
+    """What is drawn for the `number`-th exchange of a search: every island offers a part `share` of
+    its population, and as many members make room for programs drawn from all that is offered.
+    Depends on the arguments alone; to be asked once, in this order.
+
+    `counts`: how many programs each of the islands, with `populations`, offers and receives.
+    """
+
+    def __init__(self, populations: Sequence[int], share: float, seed: int, number: int) -> None:
+        self.counts = [max(1, round(share * population)) for population in populations]
+        self._populations = populations
+        self._random = np.random.default_rng([seed, number, _STREAM])
+
+    def offered(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """The positions that each island offers, modulo its members."""
+        for island, count in enumerate(self.counts):
+            yield island, self._random.integers(0, 2**31, count)
+
+    def received(self, offered: int) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+        """The positions at which each island receives programs, and which: by their numbers among
+        all that were `offered`."""
+        populations = zip(self._populations, self.counts, strict=True)
+        for island, (population, count) in enumerate(populations):
+            replaced = self._random.permutation(population)[:count]
+            yield island, replaced, self._random.integers(0, max(1, offered), count)
+
+
 def migrate(
     there: Populations,
     populations: Sequence[int],
@@ -34,22 +62,17 @@ def migrate(
     number: int,
     measures: Sequence[int] = (),
 ) -> None:
-    """The `number`-th migration of a search: every island offers a part `share` of its population,
-    drawn at random, and as many members, drawn likewise, make room for programs drawn from all
-    that is offered. Depends on the arguments and the populations alone.
+    """An exchange by way of this process. Depends on the arguments and the populations alone.
 
     `populations`: of each island; `measures`: numbers that tell apart by what islands find fitness,
     none where all do so alike. Elsewhere a program's fitness means nothing, so there it is nan.
     """
-    counts = [max(1, round(share * population)) for population in populations]
-    random = np.random.default_rng([seed, number, _STREAM])
-    positions = {n: random.integers(0, 2**31, count).tolist() for n, count in enumerate(counts)}
+    draws = Draws(populations, share, seed, number)
+    positions = {island: asked.tolist() for island, asked in draws.offered()}
     offered = there.emigrants(positions)
     pool = [(island, member) for island in positions for member in offered[island]]
     members: dict[int, dict[int, Member]] = {}
-    for island, (population, count) in enumerate(zip(populations, counts, strict=True)):
-        replaced = random.permutation(population)[:count]
-        chosen = random.integers(0, max(1, len(pool)), count)
+    for island, replaced, chosen in draws.received(len(pool)):
         members[island] = {}
         for position, one in zip(replaced.tolist(), chosen.tolist(), strict=True) if pool else ():
             origin, member = pool[one]

@@ -120,11 +120,12 @@ def plan(
     interval = settings.programs_per_interval(work)
     running = programs / raw
     exchanges, saves = programs / islands / every, programs / islands / interval
-    exchanging = islands * exchanges * measured.exchange
-    # Hosts that put snapshots somewhere themselves do so at the same time.
+    # Hosts that put snapshots and what they exchange somewhere themselves do so at the same time.
     themselves = settings.search.snapshots is not None
-    saving = (turns if themselves else islands) * saves * measured.save
-    driven = exchanging + (0.0 if themselves else saving)
+    one_after_the_other = turns if themselves else islands
+    exchanging = one_after_the_other * exchanges * measured.exchange
+    saving = one_after_the_other * saves * measured.save
+    driven = 0.0 if themselves else exchanging + saving
     messages = workers / slice_seconds(islands, workers, "ray") + workers * (
         (2.0 * exchanges + saves) / running
     )

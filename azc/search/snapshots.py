@@ -1,6 +1,7 @@
 """Snapshots that hosts put in storage, each its own, so that they need not pass through the driver.
 
     PLACE/ISLAND-PROGRAMS-DIGEST    a snapshot: of which island, when, what is in it
+    PLACE/exchange-NUMBER-DIGEST    what the islands of a host give in an exchange (`packets`)
     PLACE/.proof-…                  lies there while a search runs; by it hosts know the place
 
 What is saved of a search then names its snapshots, and a save is still one transaction: files that
@@ -25,16 +26,29 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 import xxhash
 
 from azc.errors import StateError, expected
 from azc.search.storage import is_url, storage_at
 
-__all__ = ["Kept", "Place", "Shelf", "State", "fetched", "found", "from_text", "to_text"]
+__all__ = [
+    "Kept",
+    "Place",
+    "Shelf",
+    "State",
+    "fetched",
+    "found",
+    "from_text",
+    "patiently",
+    "to_text",
+]
+
+_Read = TypeVar("_Read")
 
 #: Names of what a search leaves in its place, whole or not.
-_OURS = re.compile(r"\.?\d{5,}-\d+-[0-9a-f]{32}(\.[0-9a-f]+)?|\.proof-[0-9a-f]+")
+_OURS = re.compile(r"\.?(\d{5,}|exchange)-\d+-[0-9a-f]{32}(\.[0-9a-f]+)?|\.proof-[0-9a-f]+")
 #: Seconds before one tries again to read: networks have their moments, and what another machine has
 #: just written may not be seen at once.
 _PAUSES = (0.1, 1.0, 3.0)
@@ -61,13 +75,16 @@ State = bytes | Kept
 
 def fetched(state: State) -> bytes:
     """The snapshot itself. Raises `StateError`."""
-    if not isinstance(state, Kept):
-        return state
+    return patiently(lambda: _read(state)) if isinstance(state, Kept) else state
+
+
+def patiently(read: Callable[[], _Read]) -> _Read:
+    """What `read` returns, when it raises no `StateError`, or the last of them."""
     for pause in _PAUSES:
         with suppress(StateError):
-            return _read(state)
+            return read()
         time.sleep(pause)
-    return _read(state)
+    return read()
 
 
 def _read(kept: Kept) -> bytes:
@@ -124,6 +141,13 @@ class Place:
             put |= {island: failed for island in islands if island not in put}
         return put
 
+    def put_packets(self, number: int, packets: bytes) -> str:
+        """What is given in that exchange; its name. Raises `StateError`."""
+        name = f"exchange-{number}-{_digest(packets)}"
+        # Whoever goes on after a loss of power does so from before the exchange.
+        storage_at(self.address).write(name, packets, lasting=False)
+        return name
+
     def remove(self, names: Sequence[str]) -> None:
         """What cannot be removed now is when the search ends, or next goes on."""
         with suppress(StateError):
@@ -149,6 +173,7 @@ class Shelf:
         self._there: set[str] = set()
         self._saved = self._names(saved)
         self._held: dict[int, str] = {}
+        self._exchanged: set[str] = set()
         self._under_way: Counter[str] = Counter()
         self._storage.make()
         self._sweep()
@@ -167,6 +192,12 @@ class Shelf:
                     self._held[island] = state.name
                     self._there.add(state.name)
 
+    def hold_packets(self, names: Iterable[str]) -> None:
+        """Of exchanges, of which no others need to be read from now on."""
+        with self._lock:
+            self._exchanged = set(names)
+            self._there |= self._exchanged
+
     def begin_save(self, states: Mapping[int, State]) -> None:
         """A save of these is to come; `end_save` tells what became of it."""
         with self._lock:
@@ -183,7 +214,7 @@ class Shelf:
     def waste(self) -> list[str]:
         """What nobody wants any more, to be removed by who gets this list."""
         with self._lock:
-            wanted = self._saved.union(self._held.values(), self._under_way)
+            wanted = self._saved.union(self._held.values(), self._under_way, self._exchanged)
             waste = sorted(self._there - wanted)
             self._there.difference_update(waste)
             return waste

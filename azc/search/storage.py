@@ -10,17 +10,29 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
-from azc.errors import ConfigError, expected
+from azc.errors import ConfigError, StateError, expected
 from azc.search.database import error, explaining
 
-__all__ = ["Storage", "is_url", "storage_at"]
+__all__ = ["Part", "Storage", "is_url", "storage_at"]
 
 _FILE = "file://"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """So many bytes of a file, from the one numbered `start` on."""
+
+    name: str
+    start: int
+    size: int
 
 
 class Storage(Protocol):
@@ -29,14 +41,18 @@ class Storage(Protocol):
     def make(self) -> None:
         """Have the place itself, if it is not there yet."""
 
-    def write(self, name: str, data: bytes) -> None:
-        """What lies under a name that is there already, and has the size, is the same."""
+    def write(self, name: str, data: bytes, *, lasting: bool = True) -> None:
+        """What lies under a name that is there already, and has the size, is the same. `lasting`:
+        its content is to outlast a loss of power."""
 
     def settle(self) -> None:
-        """What was written is to outlast a loss of power."""
+        """So are the names of what was written."""
 
     def read(self, name: str) -> bytes:
         """The file of that name."""
+
+    def read_parts(self, parts: Sequence[Part]) -> list[bytes]:
+        """Of files, which are to be so long."""
 
     def has(self, name: str) -> bool:
         """Whether there is one."""
@@ -67,7 +83,7 @@ class _Folder:
         with explaining(self._path):
             self._path.mkdir(parents=True, exist_ok=True)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, *, lasting: bool = True) -> None:
         path = self._path / name
         temporary = self._path / f".{name}.{secrets.token_hex(4)}"
         with explaining(self._path):
@@ -78,8 +94,9 @@ class _Folder:
                 with open(temporary, "xb") as file:
                     file.write(data)
                     file.flush()
-                    # Before its name: what is named is not to be empty after a loss of power.
-                    os.fsync(file.fileno())
+                    if lasting:
+                        # Before its name: what is named is not to be empty after a loss of power.
+                        os.fsync(file.fileno())
                 os.replace(temporary, path)
             except BaseException:
                 with suppress(OSError):
@@ -98,6 +115,16 @@ class _Folder:
     def read(self, name: str) -> bytes:
         with explaining(self._path):
             return (self._path / name).read_bytes()
+
+    def read_parts(self, parts: Sequence[Part]) -> list[bytes]:
+        read = []
+        with explaining(self._path):
+            for name, of_file in groupby(parts, attrgetter("name")):
+                with open(self._path / name, "rb") as file:
+                    for part in of_file:
+                        file.seek(part.start)
+                        read.append(file.read(part.size))
+        return _all_whole(str(self._path), parts, read)
 
     def has(self, name: str) -> bool:
         with explaining(self._path):
@@ -150,7 +177,7 @@ class _Remote:
         with self._explained():
             self._files.makedirs(self._root, exist_ok=True)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, *, lasting: bool = True) -> None:
         with self._explained():
             with suppress(FileNotFoundError):
                 if self._files.info(self._at(name))["size"] == len(data):
@@ -163,6 +190,13 @@ class _Remote:
     def read(self, name: str) -> bytes:
         with self._explained():
             return bytes(self._files.cat_file(self._at(name)))
+
+    def read_parts(self, parts: Sequence[Part]) -> list[bytes]:
+        names = [self._at(part.name) for part in parts]
+        starts, ends = ([p.start for p in parts], [p.start + p.size for p in parts])
+        with self._explained():  # at the same time, where it can do so
+            read = self._files.cat_ranges(names, starts, ends, on_error="raise")
+        return _all_whole(self._url, parts, [bytes(data) for data in read])
 
     def has(self, name: str) -> bool:
         with self._explained():
@@ -180,6 +214,14 @@ class _Remote:
             found: list[Any] = self._files.ls(self._root, detail=False)
             return [str(path).rstrip("/").rpartition("/")[2] for path in found]
         return []
+
+
+def _all_whole(where: str, parts: Sequence[Part], read: list[bytes]) -> list[bytes]:
+    for part, data in zip(parts, read, strict=True):
+        if len(data) != part.size:
+            what = f"{part.size} bytes of {part.name} from {part.start} on"
+            raise StateError(f"{where}: {expected(what, len(data), 'restore a copy of it')}")
+    return read
 
 
 def _refused(message: str) -> ConfigError:

@@ -20,7 +20,7 @@ from search_files import SMALL, changed, left, save, small, told
 from search_processes import children, finish, next_report, slices, start
 
 from azc.errors import ConfigError, ResourceError
-from azc.search import workers
+from azc.search import seats, workers
 from azc.search.engines import ENGINES
 from azc.search.workers import Workers
 
@@ -178,6 +178,41 @@ def test_what_is_killed(cluster, tmp_path, monkeypatch, victim, place):
     running.join()
     assert killed == KILLS
     assert told(outcomes[0]) == told(whole)
+    assert left(tmp_path / "run") == left(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("victim", "moment"),
+    [(victim, moment) for victim in ("host", "node") for moment in ("give", "take")]
+    if FULL
+    else [("host", "take")],
+)
+def test_who_is_lost_in_an_exchange(cluster, tmp_path, monkeypatch, victim, moment):
+    """Those that are about to give programs, or have given some and are about to receive."""
+    search = small(*FOUR, "search.snapshots='snapshots'")
+    whole = search.run(out=tmp_path / "whole")
+    real, asked = seats.Seats.ask, []
+
+    def ask(there: Any, seat: Any, method: str, *arguments: Any) -> None:
+        real(there, seat, method, *arguments)
+        if (method, seat.number) == (moment, 1):
+            asked.append(method)
+            if len(asked) % 3 == 1:
+                lose()
+
+    def lose() -> None:
+        if victim == "node":
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+            cluster.add_node(**node_arguments())
+        else:
+            for actor in actors():
+                os.kill(actor, signal.SIGKILL)
+
+    monkeypatch.setattr(seats.Seats, "ask", ask)
+    outcome = search.run(workers=3, backend="ray", out=tmp_path / "run")
+    assert len(asked) == 6
+    assert sum(node.restarts for node in outcome.report.nodes) >= 2
+    assert told(outcome) == told(whole)
     assert left(tmp_path / "run") == left(tmp_path / "whole")
 
 

@@ -6,20 +6,18 @@ import os
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from search_files import SMALL, changed, left, refusal, save, small, told
+from search_losses import Beside
 from search_processes import finish, slices, start
 
 from azc.errors import ResourceError, StateError
 from azc.search import Search, engines, snapshots, storage
-from azc.search.engines import Here
-from azc.search.hosts import LostError
-from azc.search.islands import Islands
 from azc.search.snapshots import Kept, Place, Shelf
 from azc.search.store import Store
 from azc.search.workers import Workers
@@ -162,44 +160,6 @@ def test_a_driver_that_is_killed(tmp_path, whole):
 # ---- hosts --------------------------------------------------------------------------------------
 
 
-class Losable(engines._Direct):
-    """`host`: it, or why there is none."""
-
-    def __init__(self, host: Any) -> None:
-        super().__init__(host)
-        self.lost = False
-        self._error = host if isinstance(host, Exception) else None
-
-    def receive(self) -> Any:
-        if self.lost:
-            raise LostError("gone")
-        return super().receive()
-
-
-class Beside(Here):
-    """Several hosts in this process; one is lost whenever it was waited for so often."""
-
-    loses = True
-
-    def __init__(self, losses: Iterable[int] = ()) -> None:
-        self.links: list[Losable] = []
-        self.calls, self.losses = 0, set(losses)
-
-    def start(self, arguments: Any) -> Any:
-        try:
-            link = Losable(Islands(**arguments))
-        except StateError as error:
-            link = Losable(error)
-        self.links.append(link)
-        return link
-
-    def wait(self, links: Any) -> Any:
-        self.calls += 1
-        if self.calls in self.losses:
-            links[0].lost = True
-        return super().wait(links)
-
-
 def made(folder: Path, count: int) -> tuple[Workers, Shelf]:
     settings = changed(*FOUR, text=SMALL)
     shelf = Shelf(folder, "snapshots", "key", ())
@@ -232,7 +192,7 @@ def test_what_nobody_wants_is_removed_with_the_next_save(tmp_path):
             slices(there, range(4), 20 * number)
             shelf.end_save(there.save(), saved=False)
             assert len(files(tmp_path)) == (8 if number == 6 else 12)
-        held = {past.snapshot for past in there._pasts.values()}
+        held = {past.snapshot for past in there._journal.pasts.values()}
         assert {one.name for one in held if isinstance(one, Kept)} <= set(files(tmp_path))
     shelf.close(states.values())
     assert files(tmp_path) == sorted(one.name for one in states.values() if isinstance(one, Kept))
@@ -245,7 +205,7 @@ def test_islands_are_handed_over_by_what_lies_there(tmp_path):
         slices(there, [0, 2], 100)
         states = there.save()
         slices(there, [0, 2], 150)
-        there._pace = dict.fromkeys(range(4), 1.0)
+        there._journal.pace = dict.fromkeys(range(4), 1.0)
         there.relieve([0], [1], {0, 2}, 500)
         assert sorted(map(len, there.shares)) == [1, 3]
         assert len(files(tmp_path)) == 5
@@ -256,7 +216,7 @@ def test_islands_are_handed_over_by_what_lies_there(tmp_path):
         after = {one.island: one.counts.programs for one in slices(there, range(4), 500)}
         assert after == dict.fromkeys(range(4), 500)
         shutil.rmtree(tmp_path / "snapshots")
-        there._pace = dict.fromkeys(range(4), 1.0)
+        there._journal.pace = dict.fromkeys(range(4), 1.0)
         busy = max(range(2), key=lambda host: len(there.shares[host]))
         shares = there.shares
         there.relieve([busy], [1 - busy], set(range(4)), 900)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from azc.errors import ConfigError, StateError
-from azc.search.storage import storage_at
+from azc.search.storage import Part, storage_at
 
 PLACES = ["{folder}", "file://{folder}", "local://{folder}", "memory://of-a-test"]
 
@@ -28,6 +28,10 @@ def test_what_is_read_is_what_was_written(tmp_path, place):
     there.settle()
     assert sorted(there.names()) == sorted(files)
     assert {name: there.read(name) for name in files} == files
+    parts = [Part("three", 250, 6), Part("three", 0, 2), Part("one", 0, 3), Part("two", 0, 0)]
+    assert there.read_parts(parts) == [bytes(range(250, 256)), b"\0\1", b"111", b""]
+    with pytest.raises(StateError, match="expected 9 bytes of three from 250 on, got 6"):
+        there.read_parts([Part("three", 250, 9)])
     assert there.has("one")
     there.remove(["one", "nothing"])
     assert sorted(there.names()) == ["three", "two"]
