@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from azc.cli.base import OneOf, Whole
 from azc.tasks.declared import TaskKeywords, TaskOption, task_options
 
 if TYPE_CHECKING:
+    from azc.search.settings_tasks import TaskTable
     from azc.tasks import TaskSet
 
 __all__ = [
@@ -62,7 +64,8 @@ def _options(required: bool) -> tuple[Decorator, ...]:
             "--task",
             required=required,
             metavar="T",
-            help="What to learn: a kind from 'azc tasks', or a file.",
+            help="What to learn: a kind from 'azc tasks', a file, or what a search learned: the "
+            "folder of a run, or FOLDER:search, :select or :final.",
         ),
         *_TASKS.values(),
         click.option(
@@ -85,18 +88,20 @@ def _options(required: bool) -> tuple[Decorator, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TaskChoice:
-    """The kind of task, and its options, of which None is the kind's default."""
+    """What tasks are made by, and the seed of what is drawn in evaluations: a kind of task with its
+    options, of which None is the kind's default, or `table`, a set of tasks of a run."""
 
     task: str
     options: TaskKeywords
-
-    @property
-    def seed(self) -> int:
-        return self.options["seed"]
+    seed: int
+    table: TaskTable | None = None
 
     def make(self, first: int = 0, count: int | None = None) -> TaskSet:
         """The tasks, or `count` others from number `first` on; raises `TaskError` or
         `ResourceError`."""
+        if self.table is not None:
+            more = {} if count is None else {"count": count}
+            return self.table.model_copy(update=more).make(first)
         from azc.tasks import make_set
 
         options = self.options if count is None else {**self.options, "count": count}
@@ -118,9 +123,42 @@ def _gathering(function: Callable[..., None], required: bool) -> Callable[..., N
     def gather(**values: Any) -> None:
         options: Any = {name: values.pop(name) for name in _TASKS}
         task = values.pop("task")
-        function(choice=None if task is None else TaskChoice(task, options), **values)
+        choice = None
+        if task is not None:
+            choice, changes = _choice(task, options)
+            values |= {name: value for name, value in changes.items() if name in values}
+        function(choice=choice, **values)
 
     decorated: Callable[..., None] = gather
     for option in reversed(_options(required)):
         decorated = option(decorated)
     return decorated
+
+
+def _choice(task: str, options: TaskKeywords) -> tuple[TaskChoice, dict[str, Any]]:
+    """The choice, and how a run evaluated where the command line does not say."""
+    from azc.cli.run_tasks import folder_in, settings_of, table_of
+
+    named = folder_in(task)
+    if named is None:
+        return TaskChoice(task, options, options["seed"]), {}
+    folder, which = named
+    settings = settings_of(folder)
+    changes = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in options.items()
+        if value not in (None, ()) and _given(name)
+    }
+    where, table = table_of(settings, folder, which, changes)
+    evaluation = settings.evaluation
+    seed = options["seed"] if _given("seed") else evaluation.seed
+    kept = {"epochs": evaluation.epochs, "max_abs_error": evaluation.max_abs_error}
+    return TaskChoice(where, options, seed, table), {
+        name: value for name, value in kept.items() if not _given(name)
+    }
+
+
+def _given(name: str) -> bool:
+    """Whether the command line itself says it."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source not in (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from azc.errors import ConfigError, expected
-from azc.search.settings_base import error_of
-from azc.search.settings_file import apply_override, find, locate, parsed, read
+from azc.errors import ConfigError, expected, nearest
+from azc.search.settings_base import error_of, whole_path
+from azc.search.settings_file import apply_override, find, locate, parsed, read, steps_of
 from azc.search.settings_islands import check_islands, plans_of, total_of
 from azc.search.settings_plan import IslandSettings, Plan
 from azc.search.settings_search import METHODS, MUTATIONS
@@ -64,6 +64,7 @@ class Settings(IslandSettings):
     def _overridden(cls, tables: dict[str, Any], name: str, overrides: Sequence[str]) -> Settings:
         try:
             for override in overrides:
+                cls._check_table(override)
                 apply_override(tables, override)
             return cls._of(tables)
         except ConfigError as error:
@@ -71,6 +72,18 @@ class Settings(IslandSettings):
             lines = str(error).splitlines()
             named = (line if line.startswith(" ") else f"{name}: {line}" for line in lines)
             raise ConfigError("\n".join(named)) from None
+
+    @classmethod
+    def _check_table(cls, override: str) -> None:
+        """Raise `ConfigError` where it begins at no table, with the path that it may mean."""
+        steps = [step for step in steps_of(override.partition("=")[0]) if isinstance(step, str)]
+        if steps and steps[0] not in cls.model_fields:
+            near = nearest(steps[0], cls.model_fields)
+            whole = whole_path(cls, steps)
+            do = f"did you mean {whole!r}?" if whole else near
+            do = do or f"the tables are {', '.join(cls.model_fields)}"
+            got = repr(".".join(steps))
+            raise ConfigError(expected("the path of a key of a search file", got, do))
 
     @classmethod
     def from_tables(cls, tables: dict[str, Any], name: str) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from azc.errors import ConfigError, expected, nearest
 from azc.tasks.options import config_error
 
-__all__ = ["Count", "MisfitError", "Part", "Seed", "Table", "error_of", "fill", "table_at"]
+__all__ = [
+    *("Count", "MisfitError", "Part", "Seed", "Table", "error_of", "fill", "table_at"),
+    "whole_path",
+]
 
 Count = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Seed = Annotated[int, Field(ge=0, le=2**64 - 1)]
@@ -65,6 +69,22 @@ def table_at(model: type[BaseModel], key: object) -> type[BaseModel] | None:
     kinds = (field.annotation, *get_args(field.annotation)) if field else ()
     tables = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
     return next(tables, None)
+
+
+def whole_path(model: type[BaseModel], steps: Sequence[str]) -> str:
+    """The path below `model` whose last keys are `steps`, the shortest if there are several; "" if
+    there is none."""
+    paths = (path for path in _paths(model, ()) if len(path) > 1)
+    ends = sorted((path for path in paths if path[-len(steps) :] == tuple(steps)), key=len)
+    return ".".join(ends[0]) if ends else ""
+
+
+def _paths(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for key in model.model_fields:
+        path = (*above, key)
+        yield path
+        if table := table_at(model, key):
+            yield from _paths(table, path)
 
 
 def _reworded(problem: Any) -> dict[str, Any]:

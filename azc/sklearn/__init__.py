@@ -7,6 +7,8 @@
 trained     a program trained on rows: scaling, padding, one model or one for each class
 estimators  what both kinds of estimators share: checks, shuffling, classes, predictions
 programs    `ProgramClassifier`, `ProgramRegressor`
+judging     which of several programs learns best from rows; constants tuned for them
+evolving    the tasks and settings of a search on rows
 searches    `SearchClassifier`, `SearchRegressor`
 """
 

@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-import math
-import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from azc.analysis import live
 from azc.errors import AzcError, ConfigError, expected
-from azc.evaluation import evaluate
-from azc.ops import Type
-from azc.program import FUNCTIONS, Program
-from azc.search import Search
+from azc.program import Program
 from azc.sklearn.estimators import Classifier, Estimator, Regressor, program_of
-from azc.sklearn.trained import Array, Preparing, Trained, train_on
-from azc.tasks import Task
+from azc.sklearn.evolving import FROM_NOTHING, evolved
+from azc.sklearn.judging import Candidate, Judge, best_of
+from azc.sklearn.trained import Array, Preparing, Trained
 
 __all__ = ["SearchClassifier", "SearchRegressor"]
 
-Rows = npt.NDArray[np.intp]
-
-#: Of the rows, those that decide which program is best; of the others, those that each task of the
-#: search validates on.
-_SELECT, _VALID = 0.25, 0.25
-#: Rows that the search needs: fewer leave no part for one of its ends.
+#: Rows that a search needs: fewer leave no part for one of its ends.
 _LEAST_ROWS = 4
-#: Rows of a task of the search at most. More make every program cost more, and hardly change which
-#: are better.
-_MOST_ROWS = 2000
-#: Orders of the rows to learn from in which a program is selected: one may be luck.
-_ORDERS = 4
-#: Programs without a better one, after which a population ends and the next begins.
-_PATIENCE = 300
-#: What a program that the search starts from may gain: instructions of each function, addresses of
-#: each type.
-_MORE_INSTRUCTIONS, _MORE_ADDRESSES = 4, 1
+#: Programs whose constants are tuned, of those known before and of those found.
+_MOST_TUNED = 3
+#: Of the seconds given, what the search has at least.
+_LEAST_SHARE = 0.1
 
-_SEARCH = {
-    "method": "mgg",
-    "population": 20,
-    "children": 10,
-    "filter": True,
-    "mutations": ("alter-parameter", "randomize-instruction", "insert", "remove"),
-}
-_SPACE = {
-    "scalars": 5,
-    "vectors": 5,
-    "matrices": 2,
-    "setup": {"min": 1, "max": 6, "init": 3},
-    "predict": {"min": 1, "max": 6, "init": 3},
-    "learn": {"min": 1, "max": 10, "init": 6},
+#: Programs of the library to start from, what is to be preferred where nothing tells them apart
+#: first. Two classes have the sigmoid; without it logistic regression is a linear one.
+_KNOWN = {
+    "classes": ("logistic", "softmax", "softmax_network", "network_classifier", "arctan_decay"),
+    "two": ("logistic", "least_squares", "network_classifier", "arctan_decay"),
+    "numbers": ("least_squares", "logistic", "network", "network_nlms"),
 }
 
 
@@ -64,24 +40,31 @@ class _Search(Estimator):
     ----------
     programs : the budget: programs that the search draws. The result then follows from the data,
         the parameters and `random_state`.
-    seconds : a budget of time, instead of `programs` or beside it. Where time ends a search, the
-        result depends on the machine and what else it does: it is not repeatable.
-    start : what the search begins with: ``"auto"``, that of some linear models and a network of the
-        library which does best on the search's tasks; ``"random"`` or ``"empty"``; or programs, one
-        or a list, as `ProgramClassifier` takes them.
+    seconds : a budget of time for all of a fit but the last training, instead of `programs` or
+        beside it. Where time ends a search, the result depends on the machine and what else it
+        does: it is not repeatable.
+    start : what the search begins with: ``"auto"``, known programs of the library, linear models
+        and networks; ``"random"`` or ``"empty"``, nothing, so that what predicts was found on these
+        rows alone; or programs, one or a list, as `ProgramClassifier` takes them.
     tasks : ways of sharing out rows that programs are evaluated on.
-    epochs : passes over the training rows, in the search and after it.
+    epochs : passes over the training rows; trials of constants also try twice and four times as
+        many.
+    trials : vectors of constants that are tried for each of the best programs; 0 for none.
     settings : tables of a search file, as a dict, instead of what is set otherwise.
     standardize : whether features, and the labels of a regression, get mean 0 and deviation 1.
     random_state : of all that is drawn: the parts, the search, the order of rows.
 
-    A quarter of the rows is held back from the search, and ranks the programs that it offers, and
-    those that it could begin with. The best is trained on all rows; one of the latter, unless one
-    that the search offers is better by a standard error.
+    Programs to start from are judged by cross-validation, the constants of the best are tuned, and
+    the search begins with the best of all. It does not see a quarter of the rows. What it finds has
+    to be better by a standard error than what it began with, on that quarter and in
+    cross-validation, and is tuned too; otherwise the known program is what predicts. So the result
+    of ``start="auto"`` is often a known program with its constants fitted: `found_` says so.
 
     Attributes
     ----------
     program_ : the program that predicts.
+    epochs_ : its passes over the rows.
+    found_ : whether the search found it; otherwise it was there before.
     programs_ : the best programs on the rows held back, the best first.
     fitness_ : their fitness there.
     n_programs_ : programs drawn.
@@ -95,12 +78,13 @@ class _Search(Estimator):
         start: Program | str | Path | Sequence[Any] = "auto",
         tasks: int = 4,
         epochs: int = 5,
+        trials: int = 24,
         settings: Mapping[str, Any] | None = None,
         standardize: bool = True,
         random_state: Any = None,
     ) -> None:
         self.programs, self.seconds, self.start = programs, seconds, start
-        self.tasks, self.epochs, self.settings = tasks, epochs, settings
+        self.tasks, self.epochs, self.trials, self.settings = tasks, epochs, trials, settings
         self.standardize, self.random_state = standardize, random_state
 
     programs: int | None
@@ -108,6 +92,7 @@ class _Search(Estimator):
     start: Any
     tasks: int
     epochs: int
+    trials: int
     settings: Any
 
     def _fitted(
@@ -116,112 +101,107 @@ class _Search(Estimator):
         if len(X) < _LEAST_ROWS:
             what = expected(f"at least {_LEAST_ROWS} rows to search on", f"n_samples = {len(X)}")
             raise ValueError(what)
+        began = time.monotonic()
         self._preparing = Preparing.of(
             X, y, classes=classes, standardize=self.standardize, least=3 if classes == 2 else 1
         )
         rows, labels = self._preparing.features(X), self._preparing.labels(y)
-        metric: dict[str, Any] = {"metric": "rmse"}
-        if classes:
-            metric = {"metric": "accuracy", "classes": classes}
-        chosen, held = _parted(np.arange(len(rows)), y, _SELECT, bool(classes), rng)
-
-        def task(train: Rows, valid: Rows, name: str) -> Task:
-            parts = rows[train], labels[train], rows[valid], labels[valid]
-            return Task(*parts, name=name, **metric)
-
-        tasks = []
-        for number in range(self.tasks):
-            train, valid = _parted(chosen, y, _VALID, bool(classes), rng)
-            tasks.append(task(train[:_MOST_ROWS], valid[:_MOST_ROWS], f"rows[{number}]"))
-        orders = [rng.permutation(chosen) for _ in range(_ORDERS)]
-        select = [task(order, held, f"rows held back[{k}]") for k, order in enumerate(orders)]
-        candidates = self._search_on(tasks, select, classes, seed)
-        every, given = rng.permutation(len(rows)), {"epochs": self.epochs, "seed": seed}
-        for program in candidates:
-            # What fails on all rows, as it may, did not on those that it was selected by.
-            for order in (every, *orders):
-                try:
-                    trained = train_on(program, rows[order], labels[order], classes, **given)
-                except AzcError:
-                    continue
-                self.program_ = program
-                return trained
+        judge = Judge(rows, labels, classes, rng, seed)
+        known = self._judged(judge, map(program_of, self._known(classes)))
+        best = best_of([*known, *self._tuned(judge, known)]) if known else None
+        hall = self._evolved(judge, known, best, seed, began)
+        found = self._better(judge, hall, best)
+        there = [*([best] if best else []), *known]
+        self._rank(judge, [*found, *there, *hall])
+        # What fails on all rows, as it may, did not on those that it was judged by.
+        for candidate in [*found, *there, *hall]:
+            try:
+                trained = judge.trained(candidate.program, candidate.epochs, judge.order())
+            except AzcError:
+                continue
+            self.program_, self.epochs_ = candidate.program, candidate.epochs
+            self.found_ = all(candidate is not one for one in there)
+            return trained
         what = "a program that learns from these rows"
         raise ValueError(expected(what, "none", "search longer, or start from another program"))
 
-    def _search_on(
-        self, tasks: Sequence[Task], select: Sequence[Task], classes: int, seed: int
-    ) -> Sequence[Program]:
-        """Sets `programs_` and what else the search says; returns programs to train, the first that
-        learns being the one."""
-        pool = [live(program_of(given), classes) for given in self._starts(classes)]
-        starts = pool
-        if self.start == "auto":
-            # What suits these rows best begins; the others would only make the space larger.
-            starts = [max(pool, key=lambda program: self._mean(program, tasks))]
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = Search(
-                self._described(starts, seed, Path(folder)),
-                tasks=tasks,
-                select=select,
-                **_keywords(self.settings),
-            ).run()
-        selected = [(best.select or 0.0, best.program) for best in outcome.hall]
-        # What was there before is ranked with these, on rows that the search has not seen.
-        scored = [(self._mean(program, select), program) for program in pool]
-        ranked = sorted([*scored, *selected], key=lambda one: -one[0])
-        self.programs_ = [program for _, program in ranked]
-        self.fitness_ = [fitness for fitness, _ in ranked]
-        self.n_programs_ = outcome.report.total("programs")
-        if not scored:
-            return self.programs_
-        # The best of many on few rows is often luck: it has to be better than what was there by
-        # more than these rows can be wrong about that.
-        least = _beyond_doubt(
-            max(fitness for fitness, _ in scored), len(select[0].y_valid), classes
-        )
-        surely = [program for fitness, program in ranked if fitness > least]
-        return [*surely, *(p for p in self.programs_ if p in pool), *self.programs_]
+    def _judged(self, judge: Judge, programs: Iterable[Program]) -> list[Candidate]:
+        return [judge.on_all(program, self.epochs) for program in programs]
 
-    def _mean(self, program: Program, tasks: Sequence[Task]) -> float:
-        return float(np.mean(evaluate(program, tasks, epochs=self.epochs).fitness))
+    def _tuned(self, judge: Judge, candidates: Sequence[Candidate]) -> list[Candidate]:
+        ranked = sorted(candidates, key=lambda one: one.loss)
+        return [judge.tuned(one, self.trials) for one in ranked[:_MOST_TUNED]]
 
-    def _described(self, starts: Sequence[Program], seed: int, folder: Path) -> dict[str, Any]:
-        stop = {"programs": self.programs, "seconds": self.seconds}
-        budget = {key: value for key, value in stop.items() if value is not None}
+    def _evolved(
+        self,
+        judge: Judge,
+        known: Sequence[Candidate],
+        best: Candidate | None,
+        seed: int,
+        began: float,
+    ) -> list[Candidate]:
+        """What a search offers, judged on the rows that it has not seen, the best first."""
+        budget: dict[str, float] = {}
+        if self.programs is not None:
+            budget["programs"] = self.programs
+        if self.seconds is not None:
+            spent = time.monotonic() - began
+            budget["seconds"] = max(self.seconds - spent, _LEAST_SHARE * self.seconds)
         if not budget:
             raise ConfigError(expected("a budget: programs or seconds", "neither"))
-        paths = [folder / f"start{number}.az" for number in range(len(starts))]
-        for path, program in zip(paths, starts, strict=True):
-            path.write_text(str(program), encoding="utf-8")
-        if starts:
-            space = {**_around(starts), "start": [str(path) for path in paths]}
+        if best is None:
+            start: Any = self.start
+        elif self.start == "auto":
+            # What suits these rows best begins; the others would only make the space larger.
+            start = [best.program]
         else:
-            space = {**_SPACE, "start": self.start}
-        return {
-            "search": {**_SEARCH, "seed": seed, "stop": budget},
-            "space": space,
-            "restart": {"patience": _PATIENCE},
-            "evaluation": {"epochs": self.epochs},
-            "compile": {"hot": False},
-        }
+            start = [one.program for one in known]
+        outcome = evolved(
+            judge,
+            start,
+            _keywords(self.settings),
+            tasks=self.tasks,
+            stop=budget,
+            epochs=self.epochs,
+            seed=seed,
+        )
+        self.n_programs_ = outcome.report.total("programs")
+        hall = [judge.on_held(one.program, self.epochs) for one in outcome.hall]
+        return sorted(hall, key=lambda one: one.loss)
 
-    def _starts(self, classes: int) -> Sequence[Any]:
+    def _better(
+        self, judge: Judge, hall: Sequence[Candidate], best: Candidate | None
+    ) -> list[Candidate]:
+        """Of the hall what is better than `best`, the best first, with constants of its own tuned.
+
+        The best of many on few rows is often luck: it has to be better by more than these rows can
+        be wrong about, on those that the search has not seen first.
+        """
+        if best is not None:
+            before = judge.on_held(best.program, best.epochs)
+            hall = [one for one in hall if one.beats(before)]
+        found = self._judged(judge, (one.program for one in hall[:_MOST_TUNED]))
+        if best is not None:
+            found = [one for one in found if one.beats(best)]
+        return sorted([*found, *self._tuned(judge, found)], key=lambda one: one.loss)
+
+    def _rank(self, judge: Judge, candidates: Sequence[Candidate]) -> None:
+        """Sets `programs_` and `fitness_`."""
+        once = {(one.program, one.epochs): None for one in candidates}
+        held = [judge.on_held(*which) for which in once]
+        held.sort(key=lambda one: one.loss)
+        self.programs_ = [one.program for one in held]
+        self.fitness_ = [judge.fitness(one) for one in held]
+
+    def _known(self, classes: int) -> Sequence[Any]:
         """The programs to start from, as they were given."""
         if not isinstance(self.start, str):
             return self.start if isinstance(self.start, (list, tuple)) else [self.start]
-        if self.start in ("random", "empty"):
+        if self.start in FROM_NOTHING:
             return []
         if self.start != "auto":
             return [self.start]
-        if classes:
-            return (
-                ["softmax", "softmax_network"]
-                if classes > 2
-                else ["logistic", "network_classifier"]
-            )
-        # Without a sigmoid logistic regression is a linear one, which some data are too much for.
-        return ["logistic", "least_squares", "network"]
+        return _KNOWN["numbers" if not classes else "two" if classes == 2 else "classes"]
 
 
 class SearchClassifier(Classifier, _Search):
@@ -236,14 +216,6 @@ class SearchRegressor(Regressor, _Search):
     __doc__ += _Search.__doc__ or ""
 
 
-def _beyond_doubt(fitness: float, rows: int, classes: int) -> float:
-    """What is better by a standard error of the score that this fitness is of, on so many rows."""
-    if classes:
-        return fitness + math.sqrt(fitness * (1.0 - fitness) / rows)
-    error = math.tan((1.0 - fitness) * math.pi / 2.0) * (1.0 - 1.0 / math.sqrt(2.0 * rows))
-    return 1.0 - 2.0 / math.pi * math.atan(error)
-
-
 def _keywords(settings: Any) -> dict[str, Any]:
     if settings is None:
         return {}
@@ -251,40 +223,3 @@ def _keywords(settings: Any) -> dict[str, Any]:
         what = "settings to be tables of a search file but those of tasks"
         raise ConfigError(expected(what, repr(settings)))
     return dict(settings)
-
-
-def _around(programs: Sequence[Program]) -> dict[str, Any]:
-    """A space that has room for each of `programs` and some more."""
-    used = set().union(*(program.addresses() for program in programs))
-    counts = {
-        kind: max((a.number for a in used if a.type is kind), default=-1) + 1 + _MORE_ADDRESSES
-        for kind in Type
-    }
-    space: dict[str, Any] = {
-        "scalars": max(4, counts[Type.SCALAR]),
-        "vectors": max(3, counts[Type.VECTOR]),
-        "matrices": counts[Type.MATRIX],
-    }
-    for name in FUNCTIONS:
-        sizes = [len(getattr(program, name)) for program in programs]
-        space[name] = {"min": 0, "max": max(sizes) + _MORE_INSTRUCTIONS, "init": min(sizes)}
-    return space
-
-
-def _parted(
-    rows: Rows, y: Array, share: float, classify: bool, rng: np.random.RandomState
-) -> tuple[Rows, Rows]:
-    """`rows` in random order, in two parts, the second of about `share` and at least one; of every
-    class about as large a share."""
-    rows = rng.permutation(rows)
-    if not classify:
-        cut = max(1, round(share * len(rows)))
-        return rows[cut:], rows[:cut]
-    # Row k of a class, of n, stands at (k + u) / n, so that every beginning has its share of each.
-    keys = np.empty(len(rows))
-    for label in np.unique(y[rows]):
-        here = np.flatnonzero(y[rows] == label)
-        keys[here] = (np.arange(len(here)) + rng.uniform()) / len(here)
-    rows = rows[np.argsort(keys, kind="stable")]
-    cut = max(1, round(share * len(rows)))
-    return rng.permutation(rows[cut:]), rng.permutation(rows[:cut])
