@@ -34,6 +34,7 @@ def described(preparation: Preparation, arrays: dict[str, Array]) -> dict[str, A
         "columns": preparation.columns,
         "target": preparation.target,
         "classes": preparation.classes,
+        "encoded": dict(preparation.encoded),
     }
 
 
@@ -51,7 +52,11 @@ def preparation_in(form: Any, arrays: dict[str, Any], features: int) -> Preparat
 
     gaps = _numbers(arrays["gaps"], features) if "gaps" in arrays else None
     both = scaling("scaling", features), scaling("label_scaling", 1)
-    return Preparation(columns, form["target"], both[0], classes, both[1], gaps)
+    encoded = {name: tuple(of) for name, of in form.get("encoded", {}).items()}
+    for name, of in encoded.items():
+        if name not in columns or len(of) != 2 or not all(isinstance(text, str) for text in of):
+            raise ConfigError(expected("a column and a value of each column of texts", "others"))
+    return Preparation(columns, form["target"], both[0], classes, both[1], gaps, encoded)
 
 
 def _numbers(array: Any, count: int) -> Array:

@@ -64,7 +64,10 @@ def _features(model: Model, path: Path, separator: str | None, encoding: str | N
         preparation = model.preparation
         columns = preparation.columns if preparation else None
         gaps = preparation is not None and preparation.gaps is not None
-        X = read_features(path, columns, gaps=gaps, separator=separator, encoding=encoding)
+        encoded = preparation.encoded if preparation else None
+        X = read_features(
+            path, columns, encoded=encoded, gaps=gaps, separator=separator, encoding=encoding
+        )
         return preparation.features(X) if preparation else X
     for option, given in (("--separator", separator), ("--encoding", encoding)):
         if given is not None:

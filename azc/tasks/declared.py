@@ -124,6 +124,18 @@ class TaskKeywords(TypedDict, total=False):
         ]
         | None
     )
+    encode: (
+        Annotated[
+            Sequence[str],
+            TaskOption(
+                "A column of texts to use, as a column of 0 and 1 for each of its values; may be "
+                "given several times.",
+                metavar="COLUMN",
+                only=TABLE,
+            ),
+        ]
+        | None
+    )
     fill: (
         Annotated[
             str,

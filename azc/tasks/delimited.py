@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from azc.errors import TaskError, expected
+from azc.tasks.categories import assembled
 from azc.tasks.reading import decompressed, memory_limit, reading
 from azc.tasks.tables import (
     MISSING,
@@ -93,6 +94,7 @@ def _parse(path: Path, lines: Iterator[list[str]], choose: Choose, gaps: bool, m
     label = columns.label
     blocks: list[Array] = []
     texts: list[str] = []
+    words: dict[int, list[str]] = {position: [] for position in columns.encode}
     rows = (line for line in lines if line)
     start = 0
     while chunk := list(itertools.islice(rows, _CHUNK)):
@@ -102,14 +104,16 @@ def _parse(path: Path, lines: Iterator[list[str]], choose: Choose, gaps: bool, m
                 raise TaskError(expected(what, len(line)))
         if label is not None:
             texts += [line[label].strip() for line in chunk]
+        for position, entries in words.items():
+            entries += [line[position].strip() for line in chunk]
         blocks.append(_floats(path, names, columns, chunk, start, gaps))
         start += len(chunk)
     if not blocks:
         raise TaskError(expected(f"rows below the header of {path}", "none"))
-    features = tuple(names[i] for i in columns.features)
-    X = np.concatenate(blocks)
+    numeric = np.concatenate(blocks)
+    features, X, encoded = assembled(path, names, columns, numeric, words, gaps)
     if label is None:
-        return Table(path, "", features, X, None, None, is_class=False)
+        return Table(path, "", features, X, None, None, is_class=False, encoded=encoded)
     parsed = [number(text) for text in texts]
     numbers = [value for value in parsed if value is not None]
     complete = len(numbers) == len(texts)
@@ -122,6 +126,7 @@ def _parse(path: Path, lines: Iterator[list[str]], choose: Choose, gaps: bool, m
         np.array(numbers) if complete else None,
         # Mostly numbers: the others are slips or missing values, unless classes are asked for.
         is_class=2 * len(numbers) <= len(texts),
+        encoded=encoded,
     )
 
 

@@ -121,7 +121,13 @@ def split_table(table: Table, given: TaskKeywords, index: int) -> Task:
             X_test=X[2] if has_test else None,
             y_test=labels[2] if has_test else None,
             preparation=Preparation(
-                table.columns, table.target, scaling, tuple(classes), label_scaling, gaps
+                table.columns,
+                table.target,
+                scaling,
+                tuple(classes),
+                label_scaling,
+                gaps,
+                {name: of for name, of in table.encoded.items() if name in table.columns},
             ),
         )
     except TaskError as error:

@@ -71,6 +71,8 @@ def make_set(spec: str, *, first: int = 0, **options: Unpack[TaskKeywords]) -> T
         Label column of a table.
     drop : text or list of texts, optional
         Columns of a table to leave out.
+    encode : text or list of texts, optional
+        Columns of texts to use: each as a column of 0 and 1 for each of its values.
     fill : "mean" or "median", optional
         What stands in for missing features of a table: of their column in the training part.
     split : "stratified" or "random", optional
@@ -196,6 +198,7 @@ def _from_file(spec: Spec, indices: range, given: TaskKeywords) -> list[Task]:
         spec.file,
         given["target"],
         drop=given["drop"] or (),
+        encode=given["encode"] or (),
         gaps=given["fill"] is not None,
         separator=given["separator"],
         encoding=given["encoding"],

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from azc.errors import TaskError, expected
+from azc.tasks.categories import assembled
 from azc.tasks.reading import memory_limit, reading, refuse_page
 from azc.tasks.tables import Choose, Table, refuse_entry, refuse_texts
 
@@ -33,7 +34,7 @@ def read_parquet(path: Path, choose: Choose, gaps: bool) -> Table:
             rows = file.metadata.num_rows
             if not rows:
                 raise TaskError(expected(f"rows in {path}", "none"))
-            used = [*columns.features, *([] if label is None else [label])]
+            used = [*columns.features, *columns.encode, *([] if label is None else [label])]
             if 8 * rows * len(used) > memory_limit() // 2:
                 got = f"{rows:,} rows of {len(used)} columns"
                 raise TaskError(expected(f"{path} to fit in memory", got))
@@ -43,12 +44,13 @@ def read_parquet(path: Path, choose: Choose, gaps: bool) -> Table:
             table = file.read(columns=[names[i] for i in used])
             if len(table.column_names) < len(used):  # a name that reads as a path into a column
                 table = file.read()
-        X = np.empty((rows, len(columns.features)))
+        numeric = np.empty((rows, len(columns.features)))
         for column, i in enumerate(columns.features):
-            X[:, column] = _column(pa, path, names[i], table.column(names[i]), gaps)
-        features = tuple(names[i] for i in columns.features)
+            numeric[:, column] = _column(pa, path, names[i], table.column(names[i]), gaps)
+        words = {i: _words(pa, table.column(names[i])) for i in columns.encode}
+        features, X, encoded = assembled(path, names, columns, numeric, words, gaps)
         if label is None:
-            return Table(path, "", features, X, None, None, is_class=False)
+            return Table(path, "", features, X, None, None, is_class=False, encoded=encoded)
         values = _column(pa, path, names[label], table.column(names[label]))
     except pa.ArrowException as error:
         got = str(error).split("\n")[0][:200]
@@ -62,7 +64,15 @@ def read_parquet(path: Path, choose: Choose, gaps: bool) -> Table:
         values if is_text else None,
         None if is_text else values,
         is_class=is_text or pa.types.is_boolean(table.column(names[label]).type),
+        encoded=encoded,
     )
+
+
+def _words(pa: Any, column: Any) -> list[str]:
+    """The entries as a table of text would have them, "" where they are missing."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return ["" if entry is None else str(entry).strip() for entry in column.to_pylist()]
 
 
 def _index_columns(schema: Any) -> list[str]:

@@ -3,7 +3,8 @@ be treated as the training rows were."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,9 @@ class Preparation:
     `columns`: the features' names, in the order of the task's features; `target`: the label's;
     `gaps`: what a missing entry of each column is filled with, None where that is an error;
     `scaling`: of the features, and `label_scaling` of the labels, (1,), None where they are used
-    as they are; `classes`: the label that class k stands for at k, empty for regression.
+    as they are; `classes`: the label that class k stands for at k, empty for regression;
+    `encoded`: of those of `columns` that are 1 where a column of texts has a certain value, that
+    column and the value.
     """
 
     columns: tuple[str, ...]
@@ -76,6 +79,7 @@ class Preparation:
     classes: tuple[str, ...] = ()
     label_scaling: Scaling | None = None
     gaps: Array | None = None
+    encoded: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def features(self, X: Array) -> Array:
         """The task's features of raw rows, (n, F) with the columns in their order."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ __all__ = [
     "MISSING",
     "Choose",
     "Columns",
+    "Encoded",
     "Table",
     "number",
     "refuse_entry",
@@ -62,9 +63,17 @@ def refuse_entry(
 def refuse_texts(path: Path, columns: Sequence[str], got: str) -> NoReturn:
     """Refuse features that are texts: all such columns at once, with how to leave them out."""
     names = ", ".join(map(repr, columns))
-    drop = " ".join(f"--drop {shlex.quote(column)}" for column in columns)
+    encode, drop = (
+        " ".join(f"{option} {shlex.quote(column)}" for column in columns)
+        for option in ("--encode", "--drop")
+    )
     what = f"numbers in column{'s' if len(columns) > 1 else ''} {names} of {path}"
-    raise TaskError(expected(what, got, f"encode them as numbers, or leave them out: {drop}"))
+    do = f"use them as classes, {encode}, or leave them out: {drop}"
+    raise TaskError(expected(what, got, do))
+
+
+#: By the name of a feature: the column, and its value, that the feature is 1 for.
+Encoded = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,8 @@ class Table:
     """`X` (n, F) float64, NaN where an entry is missing, with the names of its `columns`, and the
     target: as `texts` (n,) str, as `numbers` (n,) float64, or both where every text is a number.
 
-    `is_class`: the target's type (texts, booleans) says that it names classes.
+    `is_class`: the target's type (texts, booleans) says that it names classes. `encoded`: of
+    which value of which column those of `columns` are that were texts.
     """
 
     path: Path
@@ -82,6 +92,7 @@ class Table:
     texts: npt.NDArray[Any] | None
     numbers: Array | None
     is_class: bool
+    encoded: Encoded = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -170,10 +181,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Positions of the columns that are used; `label` is None where rows have none."""
+    """Positions of the columns that are used: of numbers, `features`; of texts, `encode`, with the
+    values to tell apart, None for all there are. `label` is None where rows have none."""
 
     label: int | None
     features: list[int]
+    encode: Mapping[int, Sequence[str] | None] = field(default_factory=dict)
 
 
 #: From the names of columns, and those that the file itself says are no data, to what is used.

@@ -121,7 +121,7 @@ class TestStratified:
         assert np.bincount(task.y_test.astype(int)).tolist() == [5, 3, 2]
 
     def test_rows_are_disjoint_and_shuffled(self, write):
-        columns = {"a": np.arange(N), "b": np.ones(N), "y": np.arange(N) % 2 == 0}
+        columns = {"a": np.arange(N) + 0.5, "b": np.ones(N), "y": np.arange(N) % 2 == 0}
         task = make(write(columns), target="y", train=20, valid=20, seed=3)
         rows = np.concatenate([task.X_train[:, 0], task.X_valid[:, 0], task.X_test[:, 0]])
         assert len(np.unique(rows)) == N
