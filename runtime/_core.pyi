@@ -174,6 +174,7 @@ class Space:
         classes: int = 0,
         repeat: float = 0.0,
         decades: float = 0.0,
+        near_one: float = 0.0,
     ) -> None: ...
     @property
     def capacity(self) -> int: ...

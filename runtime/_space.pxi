@@ -56,7 +56,7 @@ cdef extern from "space.h" nogil:
         int32_t first_size[3]
         int32_t mutation[1]
         int32_t mutations
-        double repeat, decades
+        double repeat, decades, near_one
         int64_t classes
         int32_t start[3]
         int32_t capacity
@@ -249,8 +249,8 @@ cdef class Space:
 
     `addresses`: how many scalars, vectors and matrices. `ops`: three lists of op numbers, for
     Setup, Predict and Learn; `least`, `most` and `first`: three sizes each. `mutations`: numbers
-    of the kinds of mutation that are allowed, in the order of `space.h`. `repeat`, `decades`: as
-    there; `classes`: of the tasks.
+    of the kinds of mutation that are allowed, in the order of `space.h`. `repeat`, `decades` and
+    `near_one`: as there; `classes`: of the tasks.
     """
 
     cdef az_space space
@@ -258,7 +258,18 @@ cdef class Space:
     cdef az_canonical canonical
 
     def __cinit__(
-        self, addresses, ops, least, most, first, mutations, *, classes=0, repeat=0.0, decades=0.0
+        self,
+        addresses,
+        ops,
+        least,
+        most,
+        first,
+        mutations,
+        *,
+        classes=0,
+        repeat=0.0,
+        decades=0.0,
+        near_one=0.0,
     ):
         for t in range(3):
             self.space.addresses[t + 1] = addresses[t]
@@ -272,7 +283,8 @@ cdef class Space:
                 raise ValueError("expected sizes in order")
             self.space.least[f], self.space.most[f] = least[f], most[f]
             self.space.first_size[f] = first[f]
-        self.space.classes, self.space.repeat, self.space.decades = classes, repeat, decades
+        self.space.classes, self.space.repeat = classes, repeat
+        self.space.decades, self.space.near_one = decades, near_one
         self.space.mutations = len(mutations)
         for i, number in enumerate(mutations):
             if not 0 <= number < AZ_MUTATIONS:

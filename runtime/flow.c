@@ -467,13 +467,19 @@ AZ_MUTATION(az_cross)
     memcpy(c->code + s->start[f], from->code + s->start[f], (size_t)c->count[f] * sizeof *c->code);
 }
 
-AZ_MUTATION(az_alter_constant)
+int32_t az_count_constants(const az_space *s, const az_candidate *c)
 {
-    (void)context;
     int32_t total = 0;
     for (int f = 0; f < 3; ++f)
         for (int32_t i = 0; s->op_count[f] && i < c->count[f]; ++i)
             total += az_ops[c->code[s->start[f] + i].op].constants;
+    return total;
+}
+
+AZ_MUTATION(az_alter_constant)
+{
+    (void)context;
+    const int32_t total = az_count_constants(s, c);
     if (!total)
         return;
     int32_t which = az_below(d, total), f = 0, i = 0;

@@ -53,6 +53,9 @@ az_set az_needed_at(
 /* Takes out instructions without effect, of functions that are searched. */
 void az_drop_dead(const az_space *space, az_candidate *c);
 
+/* Constants that az_alter_constant may change. */
+int32_t az_count_constants(const az_space *space, const az_candidate *c);
+
 /* Mutations, which leave a program as it is where they find nothing to do. */
 AZ_MUTATION(az_insert_live);
 AZ_MUTATION(az_update_state);

@@ -1,6 +1,7 @@
 /* The method `niches`: elites are kept for each kind of prediction, so that a new kind may learn to
  * learn before it has to be better than what is there already. */
 #include "filter.h"
+#include "flow.h"
 #include "island.h"
 #include "stages.h"
 
@@ -11,6 +12,8 @@
 #define DRAWS 1000000
 /* Steps in which a program to start from grows, at most. */
 #define GROWTH 12
+/* How probably another constant changes in a fit, once one has. */
+#define ANOTHER 0.5
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -49,6 +52,7 @@ void az_niches_restart(az_island *s)
     az_niches *n = &s->niches;
     n->niches = n->vacancies = n->used = 0;
     n->evaluated = 0;
+    n->fits = 0;
     for (int level = 0; level < 2; ++level)
         if (s->trial.level[level].capacity)
             az_scores_clear(&s->trial.level[level]);
@@ -180,15 +184,31 @@ static int is_same(az_hash one, az_hash other)
     return one.low == other.low && one.high == other.high;
 }
 
+/* Draws other constants for the member that is being fitted. */
+static const az_member *fit(az_island *s, az_draws *d, const az_context *context, az_member *to)
+{
+    const az_member *fitted = &s->member[s->niches.fitted];
+    az_copy_candidate(&s->space, &to->program, &fitted->program);
+    do {
+        az_alter_constant(&s->space, d, context, &to->program);
+    } while (az_uniform(d) < ANOTHER);
+    return fitted;
+}
+
 /* Draws a candidate that the filter lets pass into `to`; its parent, or NULL. */
 static const az_member *draw(az_island *s, az_draws *d, az_member *to, int *origin)
 {
-    const az_niches *n = &s->niches;
+    az_niches *n = &s->niches;
     az_context context = az_context_of(s);
     const az_member *parent = NULL;
+    const int fits = n->fits > 0;
+    n->fits -= fits;
     context.other = donor;
     for (int left = DRAWS;; --left) {
-        if (n->evaluated < s->method.grown || !n->niches) {
+        if (fits) {
+            parent = fit(s, d, &context, to);
+            *origin = AZ_ALTER_CONSTANT;
+        } else if (n->evaluated < s->method.grown || !n->niches) {
             grow(s, d, &context, &to->program);
             *origin = s->method.starts  ? AZ_FROM_SEED
                       : s->method.empty ? AZ_FROM_START
@@ -282,17 +302,20 @@ static int try_it(az_island *s, uint64_t *key, int32_t *niche, az_hash hash, az_
 
 /* Where a candidate that has its score on the first tasks would stand in its niche: instead of one
  * with the same structure, of the last one, or of none. -1: it is not good enough. */
-static int32_t position_in(const az_island *s, int32_t niche, const az_elite *own, int *taken)
+static int32_t position_in(
+    const az_island *s, int32_t niche, const az_elite *own, int *taken, int *is_new)
 {
     const az_elite *elite = s->niches.elite;
     const int32_t *of = members_of(s, niche), K = s->method.elites;
     const int32_t count = s->niches.niche[niche].count;
     int32_t position = count < K ? count : K - 1;
     *taken = count == K;
+    *is_new = 1;
     for (int32_t i = 0; i < count; ++i)
         if (elite[of[i]].structure == own->structure) {
             position = i;
             *taken = 1;
+            *is_new = 0;
         }
     return *taken && own->first <= elite[of[position]].first ? -1 : position;
 }
@@ -301,8 +324,8 @@ static int32_t position_in(const az_island *s, int32_t niche, const az_elite *ow
 static int32_t settle(az_island *s, uint64_t key, int32_t niche, const az_elite *own)
 {
     az_niches *n = &s->niches;
-    int taken = 0;
-    int32_t position = niche < 0 ? 0 : position_in(s, niche, own, &taken), member;
+    int taken = 0, is_new;
+    int32_t position = niche < 0 ? 0 : position_in(s, niche, own, &taken, &is_new), member;
     if (taken) {
         member = members_of(s, niche)[position];
         if (own->score <= n->elite[member].score)
@@ -325,6 +348,13 @@ static int32_t settle(az_island *s, uint64_t key, int32_t niche, const az_elite 
     return member;
 }
 
+/* A structure that is new to its niche has its constants fitted next, by `fit`. */
+static void begin_fit(az_island *s, int32_t member)
+{
+    s->niches.fitted = member;
+    s->niches.fits = az_count_constants(&s->space, &s->member[member].program) ? s->method.fit : 0;
+}
+
 /* The candidate has won: it becomes a member if it is good enough on all tasks. */
 static void confirm(
     az_island *s,
@@ -336,8 +366,8 @@ static void confirm(
     az_member *to)
 {
     az_trial *t = &s->trial;
-    int taken;
-    if (niche >= 0 && position_in(s, niche, own, &taken) < 0)
+    int taken, is_new = 1;
+    if (niche >= 0 && position_in(s, niche, own, &taken, &is_new) < 0)
         return;
     to->fitness = az_stages_confirm(t, own->first);
     memcpy(az_beside(s, to), t->fitness, (size_t)s->width * sizeof *s->beside);
@@ -353,6 +383,8 @@ static void confirm(
         t->failed = 1;
     }
     az_assign(s, &s->member[member], to);
+    if (is_new && members_of(s, find(&s->niches, key))[0] == member)
+        begin_fit(s, member);
     if (to->fitness > s->best.fitness)
         az_note_best(s, to);
     az_forget(s, to);

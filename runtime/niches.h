@@ -32,6 +32,7 @@ typedef struct {
     int32_t niches, vacancies, used; /* niche numbers: ranked, vacant, ever used */
     double least[AZ_MOST_HURDLES];   /* what a candidate must score at a hurdle in any case */
     int64_t evaluated;               /* on the first tasks, in this population */
+    int32_t fitted, fits; /* a member, and how often its constants are to be varied yet */
 } az_niches;
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "settings.h"
 
-#define SNAPSHOT_VERSION 3
+#define SNAPSHOT_VERSION 4
 
 /* Writes, or counts where there is no `to`; reads, or fails for good where bytes run out. */
 typedef struct {
@@ -84,6 +84,8 @@ enum {
     VACANCIES,
     USED,
     TRIED,
+    FITTED,
+    FITS,
     STATES
 };
 
@@ -153,10 +155,19 @@ size_t az_island_save(const az_island *s, uint8_t *bytes)
     const az_trial *trial = &s->trial;
     const az_niches *n = &s->niches;
     const int64_t state[STATES] = {
-        [RUN_BORN] = s->run_born,   [RUN_STEPS] = s->run_steps, [IMPROVED] = s->improved,
-        [MEMBERS] = s->members,     [OLDEST] = s->oldest,       [BRED] = s->bred,
-        [RECENTS] = trial->recents, [NICHES] = n->niches,       [VACANCIES] = n->vacancies,
-        [USED] = n->used,           [TRIED] = n->evaluated};
+        [RUN_BORN] = s->run_born,
+        [RUN_STEPS] = s->run_steps,
+        [IMPROVED] = s->improved,
+        [MEMBERS] = s->members,
+        [OLDEST] = s->oldest,
+        [BRED] = s->bred,
+        [RECENTS] = trial->recents,
+        [NICHES] = n->niches,
+        [VACANCIES] = n->vacancies,
+        [USED] = n->used,
+        [TRIED] = n->evaluated,
+        [FITTED] = n->fitted,
+        [FITS] = n->fits};
     put(&t, &h, sizeof h);
     put_settings(&t, s);
     put(&t, s->count, sizeof s->count);
@@ -285,6 +296,11 @@ static int take_state(tape *t, az_island *s)
     if (state[USED] < 0 || state[USED] > (s->niches.elite ? P : 0) || state[NICHES] < 0 ||
         state[VACANCIES] < 0 || state[NICHES] + state[VACANCIES] != state[USED])
         return 0;
+    if (state[FITS] < 0 || state[FITS] > s->method.fit || state[FITTED] < 0 ||
+        (state[FITS] && state[FITTED] >= members))
+        return 0;
+    s->niches.fitted = (int32_t)state[FITTED];
+    s->niches.fits = (int32_t)state[FITS];
     s->niches.niches = (int32_t)state[NICHES];
     s->niches.vacancies = (int32_t)state[VACANCIES];
     s->niches.used = (int32_t)state[USED];

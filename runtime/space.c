@@ -70,6 +70,8 @@ static double random_constant(const az_space *s, az_draws *d, int op, int which)
     const kind *k = &kinds[op][which];
     if (s->decades > 0.0 && k->mutation == AZ_SCALE && !az_ops[op].random) {
         const double size = az_exp(-2.302585092994045684 * s->decades * az_uniform(d));
+        if (s->near_one > 0.0 && az_uniform(d) < s->near_one)
+            return 1.0 - size;
         return az_below(d, 2) ? size : -size;
     }
     return k->low + (k->high - k->low) * az_uniform(d);
@@ -95,6 +97,12 @@ void az_draw_constants(const az_space *s, az_draws *d, az_instruction *in)
         in->constant[c] = random_constant(s, d, in->op, c);
 }
 
+/* Of such a value it is the distance to 1 that has an order of magnitude: a rate of decay. */
+static int is_near_one(const az_space *s, double value)
+{
+    return s->near_one > 0.0 && value > 0.5 && value < 1.0;
+}
+
 void az_scale_constant(const az_space *s, az_draws *d, az_instruction *in, int which)
 {
     const kind *k = &kinds[in->op][which];
@@ -103,7 +111,9 @@ void az_scale_constant(const az_space *s, az_draws *d, az_instruction *in, int w
         *value = random_constant(s, d, in->op, which);
         return;
     }
-    if (k->mutation != AZ_SCALE_POSITIVE && az_uniform(d) < AZ_FLIP)
+    if (is_near_one(s, *value) && k->mutation == AZ_SCALE && az_below(d, 2))
+        *value = 1.0 - (1.0 - *value) * az_exp(az_gauss(d));
+    else if (k->mutation != AZ_SCALE_POSITIVE && az_uniform(d) < AZ_FLIP)
         *value = -*value;
     else
         *value *= az_exp(az_gauss(d));

@@ -61,7 +61,8 @@ typedef struct {
     int32_t least[3], most[3], first_size[3];
     int32_t mutation[AZ_MUTATIONS], mutations; /* those allowed */
     double repeat;                             /* how probably another mutation follows one */
-    double decades; /* values are drawn from 10^-decades to 1, of either sign; 0: evenly */
+    double decades;  /* values are drawn from 10^-decades to 1, of either sign; 0: evenly */
+    double near_one; /* how probably the drawn size is the distance to 1 instead, from below */
     int64_t classes;
     /* az_space_finish: */
     int32_t start[3], capacity;

@@ -72,6 +72,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("grown", "int64_t", "programs evaluated before the first mutant", "niches.grown", 1),
     Setting("parsimony", "double", "what an instruction counts", "niches.parsimony", 0.0),
     Setting("least", "double", "share of always 0's score, at hurdles", "niches.least", 1.0),
+    Setting("fit", "int32_t", "variations of a new structure's constants", "niches.fit"),
     _trial("classes", "int64_t", "of the tasks; 0: regression"),
     _trial("tasks", "int64_t", "how many"),
     _trial("train", "int64_t", "training examples"),

@@ -45,6 +45,7 @@ def space_of(
         classes=settings.tasks.search.facts().classes or 0,
         repeat=0.0 if walking else settings.search.repeat,
         decades=settings.constants.decades if settings.constants.scale == "log" else 0.0,
+        near_one=settings.constants.near_one,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from azc.errors import AzcError, expected
 from azc.program import Program
@@ -108,6 +108,7 @@ class NichesSettings(Table):
     parsimony: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     least: Annotated[float, Field(ge=0.0, le=10.0)] = 0.75
     confirm: Annotated[int, Field(ge=0, le=10_000)] = 0
+    fit: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class ConstantsSettings(Table):
@@ -115,6 +116,14 @@ class ConstantsSettings(Table):
 
     scale: Literal["even", "log"] = "even"
     decades: Annotated[float, Field(gt=0.0, le=300.0)] = 3.0
+    near_one: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+
+    @field_validator("near_one")
+    @classmethod
+    def _of_log(cls, near_one: float, info: ValidationInfo) -> float:
+        if near_one and (scale := info.data.get("scale")) not in ("log", None):
+            raise ValueError(expected("0 or a scale of 'log'", f"{near_one} where it is {scale!r}"))
+        return near_one
 
 
 class MigrationSettings(Table):

@@ -47,6 +47,7 @@ class Spec:
     classes: int = 0
     repeat: float = 0.0
     decades: float = 0.0
+    near_one: float = 0.0
 
     def core(self) -> _core.Space:
         numbers = [[by_name(name).number for name in names] for names in self.ops]
@@ -54,6 +55,7 @@ class Spec:
         return _core.Space(
             self.addresses, numbers, self.least, self.most, self.first, chosen,
             classes=self.classes, repeat=self.repeat, decades=self.decades,
+            near_one=self.near_one,
         )  # fmt: skip
 
 
@@ -125,6 +127,8 @@ class Drawing:
     def _constant(self, d: Draws, op: Op, place: int) -> float:
         if self.spec.decades and op.constants[place].mutation == "scale" and not op.random:
             size = _apply("exp", -2.302585092994045684 * self.spec.decades * d.uniform())
+            if self.spec.near_one and d.uniform() < self.spec.near_one:
+                return 1.0 - size
             return size if d.below(2) else -size
         low, high = op.constants[place].low, op.constants[place].high
         return low + (high - low) * d.uniform()
@@ -161,6 +165,8 @@ class Drawing:
         how = op.constants[place].mutation
         if how == "redraw":
             constants[place] = self._constant(d, op, place)
+        elif self.spec.near_one and how == "scale" and 0.5 < constants[place] < 1.0 and d.below(2):
+            constants[place] = 1.0 - (1.0 - constants[place]) * _apply("exp", d.gauss())
         elif how != "scale-positive" and d.uniform() < 0.1:
             constants[place] = -constants[place]
         else:

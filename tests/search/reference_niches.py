@@ -50,6 +50,7 @@ class Niches:
         self.model = model
         self.ranked: list[Niche] = []
         self.evaluated = 0
+        self.fitted, self.fits = -1, 0
         self.met: tuple[dict[Any, None], dict[Any, None]] = ({}, {})
 
     # ---- drawing ----
@@ -93,10 +94,20 @@ class Niches:
     def _draw(self, d: Draws) -> tuple[Any, str, Bodies]:
         model = self.model
         others = [self._donor(number) for number in range(len(model.ring))]
+        fits = self.fits > 0
+        self.fits -= fits
         for left in range(_DRAWS, 0, -1):
             parent = None
             origin = "seed" if model.seeds else "start" if model.given["empty"] else "random"
-            if self.evaluated < model.given["grown"] or not self.ranked:
+            if fits:
+                parent = model.ring[self.fitted]
+                origin, bodies = "alter-constant", parent.bodies
+                while True:
+                    bodies = mutate(model.drawing, d, origin, bodies, ())
+                    if not d.uniform() < 0.5:
+                        break
+                bodies = dropped(bodies, model.drawing.ops, model.drawing.spec.classes)
+            elif self.evaluated < model.given["grown"] or not self.ranked:
                 bodies = self._grow(d)
             else:
                 parent = self._parent(d)
@@ -273,12 +284,16 @@ class Niches:
         niche = self._niche(key)
         if niche and not self._position(niche, elite):
             return how
+        new = not (niche and any(one.structure == elite.structure for one in niche.elites))
         fitness = self._confirm(program, elite.first)
         size = len(program.predict) + len(program.learn)
         elite.score = fitness - given["parsimony"] * size
         if self._settle(key, niche, elite):
             member = model.member_of(bodies, fitness, birth, before, origin)
             model.ring[elite.place] = member
+            if new:
+                some = any(i.constants for f in model.drawing.open for i in bodies[f])
+                self.fitted, self.fits = elite.place, given["fit"] if some else 0
             if fitness > (model.top.fitness if model.top else -1.0):
                 model.note_best(member)
         return how

@@ -302,3 +302,29 @@ def test_constants_on_a_logarithmic_scale(many: int) -> None:
     drawn = np.array([program.setup[0].constants[0] for program in programs])
     uniform((drawn > 0).tolist(), [True, False])
     follows(np.log10(np.abs(drawn)), stats.uniform(-3, 3))
+
+
+def test_constants_near_one(many: int) -> None:
+    """The distance to 1 is on the logarithmic scale then, as often as asked."""
+    some = replace(
+        space(("scalar_const",), (), ()), least=(1, 0, 0), first=(1, 0, 0), decades=3.0,
+        near_one=0.25,
+    )  # fmt: skip
+    for spec in (some, replace(some, near_one=1.0)):
+        core = spec.core()
+        programs = (Program.unpacked(core.random(1, k)) for k in range(many))
+        drawn = np.array([program.setup[0].constants[0] for program in programs])
+        negative = int(np.count_nonzero(drawn < 0))
+        assert stats.binomtest(negative, many, (1 - spec.near_one) / 2).pvalue > LEAST_P
+    follows(np.log10(1 - drawn), stats.uniform(-3, 3))
+
+
+def test_half_of_the_time_the_distance_to_one_is_altered(many: int) -> None:
+    program = parse(f"def Setup():\n  s2 = {1 - 2**-20}\ndef Predict():\n  s1 = dot(v0, v0)\n")
+    spec = replace(space(("scalar_const",), (), ()), decades=3.0, near_one=0.25)
+    after = mutants(spec, program, "alter-constant", many)
+    values = np.array([setup[0].constants[0] for setup, _, _ in after])
+    # What is scaled as a whole comes as close by chance once in some thousands.
+    close = values[np.abs(values - 1) < 2**-13]
+    assert stats.binomtest(len(close), many, 0.5).pvalue > LEAST_P
+    follows(np.log((1 - close[close < 1]) * 2**20), stats.norm)

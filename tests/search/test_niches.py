@@ -50,14 +50,16 @@ def any_niches(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
         least=(0, 0, 0), most=(3, 3, 7), first=(1, 1, 3), classes=classes,
         mutations=one_of(MUTATIONS, MUTATIONS[-7:], (*MUTATIONS[:2], *MUTATIONS[-7:])),
         repeat=one_of(0.0, 0.3), decades=one_of(0.0, 3.0),
+        near_one=one_of(0.0, 0.0, 0.5),
     )  # fmt: skip
     count = one_of(2, 3)
     tasks = tasks_of(number, count, classes=classes, train=12, valid=5)
     changes: dict[str, Any] = {
         "method": "niches", "population": one_of(3, 8, 40), "elites": one_of(1, 2, 4),
         "even": one_of(0.0, 0.3), "grown": one_of(1, 5), "parsimony": one_of(0.0, 0.01),
-        "confirm": one_of(0, 0, 1), "filter": one_of(1, 2, 2) if classes <= 2 else 2,
-        "drop_dead": 1, "empty": one_of(1, 1, 1, 0) if classes <= 2 else 1,
+        "confirm": one_of(0, 0, 1), "fit": one_of(0, 0, 3),
+        "filter": one_of(1, 2, 2) if classes <= 2 else 2, "drop_dead": 1,
+        "empty": one_of(1, 1, 1, 0) if classes <= 2 else 1,
         "seed": number * 10**15 + 1, "island": one_of(0, 77), "classes": classes,
         "median": one_of(0, 0, 1), "level1": one_of(0, 1, 1), "level2": one_of(0, 1, 1),
         "fec_train": one_of(1, 3), "cache_size": one_of(2, 1000),
