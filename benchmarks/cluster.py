@@ -67,6 +67,7 @@ def cluster(nodes: int, *levels: str, **more: Any) -> Any:
 
     # Ray's workers are nicer than who started them by 15, and what is paired here is not to differ.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "600")  # a busy machine is no failure
     os.environ.pop("RAY_ADDRESS", None)
     made = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
     for number in range(nodes):

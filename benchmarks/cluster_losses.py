@@ -39,7 +39,7 @@ def replace_node(nodes: Any, chance: random.Random) -> None:
         try:
             nodes.add_node(**NODE)
             return
-        except Exception as error:  # Ray gives a node 30 s, which a busy machine may not have
+        except Exception as error:  # on a machine that is very busy
             print(f"a node did not start: {str(error)[:60]}", flush=True)
     raise RuntimeError("expected another node within five tries, got none")
 

@@ -3,7 +3,8 @@
 An island's rate is measured, and what an exchange and a save cost the driver. From these follow,
 for W islands on N nodes of as many cores as this machine:
 
-    programs per second    rate x min(W, N x cores), less the waiting for exchanges and saves
+    programs per second    rate x min(W, N x cores), less the waiting for exchanges and saves, and
+                           what Ray and the driver take of cores that hosts would have
     memory of a node       its hosts, with the tasks laid out, and its islands
     driver                 CPU time of messages, exchanges and saves over all the time
 
@@ -16,11 +17,13 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from azc.search.engines import slice_seconds
+from azc.search.hosts import Member
 from azc.search.islands import Islands
+from azc.search.migration import migrate
 from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
 from azc.search.settings_islands import own_tasks
@@ -29,9 +32,14 @@ from azc.tasks.task import arrays_of
 
 __all__ = ["Measured", "Planned", "measure", "plan"]
 
-#: Of a message and its answer, for the driver on Ray: 0.56 ms of CPU were measured on a busy
-#: machine, and there is more to it than that.
-_MESSAGE_SECONDS = 0.0008
+#: Of a message and its answer, for the driver on Ray; four times as much as where one follows
+#: another at once.
+_MESSAGE_SECONDS = 0.0018
+#: How many times what the messages of one island take is an island's part of those of many, which
+#: no cache holds, on Ray.
+_OF_MANY = 3.0
+#: Of a core, for Ray's threads in a host.
+_THREADS = 0.023
 #: What a process takes with azc in it and nothing else.
 _PROCESS_BYTES = 150 * 2**20
 #: Programs that there is a time for where the search file has no budget of them.
@@ -83,11 +91,11 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
     rate = (host.counts(0).programs - before) / max(time.process_time() - began, 1e-9)
     migration = settings.migration
     count = max(1, round(migration.share * settings.search.population)) if migration else 0
+    relay = _Relay(pickle.dumps(host.emigrants({0: list(range(count))})))
     began = time.process_time()
-    offered = pickle.dumps(host.emigrants({0: list(range(count))}))
-    members = {0: dict(enumerate(pickle.loads(offered)[0]))}
-    exchanged = len(offered) + len(pickle.dumps(members))
-    exchange = time.process_time() - began
+    if migration:
+        migrate(relay, [settings.search.population], migration.share, settings.search.seed, 0, [0])
+    exchange = _OF_MANY * (time.process_time() - began)
     began = time.process_time()
     saved = host.save(host.numbers)
     save = time.process_time() - began
@@ -95,12 +103,28 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
         rate=rate,
         exchange=exchange,
         save=save,
-        exchange_bytes=exchanged if migration else 0,
+        exchange_bytes=relay.bytes,
         save_bytes=len(pickle.dumps(saved)),
         island=bytes_needed(settings, [tasks, *own]) // settings.search.islands,
         host=_PROCESS_BYTES + 2 * sum(map(_bytes_of, (tasks, *own))),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
     )
+
+
+class _Relay:
+    """The messages of an exchange, of which the driver gets `offered` for every island."""
+
+    def __init__(self, offered: bytes) -> None:
+        self._offered = offered
+        self.bytes = 0
+
+    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+        self.bytes += len(pickle.dumps(positions)) + len(self._offered)
+        members: dict[int, list[Member]] = pickle.loads(self._offered)
+        return members
+
+    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
+        self.bytes += len(pickle.dumps(members))
 
 
 def _bytes_of(tasks: Sequence[Task]) -> int:
@@ -118,7 +142,7 @@ def plan(
     programs = settings.search.stop.programs or _PROGRAMS
     every = settings.migration.every if settings.migration else math.inf
     interval = settings.programs_per_interval(work)
-    running = programs / raw
+    running = programs / raw / (1.0 - _THREADS)
     exchanges, saves = programs / islands / every, programs / islands / interval
     # Hosts that put snapshots and what they exchange somewhere themselves do so at the same time.
     themselves = settings.search.snapshots is not None
@@ -126,10 +150,14 @@ def plan(
     exchanging = one_after_the_other * exchanges * measured.exchange
     saving = one_after_the_other * saves * measured.save
     driven = 0.0 if themselves else exchanging + saving
+    # Hosts are heard of after slices and when rounds end, and asked twice more for exchanges.
     messages = workers / slice_seconds(islands, workers, "ray") + workers * (
-        (2.0 * exchanges + saves) / running
+        (3.0 * exchanges + 2.0 * saves) / running
     )
-    driven += running * messages * _MESSAGE_SECONDS
+    listening = running * messages * _MESSAGE_SECONDS
+    driven += listening
+    if workers == nodes * measured.cores:  # and none is left for the driver
+        running += listening / workers
     # Hosts wait for exchanges and saves, not for messages about slices.
     seconds = running + exchanging + saving
     on_one = math.ceil(workers / nodes)
