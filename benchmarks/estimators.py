@@ -5,7 +5,8 @@
 Accuracy on digits, wine and breast-cancer, r² on diabetes: mean and standard deviation over the
 folds, which are the same for all, and the median seconds of one training and of predicting what it
 is scored on. All have their defaults, but that scikit-learn's get standardised features and the
-networks as many epochs as they need, and that a second search begins with nothing.
+networks as many epochs as they need, and that a second search, not on digits,
+begins with nothing.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ def main() -> None:
             given.folds, shuffle=True, random_state=0
         )
         for label, estimator in estimators(regression, search).items():
+            if name == "digits" and "nothing" in label:
+                continue
             validated = cross_validate(
                 estimator, X, y, cv=folds, n_jobs=given.jobs, error_score="raise"
             )
