@@ -104,8 +104,10 @@ def ticks(axis: Axis, low: float, high: float, most: int) -> list[float]:
             stride = -(-(last - first + 1) // most)
             return [10.0**power for power in range(first, last + 1, stride)]
         below = 10.0 ** math.floor(math.log10(low))
-        near = [below * k for k in (1, 2, 5, 10, 20, 50)]
-        return [value for value in near if low <= value <= high]
+        near = [value for k in (1, 2, 5, 10, 20, 50) if low <= (value := below * k) <= high]
+        if len(near) > 1:
+            return near
+        # Between two of these: as on any other axis.
     rough = (high - low) / most
     unit = 10.0 ** math.floor(math.log10(rough))
     spacing = next(unit * k for k in (1, 2, 5, 10) if unit * k >= rough * 0.999)

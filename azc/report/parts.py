@@ -51,13 +51,16 @@ def code(text: str, name: str) -> str:
 def table(
     caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1
 ) -> str:
-    """A table; the first `left` columns are texts, the others numbers."""
+    """A table; the first `left` columns are texts, the others numbers. One of texts alone, which
+    may be long, stands row below row on a phone."""
+    stacking = left >= len(columns)
 
     def kind(column: int) -> str:
-        return "" if column < left else ' class="number"'
+        title = f' data-title="{escape(columns[column])}"' if stacking else ""
+        return title if column < left else ' class="number"'
 
     head = "".join(
-        f'<th scope="col"{kind(column)}>{escape(title)}</th>'
+        f'<th scope="col"{"" if stacking else kind(column)}>{escape(title)}</th>'
         for column, title in enumerate(columns)
     )
     body = []
@@ -67,8 +70,9 @@ def table(
             f"<td{kind(column)}>{escape(cell)}</td>" for column, cell in enumerate(rest, 1)
         )
         body.append(f'<tr><th scope="row"{kind(0)}>{escape(first)}</th>{cells}</tr>')
+    name = ' class="stacking"' if stacking else ""
     return scrolling(
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<table{name}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table>",
         caption,
     )

@@ -68,7 +68,7 @@ def summary(run: Run) -> str:
         ("CPU time", duration(run.cpu_seconds)),
         ("clock time", duration(run.seconds)),
         ("islands", str(run.islands)),
-        ("populations begun", f"{total(rows, 'run'):,}"),
+        ("populations begun", f"{total(rows, 'run'):,}" if rows else "–"),
         ("seed", str(run.seed)),
     ]
     if not run.repeatable:
@@ -156,13 +156,19 @@ def _ancestors(run: Run) -> str:
     texts = [*(step["program"] for step in steps), str(run.best.program)]
     notes = [f"fitness {step['fitness']:.4f}, {step['programs']:,} programs" for step in steps]
     notes.append(f"fitness {run.best.search:.4f}")
+    first, half, last = texts
+    if first == last:
+        return ""
+    kept = [0, 2] if half in (first, last) else [0, 1, 2]
+    lines = marked([texts[k] for k in kept])
     columns = [
-        f"<div><h3>{title}</h3>{parts.paragraph(note, 'quiet')}{parts.listing(lines, title)}</div>"
-        for title, note, lines in zip(_STAGES, notes, marked(texts), strict=True)
+        f"<div><h3>{_STAGES[k]}</h3>{parts.paragraph(notes[k], 'quiet')}"
+        f"{parts.listing(code, _STAGES[k])}</div>"
+        for k, code in zip(kept, lines, strict=True)
     ]
     return (
-        parts.paragraph("Three programs of the lineage, their live lines: + was not in the one "
-                        "before, − is not in the next, ± neither.")
+        parts.paragraph("Programs of the lineage, their live lines: + was not in the one before, "
+                        "− is not in the next, ± neither.")
         + f'<div class="ancestors">{"".join(columns)}</div>'
     )  # fmt: skip
 

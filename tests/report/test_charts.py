@@ -30,11 +30,15 @@ def test_limits(axis, values, expected):
         (Axis("x"), 0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
         (Axis("x"), 0.68, 0.715, [0.68, 0.69, 0.7, 0.71]),
         (Axis("x", log=True), 3.0, 2e4, [10.0, 100.0, 1000.0, 10000.0]),
-        (Axis("x", log=True), 30.0, 90.0, [50.0]),
+        (Axis("x", log=True), 30.0, 90.0, [30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]),
     ],
 )
 def test_ticks(axis, low, high, expected):
     assert ticks(axis, low, high, 6) == pytest.approx(expected)
+
+
+def test_a_narrow_logarithmic_axis_has_ticks_too():
+    assert ticks(Axis("x", log=True), 29_160, 29_685, 3) == pytest.approx([29_200, 29_400, 29_600])
 
 
 @pytest.mark.parametrize("high", [1e-9, 3.7, 1e12])

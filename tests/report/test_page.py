@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from azc import parse
 from azc.errors import TaskError
 from azc.report.page import page, waiting
 from azc.report.scores import measured
@@ -83,7 +84,7 @@ def test_it_can_be_read_by_all(whole):
 def test_what_is_in_it(whole, run):
     for text in (
         "Search on linear", "Best fitness over programs", "Best fitness over CPU seconds",
-        "Where the lineage of the best improved", "First ancestor", "Half-way", "The best",
+        "Where the lineage of the best improved",
         "How programs were decided", "What each line is worth", "Against programs by hand",
         "T_final, all 2 tasks", "the first 2 of 4 tasks", "affine", "network",
         "azc evolve search.toml --seed 1",
@@ -151,3 +152,13 @@ def test_waiting():
     Checker(text)
     assert "no run &lt;yet&gt;" in text
     assert '<meta http-equiv="refresh" content="5">' in text
+
+
+def test_ancestors_stand_side_by_side_where_they_differ(run):
+    assert "First ancestor" not in page([replace(run, lineage=run.lineage[-1:])], None)
+    first = replace(
+        run.lineage[0], fitness=0.01, program=parse("def Predict():\n    s1 = dot(v0, v0)\n")
+    )
+    whole = page([replace(run, lineage=[first, *run.lineage])], None)
+    assert "First ancestor" in whole
+    assert "The best" in whole
