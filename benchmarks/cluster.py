@@ -49,10 +49,10 @@ MOST_RELAYED = 1000
 NODE = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
-def settings(*changes: str) -> Settings:
+def settings(*changes: str, preset: str = "demo") -> Settings:
     base = ("search.islands=4", "compile.hot=false", "search.interval=20000")
     exchange = "migration={every=40000}"
-    return Settings.from_toml("demo").changed([*base, exchange, *changes])
+    return Settings.from_toml(preset).changed([*base, exchange, *changes])
 
 
 def budget(programs: int) -> str:

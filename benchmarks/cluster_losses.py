@@ -66,8 +66,8 @@ def histories(kills: int) -> None:
         same = course(folder / out) == course(folder / expected)
         print(f"{name}: {'the same' if same else 'NOT the same'}", flush=True)
 
-    def run(name: str, searched: Search = search, **given: Any) -> None:
-        searched.run(out=folder / name, **given)
+    def run(name: str, **given: Any) -> None:
+        search.run(out=folder / name, **given)
         check(name, name)
 
     run("2 processes", workers=2)
@@ -76,8 +76,12 @@ def histories(kills: int) -> None:
             run(f"Ray, {nodes} nodes", workers=4, backend="ray")
     with cluster(2, LEVELS[0], LEVELS[-1]):
         run(f"Ray, nodes at {LEVELS[0]} and {LEVELS[-1]}", workers=4, backend="ray")
-        hot = Search(settings(budget(programs), "compile.hot=true"))
-        run("Ray, such nodes, each with native code of its own", hot, workers=4, backend="ray")
+        # What compiled code can be had for.
+        hot = Search(settings(budget(programs), "compile.hot=true", preset="reference-demo"))
+        hot.run(out=folder / "hot")
+        name = "Ray, such nodes, each with native code of its own"
+        hot.run(out=folder / name, workers=4, backend="ray")
+        check(name, name, "hot")
     if not kills:
         return
     programs = 250_000 * kills
