@@ -344,7 +344,7 @@ def test_settings_that_no_longer_hold(tmp_path):
 def project(folder: Path, rows: int = 60) -> Path:
     """A folder with a table, a program to start from, and a search file that names them."""
     folder.mkdir(parents=True)
-    table = ["a,b,c,d,y", *(f"{k},{k * k % 7},{k % 5},{k % 3},{k / 9}" for k in range(rows))]
+    table = ["a,b,c,d,y", *(f"{k or 1},{k * k % 7},{k % 5},{k % 3},{k / 9}" for k in range(rows))]
     (folder / "data.csv").write_text("\n".join(table) + "\n")
     (folder / "near.az").write_text(NEAR)
     given = (
