@@ -291,7 +291,8 @@ class Niches:
         if self._settle(key, niche, elite):
             member = model.member_of(bodies, fitness, birth, before, origin)
             model.ring[elite.place] = member
-            if new:
+            there = self._niche(key)
+            if new and there and there.elites[0] is elite:
                 some = any(i.constants for f in model.drawing.open for i in bodies[f])
                 self.fitted, self.fits = elite.place, given["fit"] if some else 0
             if fitness > (model.top.fitness if model.top else -1.0):
