@@ -27,17 +27,7 @@ FOUR = ("search.islands=4", "search.stop={programs=9600}", "migration.every=400"
 HERE = "search.snapshots='snapshots'"
 UNLIKE = "islands=[{count=1},{count=3,search.population=20,tasks.search.seed=9}]"
 
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
-    monkeypatch.setattr(snapshots, "_PAUSES", ())
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> tuple[str, dict[str, Any]]:
-    """What a search says and leaves that exchanges within one process."""
-    folder = tmp_path_factory.mktemp("whole")
-    return told(small(*FOUR).run(seed=5, out=folder)), left(folder)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def files(folder: Path) -> list[str]:

@@ -26,17 +26,7 @@ FOUR = ("search.islands=4", "search.stop={programs=4800}")
 HERE = "search.snapshots='snapshots'"
 SNAPSHOT = r"\d{5}-\d+-[0-9a-f]{32}"
 
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
-    monkeypatch.setattr(snapshots, "_PAUSES", ())
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> tuple[str, dict[str, Any]]:
-    """What a search says and leaves that keeps its snapshots in run.sqlite."""
-    folder = tmp_path_factory.mktemp("whole")
-    return told(small(*FOUR).run(seed=5, out=folder)), left(folder)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def files(folder: Path) -> list[str]:
