@@ -121,13 +121,16 @@ def test_labels_and_features_of_any_scale() -> None:
 @pytest.mark.parametrize("start", ["auto", "random", ["softmax", "softmax_network"]])
 def test_a_search_repeats_itself(start: Any) -> None:
     X, y = load_iris(return_X_y=True)
-    found = [SearchClassifier(**LITTLE, start=start, random_state=k).fit(X, y) for k in (0, 0)]
+    # Few random programs learn all that they predict from: a hundred thousand are drawn for each.
+    programs = 6 if start == "random" else LITTLE["programs"]
+    given = {**LITTLE, "programs": programs, "start": start}
+    found = [SearchClassifier(**given, random_state=k).fit(X, y) for k in (0, 0)]
     first, again = found
     assert first.programs_ == again.programs_
     assert (first.decision_function(X) == again.decision_function(X)).all()
     assert first.fitness_ == sorted(first.fitness_, reverse=True)
     assert first.program_ in first.programs_
-    assert first.n_programs_ >= 60
+    assert first.n_programs_ >= programs
 
 
 def test_the_result_is_no_worse_than_the_start_on_the_rows_held_back() -> None:
