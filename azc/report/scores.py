@@ -69,6 +69,7 @@ def measured(
         return result
     settings = run.settings if data is None else _with_data(run.settings, data)
     best = replace(run.best.program, doc="")
+    lacking: dict[str, list[str]] = {}
     for which, table in settings.tasks.configured().items():
         try:
             tell(f"making tasks of T_{which}")
@@ -81,7 +82,9 @@ def measured(
                 explanation = explain(best, made, **_evaluation(settings))
                 result = replace(result, explanation=explanation)
         except AzcError as error:
-            result.problems.append(f"The tasks of T_{which} cannot be made here: {error}")
+            lacking.setdefault(str(error).removeprefix(f"tasks.{which}: "), []).append(f"T_{which}")
+    for why, sets in lacking.items():
+        result.problems.append(f"The tasks of {', '.join(sets)} cannot be made here: {why}")
     return result
 
 

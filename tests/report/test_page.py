@@ -126,7 +126,7 @@ def test_tasks_that_cannot_be_made_are_said(run, monkeypatch):
     monkeypatch.setattr(Settings, "make_tasks", fail)
     text = page([run], measured(run, tasks=2))
     Checker(text)
-    assert "The tasks of T_search cannot be made here: no such file" in text
+    assert "The tasks of T_search, T_select, T_final cannot be made here: no such file" in text
 
 
 def test_settings_that_cannot_be_read_are_said(run):
