@@ -24,10 +24,10 @@ static int32_t brood_of(const az_island *s)
     return info->brood ? info->brood(&s->method) : 1;
 }
 
-/* The population, what is bred, and the best. */
+/* The population, what is bred, the best, and the champion. */
 static size_t all_members(const az_island *s)
 {
-    return (size_t)s->method.population + (size_t)brood_of(s) + 1;
+    return (size_t)s->method.population + (size_t)brood_of(s) + 2;
 }
 
 static size_t scratch_bytes(const az_island *s)
@@ -65,8 +65,10 @@ int az_island_finish(az_island *s)
         s->member[i].program.code = s->code + i * capacity;
         s->member[i].ancestor = -1;
     }
-    s->best.program.code = s->code + (count - 1) * capacity;
-    s->best.ancestor = -1;
+    s->best.program.code = s->code + (count - 2) * capacity;
+    s->champion.program.code = s->code + (count - 1) * capacity;
+    s->best.ancestor = s->champion.ancestor = -1;
+    s->best.fitness = s->champion.fitness = -1.0;
     if (info_of(s)->begin && !info_of(s)->begin(s))
         return 0;
     az_island_restart(s);
@@ -94,7 +96,8 @@ void az_forget(az_island *s, az_member *m)
 
 double *az_beside(const az_island *s, const az_member *m)
 {
-    const ptrdiff_t number = m == &s->best ? s->method.population + s->brood : m - s->member;
+    const ptrdiff_t best = (ptrdiff_t)s->method.population + s->brood;
+    const ptrdiff_t number = m == &s->best ? best : m == &s->champion ? best + 1 : m - s->member;
     return s->beside + number * s->width;
 }
 
@@ -109,8 +112,16 @@ void az_assign(az_island *s, az_member *to, const az_member *from)
     memcpy(az_beside(s, to), az_beside(s, from), (size_t)s->width * sizeof *s->beside);
 }
 
+int az_begins_from_best(const az_island *s)
+{
+    const int64_t every = s->method.from_best;
+    return every && s->count[AZ_COUNT_RUN] % every == 0 && s->champion.fitness >= 0.0;
+}
+
 void az_island_restart(az_island *s)
 {
+    if (s->method.from_best && s->best.fitness > s->champion.fitness)
+        az_assign(s, &s->champion, &s->best);
     for (int32_t i = 0; i < s->members; ++i)
         az_forget(s, &s->member[i]);
     for (int32_t i = 0; i < s->bred; ++i)
@@ -130,6 +141,10 @@ void az_island_restart(az_island *s)
 static int first_program(az_island *s, az_draws *d, az_candidate *to)
 {
     const az_method *m = &s->method;
+    if (az_begins_from_best(s)) {
+        az_copy_candidate(&s->space, to, &s->champion.program);
+        return AZ_FROM_BEST;
+    }
     if (m->starts) {
         const uint64_t number = (uint64_t)(s->count[AZ_COUNT_PROGRAMS] - s->run_born);
         az_copy_candidate(&s->space, to, &m->start[number % (uint64_t)m->starts]);
@@ -210,11 +225,12 @@ static double score(az_island *s, az_member *m)
 static void decide(az_island *s, const az_member *parent, int origin, az_member *to)
 {
     az_trial *t = &s->trial;
+    const az_member *source = origin == AZ_FROM_BEST ? &s->champion : parent;
     to->birth = s->count[AZ_COUNT_PROGRAMS];
     const double proven = score(s, to);
     az_forget(s, to);
     to->ancestor = az_lineage_extend(
-        &s->lineage, &s->space, parent ? parent->ancestor : -1, &to->program, proven, to->birth,
+        &s->lineage, &s->space, source ? source->ancestor : -1, &to->program, proven, to->birth,
         origin);
     if (to->ancestor < -1) {
         to->ancestor = -1;
@@ -231,7 +247,8 @@ void az_breed(
     az_trial *t = &s->trial;
     const az_context context = az_context_of(s);
     const int mutates = parent && az_uniform(d) < s->method.mutate_prob;
-    const int drawn = mutates || (!parent && !s->method.empty && !s->method.starts);
+    const int given = s->method.empty || s->method.starts || az_begins_from_best(s);
+    const int drawn = mutates || (!parent && !given);
     /* What the filter would stop has no children that it must not. */
     const int filters = s->method.filter && (!parent || parent->depends);
     int origin = AZ_IDENTITY;

@@ -56,14 +56,15 @@ typedef struct {
     az_lineage lineage;
     az_member *member;
     az_instruction *code;
-    double *beside; /* [all members, last the best][width]: their fitness on each task */
+    double *beside; /* [all members][width]: their fitness on each task */
     int32_t width;  /* 0 unless that is kept */
     az_niches niches;
     void *scratch; /* the method's own, nothing of it lasts from one candidate to the next */
     int32_t members, oldest;
     int32_t brood;  /* beside the population, for what is bred */
     int32_t bred;   /* of the family that is in the making */
-    az_member best; /* of this population */
+    az_member best;     /* of this population */
+    az_member champion; /* of those before it, where populations begin with it */
     int64_t count[AZ_COUNTS];
     int64_t run_born, run_steps, improved; /* programs and steps when this population began, and
                                               programs when it last had a new best */
@@ -116,6 +117,9 @@ void az_breed(
     const az_member *parent,
     const az_family *family,
     az_member *to);
+
+/* Whether this population begins with the best program of those before it. */
+int az_begins_from_best(const az_island *island);
 
 /* A member's fitness on each task, where it is kept; NaN where nobody knows it. */
 double *az_beside(const az_island *island, const az_member *member);

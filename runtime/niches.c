@@ -155,18 +155,26 @@ static const az_candidate *donor(const void *island, int32_t number)
 }
 
 /* A program to start from: random, or grown from what a population starts from until the filter
- * lets it pass, and half the time further. */
-static void grow(az_island *s, az_draws *d, const az_context *context, az_candidate *to)
+ * lets it pass, and half the time further. What is best so far comes first as it is. Its origin. */
+static int grow(az_island *s, az_draws *d, const az_context *context, az_candidate *to)
 {
     const az_method *m = &s->method;
     const az_space *space = &s->space;
-    if (m->starts)
+    const int best = az_begins_from_best(s);
+    const int origin = best        ? AZ_FROM_BEST
+                       : m->starts ? AZ_FROM_SEED
+                       : m->empty  ? AZ_FROM_START
+                                   : AZ_FROM_RANDOM;
+    if (best)
+        az_copy_candidate(space, to, &s->champion.program);
+    else if (m->starts)
         az_copy_candidate(space, to, &m->start[az_below(d, m->starts)]);
     else if (m->empty)
         to->count[0] = to->count[1] = to->count[2] = 0;
     else
         az_random_program(space, d, to);
-    for (int i = 0; (m->starts || m->empty) && i < GROWTH; ++i) {
+    const int steps = (best && !s->niches.niches) || origin == AZ_FROM_RANDOM ? 0 : GROWTH;
+    for (int i = 0; i < steps; ++i) {
         if (az_below(d, 3))
             az_insert_live(space, d, context, to);
         else
@@ -174,9 +182,10 @@ static void grow(az_island *s, az_draws *d, const az_context *context, az_candid
         az_drop_dead(space, to);
         az_trial_analyse(&s->trial, space, to);
         if (az_passes_filter(s) && az_below(d, 2))
-            return;
+            return origin;
     }
     az_drop_dead(space, to);
+    return origin;
 }
 
 static int is_same(az_hash one, az_hash other)
@@ -209,10 +218,7 @@ static const az_member *draw(az_island *s, az_draws *d, az_member *to, int *orig
             parent = fit(s, d, &context, to);
             *origin = AZ_ALTER_CONSTANT;
         } else if (n->evaluated < s->method.grown || !n->niches) {
-            grow(s, d, &context, &to->program);
-            *origin = s->method.starts  ? AZ_FROM_SEED
-                      : s->method.empty ? AZ_FROM_START
-                                        : AZ_FROM_RANDOM;
+            *origin = grow(s, d, &context, &to->program);
         } else {
             parent = parent_of(s, d);
             az_copy_candidate(&s->space, &to->program, &parent->program);
@@ -417,7 +423,8 @@ void az_niches_step(az_island *s)
     az_member *to = &s->member[s->method.population];
     int origin;
     const az_member *parent = draw(s, &d, to, &origin);
-    const int32_t before = parent ? parent->ancestor : -1;
+    const az_member *source = origin == AZ_FROM_BEST ? &s->champion : parent;
+    const int32_t before = source ? source->ancestor : -1;
     to->birth = s->count[AZ_COUNT_PROGRAMS]++;
     ++s->count[decide(s, before, origin, to)];
 }

@@ -1,13 +1,13 @@
 /* Snapshots of islands: fixed-size records one after the other, in the machine's byte order.
  *
- *     head | settings | counts, state | lineage | members, those bred, best | niches |
- *     hurdle's scores | both levels, oldest first
+ *     head | settings | counts, state | lineage | members, those bred, best, champion |
+ *     niches | hurdle's scores | both levels, oldest first
  */
 #include <string.h>
 
 #include "settings.h"
 
-#define SNAPSHOT_VERSION 4
+#define SNAPSHOT_VERSION 5
 
 /* Writes, or counts where there is no `to`; reads, or fails for good where bytes run out. */
 typedef struct {
@@ -179,6 +179,7 @@ size_t az_island_save(const az_island *s, uint8_t *bytes)
     for (int32_t i = 0; i < s->members + s->bred; ++i)
         put_member(&t, s, &s->member[i]);
     put_member(&t, s, &s->best);
+    put_member(&t, s, &s->champion);
     put_niches(&t, s);
     put(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);
     put_scores(&t, &trial->level[0]);
@@ -326,7 +327,7 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
         return 0;
     for (int32_t i = 0; i < s->method.population + s->brood; ++i)
         s->member[i].ancestor = -1; /* nobody holds an ancestor of before */
-    s->best.ancestor = -1;
+    s->best.ancestor = s->champion.ancestor = -1;
     take(&t, s->count, sizeof s->count);
     if (!take_state(&t, s))
         return 0;
@@ -337,6 +338,7 @@ int az_island_load(az_island *s, const uint8_t *bytes, size_t length)
     for (int32_t i = 0; i < s->members + s->bred && !t.failed; ++i)
         take_member(&t, s, &s->member[i]);
     take_member(&t, s, &s->best);
+    take_member(&t, s, &s->champion);
     take_niches(&t, s);
     take(&t, trial->recent, (size_t)recent_scores(trial) * sizeof *trial->recent);
     take_scores(&t, &trial->level[0]);

@@ -269,7 +269,7 @@ const az_mutation_info az_mutations[AZ_MUTATIONS] = {AZ_EACH_MUTATION(INFO)};
 #define NAME(number, name, function, resizes) [number] = name,
 const char *const az_origins[AZ_ORIGINS] = {
     AZ_EACH_MUTATION(NAME)[AZ_FROM_START] = "start", [AZ_FROM_RANDOM] = "random",
-    [AZ_FROM_SEED] = "seed", [AZ_FROM_MIGRANT] = "migrant"};
+    [AZ_FROM_SEED] = "seed", [AZ_FROM_BEST] = "best", [AZ_FROM_MIGRANT] = "migrant"};
 
 int az_mutate(const az_space *s, az_draws *d, const az_context *context, az_candidate *c)
 {

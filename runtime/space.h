@@ -45,6 +45,7 @@ enum {
     AZ_FROM_START = AZ_MUTATIONS,
     AZ_FROM_RANDOM,
     AZ_FROM_SEED,
+    AZ_FROM_BEST, /* of the populations before */
     AZ_FROM_MIGRANT,
     AZ_ORIGINS
 };

@@ -63,6 +63,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("patience", "int64_t", "programs since its best one", "restart.patience"),
     Setting("growth", "double", "of patience, from one to the next", "restart.growth", 1.0),
     Setting("gain", "double", "least by which it is better", "restart.gain", 0.0),
+    Setting("from_best", "int64_t", "every so-manieth begins with the best", "restart.from_best"),
     Setting("by", "int64_t", "programs within which to reach by_fitness", "restart.by"),
     Setting("by_fitness", "double", "ends a population that has not", "restart.fitness", 0.0),
     # Of the method `niches`.

@@ -46,7 +46,7 @@ __all__ = [
 DATABASE = "run.sqlite"
 #: Another number after a change of the tables, so also of the fields of `Counts`, `Best` and
 #: `Ancestor`, or of what a value in them means.
-FORMAT = 4
+FORMAT = 5
 #: In the head of the file, so that it is known from other databases.
 _APPLICATION = int.from_bytes(b"azcS")
 #: Snapshots of islands are megabytes, which large pages take in less time.

@@ -32,12 +32,13 @@ class RestartSettings(Table):
     patience: Count | None = None
     growth: Annotated[float, Field(ge=1.0, le=10.0)] = 1.0
     gain: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    from_best: Annotated[int, Field(ge=0, le=10**6)] = 0
     fitness: Part | None = None
     by: Count | None = None
 
     @model_validator(mode="after")
     def _some(self) -> RestartSettings:
-        if not self.model_dump(exclude_none=True, exclude={"growth", "gain"}):
+        if not self.model_dump(exclude_none=True, exclude={"growth", "gain", "from_best"}):
             what = "steps, programs, patience, or fitness with by"
             raise ValueError(expected(what, "none of them", "leave [restart] out"))
         if self.by is None and self.fitness is not None:

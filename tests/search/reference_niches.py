@@ -77,7 +77,11 @@ class Niches:
     def _grow(self, d: Draws) -> Bodies:
         model = self.model
         drawing, classes = model.drawing, model.drawing.spec.classes
-        if model.seeds:
+        if best := model.from_best():
+            bodies = best.bodies
+            if not self.ranked:
+                return dropped(bodies, drawing.ops, classes)
+        elif model.seeds:
             bodies = model.seeds[d.below(len(model.seeds))]
         elif model.given["empty"]:
             bodies = [[], [], []]
@@ -98,7 +102,8 @@ class Niches:
         self.fits -= fits
         for left in range(_DRAWS, 0, -1):
             parent = None
-            origin = "seed" if model.seeds else "start" if model.given["empty"] else "random"
+            begun = "seed" if model.seeds else "start" if model.given["empty"] else "random"
+            origin = "best" if model.from_best() else begun
             if fits:
                 parent = model.ring[self.fitted]
                 origin, bodies = "alter-constant", parent.bodies
@@ -268,9 +273,10 @@ class Niches:
     def step(self) -> None:
         model = self.model
         parent, origin, bodies = self._draw(model._draws())
+        source = model.from_best() if origin == "best" else parent
         birth = model.born
         model.born += 1
-        model.trial.ways[self.decide(bodies, parent and parent.ancestor, origin, birth)] += 1
+        model.trial.ways[self.decide(bodies, source and source.ancestor, origin, birth)] += 1
 
     def decide(self, bodies: Bodies, before: Any, origin: str, birth: int) -> str:
         model, given = self.model, self.model.given

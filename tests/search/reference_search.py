@@ -143,6 +143,7 @@ def any_search(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
     if changes["filter"]:  # which random programs would hardly pass
         learner = azc.parse(_LEARNERS[classes > 2]).packed()
         changes["seeds"] = [learner, spec.core().random(number, 0)]
+    changes["from_best"] = one_of(0, 1, 2)
     return spec, tasks, changes
 
 
@@ -198,12 +199,16 @@ class Model:
         self.trial = Trial(tasks, self.given)
         self.seeds = [_bodies(packed) for packed in seeds]
         self.born = self.filtered = self.run_number = 0
+        self.top: Member | None = None
+        self.champion: Member | None = None
         self.restart()
 
     def restart(self) -> None:
+        if self.top and self.top.fitness > (self.champion.fitness if self.champion else -1.0):
+            self.champion = self.top
         self.ring: list[Member] = []  # by place; the oldest of a regularized evolution moves on
         self.oldest = 0
-        self.top: Member | None = None
+        self.top = None
         self.improved_to = -1.0
         self.niches = Niches(self)
         self.run_number += 1
@@ -215,7 +220,14 @@ class Model:
     def _draws(self, stream: int = 0) -> Draws:
         return Draws(self.given["seed"], self.given["island"], self.born, stream)
 
+    def from_best(self) -> Member | None:
+        """What this population begins with, if that is the best of those before it."""
+        every = self.given["from_best"]
+        return self.champion if every and self.run_number % every == 0 else None
+
     def _first(self, d: Draws) -> tuple[str, Bodies]:
+        if best := self.from_best():
+            return "best", best.bodies
         if self.seeds:
             return "seed", self.seeds[(self.born - self.run_born) % len(self.seeds)]
         if self.given["empty"]:
@@ -228,7 +240,9 @@ class Model:
     ) -> Member:
         given = self.given
         mutates = parent is not None and d.uniform() < given["mutate_prob"]
-        drawn = mutates or (parent is None and not given["empty"] and not self.seeds)
+        best = None if parent else self.from_best()
+        begun = given["empty"] or self.seeds or best
+        drawn = mutates or (parent is None and not begun)
         filters = given["filter"] and (parent is None or parent.depends)
         for left in range(_TRIES if parent else _TRIES_AT_START, 0, -1):
             origin, bodies = ("identity", parent.bodies) if parent else self._first(d)
@@ -244,7 +258,7 @@ class Model:
                 break
             self.filtered += 1
         fitness = self.trial.decide(program)
-        before = parent.ancestor if parent else None
+        before = source.ancestor if (source := parent or best) else None
         # A score on the first examples may be high by luck.
         proven = -1.0 if self.trial.hurdled else fitness
         if before is None or proven > before.fitness:

@@ -74,6 +74,7 @@ def any_niches(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
     changes["hurdle_quantile"] = [one_of(0.25, 0.75)] * 4
     if classes <= 2 and one_of(0, 0, 1):
         changes["seeds"] = [azc.parse(_LEARNER).packed()]
+    changes["from_best"] = one_of(0, 1, 2)
     return spec, tasks, changes
 
 
@@ -94,7 +95,8 @@ def test_the_course_is_that_of_the_model(full: bool) -> None:
             assert state(made) == state(model), number
         met.update({name: value for name, value in made.counts().items() if value == value})
         met["ancestors"] += len(made.ancestors()) > 1
-    for name in ("level1", "level2", "filtered", "hurdled", "niches", "ancestors"):
+        met["from best"] += model.from_best() is not None
+    for name in ("level1", "level2", "filtered", "hurdled", "niches", "ancestors", "from best"):
         assert met[name], name
 
 
