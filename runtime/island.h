@@ -61,8 +61,8 @@ typedef struct {
     az_niches niches;
     void *scratch; /* the method's own, nothing of it lasts from one candidate to the next */
     int32_t members, oldest;
-    int32_t brood;  /* beside the population, for what is bred */
-    int32_t bred;   /* of the family that is in the making */
+    int32_t brood;      /* beside the population, for what is bred */
+    int32_t bred;       /* of the family that is in the making */
     az_member best;     /* of this population */
     az_member champion; /* of those before it, where populations begin with it */
     int64_t count[AZ_COUNTS];

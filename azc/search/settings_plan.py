@@ -82,7 +82,7 @@ class IslandSettings(Table):
         """What the tables of a search file that says the same would be."""
         tables = self.model_dump(exclude_none=True)
         for name, key in lacking(self.search.method):
-            for table in _each(tables[name]):
+            for table in _each(tables.get(name)):
                 table.pop(key, None)
         if not self.hurdles:
             del tables["hurdles"]
@@ -234,8 +234,8 @@ class IslandSettings(Table):
 
 
 def _each(tables: Any) -> Sequence[Any]:
-    """The tables where there may be several, as of hurdles, or the one that it is."""
-    return tables if isinstance(tables, (list, tuple)) else (tables,)
+    """The tables where there may be several, as of hurdles, or the one that there is."""
+    return tables if isinstance(tables, (list, tuple)) else (tables,) if tables else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,6 +321,15 @@ def test_keys_that_only_some_methods_have_are_keys(table: str, key: str):
     assert key in model.model_fields
 
 
+def test_random_search_has_no_best_to_begin_with():
+    given = ("search.method=random", "restart={patience=5}")
+    assert changed(*given).to_toml()
+    assert changed("search.method=random", "restart=").to_toml()
+    assert "restart.from_best: expected no from_best with method 'random', got 2" in refusal(
+        *given, "restart.from_best=2"
+    )
+
+
 def test_mgg_takes_two():
     assert changed("search.method=mgg").search.children == 10
     assert changed("search.method=mgg", "search.children=3").search.children == 3
