@@ -22,6 +22,7 @@ from solving import arguments, quartiles, run
 
 from azc.paper.statistics import greater, rate_ratio, wilson_share
 from azc.search import Search
+from azc.search.settings import Settings
 
 WHOLE = "whole recipe"
 _PLAIN = (
@@ -39,14 +40,30 @@ ARMS: dict[str, tuple[str, ...]] = {
     "no filter": ("search.filter=false",),
     "plain mutations": (_PLAIN,),
     "one mutation at a time": ("search.repeat=0.0",),
-    "constants drawn evenly": ("constants.scale=even",),
+    "constants drawn evenly": ("constants.scale=even", "constants.near_one=0.0"),
+    "no constants near one": ("constants.near_one=0.0",),
     "niches drawn evenly": ("niches.even=1.0",),
     "no parsimony": ("niches.parsimony=0.0",),
     "no restarts": ("restart=",),
+    "always from nothing": ("restart.from_best=0",),
     "no hurdles": ("hurdles=", "niches.least=0.0"),
     "no cache": ("fec.level1=false", "fec.level2=false"),
     "grown at random": ("niches.grown=1000000000",),
 }
+
+
+def changes(name: str, recipe: Settings) -> tuple[str, ...] | None:
+    """What an arm sets in the recipe; None where that leaves the recipe as it is, or none."""
+    looks = recipe.niches is not None and recipe.niches.by == "behaviour"
+    if name == "no hurdles" and looks:
+        # Behaviour is looked at there, and nothing more.
+        first = recipe.hurdles[0].train
+        return f"hurdles=[{{train={first}, quantile=0.001}}]", "niches.least=0.0"
+    if name == "always from nothing" and not (recipe.restart and recipe.restart.from_best):
+        return None
+    if name == "no constants near one" and not recipe.constants.near_one:
+        return None
+    return ARMS[name]
 
 
 @dataclass
@@ -90,7 +107,9 @@ def main() -> None:
     given = [f"search.mutations={json.dumps(recipe.search.mutations)}", *options.overrides]
     for name in dict.fromkeys([WHOLE, *options.arms.split(",")]):
         arm = whole if name == WHOLE else Arm()
-        search = Search.from_toml(options.preset, [*given, *ARMS[name]])
+        if (changed := changes(name, recipe)) is None:
+            continue
+        search = Search.from_toml(options.preset, [*given, *changed])
         for seed in range(first, first + options.seeds):
             outcome = run(search, seed, options.limit)
             arm.solved += outcome.solved

@@ -60,6 +60,13 @@ def read_npz_task(
     return task
 
 
+def _known(table: Table) -> dict[str, tuple[str, str]]:
+    """All values of the columns of texts that a task uses, if it uses some of them only: what is
+    left of a column that tasks differ by is no news in rows to predict."""
+    used = {table.encoded[name][0] for name in table.columns if name in table.encoded}
+    return {name: of for name, of in table.encoded.items() if of[0] in used}
+
+
 def split_table(table: Table, given: TaskKeywords, index: int) -> Task:
     """Split `index` of a table: rows shuffled, then train, valid and what is left as test.
 
@@ -127,7 +134,7 @@ def split_table(table: Table, given: TaskKeywords, index: int) -> Task:
                 tuple(classes),
                 label_scaling,
                 gaps,
-                {name: of for name, of in table.encoded.items() if name in table.columns},
+                _known(table),
             ),
         )
     except TaskError as error:

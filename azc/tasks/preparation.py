@@ -69,8 +69,8 @@ class Preparation:
     `gaps`: what a missing entry of each column is filled with, None where that is an error;
     `scaling`: of the features, and `label_scaling` of the labels, (1,), None where they are used
     as they are; `classes`: the label that class k stands for at k, empty for regression;
-    `encoded`: of those of `columns` that are 1 where a column of texts has a certain value, that
-    column and the value.
+    `encoded`: by their names, columns that are 1 where a column of texts has a certain value, that
+    column and the value; all of such a column, where a task has drawn some of `columns`.
     """
 
     columns: tuple[str, ...]

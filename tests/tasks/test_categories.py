@@ -59,6 +59,28 @@ def test_new_rows_are_encoded_as_before(table: Path, tmp_path: Path) -> None:
     assert X.tolist() == [[7, 0, 0, 0], [8, 0, 0, 1]]
 
 
+def test_values_whose_columns_were_not_drawn_are_known(table: Path, tmp_path: Path, recwarn) -> None:
+    made = [
+        azc.tasks.make(
+            str(table), target="y", encode="colour", metric="rmse", vary="columns", features=2,
+            seed=seed,
+        )
+        for seed in range(8)
+    ]  # fmt: skip
+    drawn = [task.preparation for task in made if task.preparation]
+    some = [one for one in drawn if 0 < sum("=" in name for name in one.columns) < 3]
+    assert some
+    for one in some:
+        X = read_features(table, one.columns, encoded=one.encoded)
+        assert X.shape == (6, 2)
+        model = azc.train(azc.library.load("least_squares"), made[drawn.index(one)])
+        model.save(tmp_path / "m.npz")
+        kept = azc.Model.load(tmp_path / "m.npz").preparation
+        assert kept is not None
+        assert kept.encoded == one.encoded
+    assert not recwarn
+
+
 def test_what_is_missing_is_missing_in_all_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("colour,y\nred,1\nNA,2\nblue,3\nred,4\n")
