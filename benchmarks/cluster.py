@@ -1,6 +1,6 @@
 """Searches on Ray: overhead beside processes, the driver's share of CPU, what a plan says.
 
-    python benchmarks/cluster.py overhead [--pairs 5] [--programs 2000000]
+    python benchmarks/cluster.py overhead [--pairs 5] [--programs 2000000] [--set K=V …]
     python benchmarks/cluster.py driver [--islands 100 1000 10000] [--programs 500] [--hosts 2]
     python benchmarks/cluster.py saves [--islands 100 1000] [--snapshot 200000]
     python benchmarks/cluster.py plan [--islands 1 2 4 8 16] [--seconds 20]
@@ -88,25 +88,25 @@ ONE = """
 import json, sys
 from azc.search import Search
 from cluster import budget, settings
-backend, programs, address = sys.argv[1:]
+backend, programs, address, *changes = sys.argv[1:]
 first = []
 def report(made):
     if made.settled and not first:
         first.append((made.total("programs"), made.cpu_seconds))
 given = {"address": address} if backend == "ray" else {}
-search = Search(settings(budget(int(programs))))
+search = Search(settings(budget(int(programs)), *changes))
 last = search.run(workers=2, backend=backend, report=report, **given).report
 print(json.dumps([*first, (last.total("programs"), last.cpu_seconds)]))
 """
 
 
-def overhead(pairs: int, programs: int) -> None:
+def overhead(pairs: int, programs: int, changes: list[str]) -> None:
     shares: dict[str, list[float]] = {"running": [], "whole": []}
     with cluster(1) as nodes:
         began, before = time.monotonic(), cpu_of_ray()
         for number in range(pairs):
             names = ("processes", "ray") if number % 2 else ("ray", "processes")
-            both = {name: begun(ONE, name, programs, nodes.address) for name in names}
+            both = {name: begun(ONE, name, programs, nodes.address, *changes) for name in names}
             rates = {name: rates_of(json.loads(one.communicate()[0])) for name, one in both.items()}
             for name, ratios in shares.items():
                 ratios.append(rates["ray"][name] / rates["processes"][name])
@@ -380,6 +380,7 @@ if __name__ == "__main__":
     one = commands.add_parser("overhead")
     one.add_argument("--pairs", type=int, default=5)
     one.add_argument("--programs", type=int, default=2_000_000)
+    one.add_argument("--set", dest="changes", action="append", default=[])
     of_driver = commands.add_parser("driver")
     of_driver.add_argument("--islands", type=int, nargs="+", default=[100, 1000, 10_000])
     of_driver.add_argument("--programs", type=int, default=500)
