@@ -176,7 +176,7 @@ def test_settings_are_kept_as_they_are(folder):
 
 def test_the_form_of_the_tables():
     """Whoever changes it gives `FORMAT` another number."""
-    assert database.FORMAT == 4
+    assert database.FORMAT == 5
     assert {table: " ".join(names) for table, names in database._columns().items()} == {
         "about": "name value digest",
         "islands": "island state digest",
@@ -397,5 +397,5 @@ def test_versions(folder, monkeypatch):
     with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
         connection.execute("PRAGMA user_version = 99")
     for use in (Store.open, *READERS):
-        with pytest.raises(StateError, match=r"expected a run of format 4, got one of format 99"):
+        with pytest.raises(StateError, match=r"expected a run of format 5, got one of format 99"):
             use(folder)
