@@ -53,7 +53,7 @@ def preparation_in(form: Any, arrays: dict[str, Any], features: int) -> Preparat
     gaps = _numbers(arrays["gaps"], features) if "gaps" in arrays else None
     both = scaling("scaling", features), scaling("label_scaling", 1)
     encoded = {name: tuple(of) for name, of in form.get("encoded", {}).items()}
-    for name, of in encoded.items():
+    for of in encoded.values():
         if len(of) != 2 or not all(isinstance(text, str) for text in of):
             raise ConfigError(expected("a column and a value of each column of texts", "others"))
     return Preparation(columns, form["target"], both[0], classes, both[1], gaps, encoded)

@@ -59,7 +59,9 @@ def test_new_rows_are_encoded_as_before(table: Path, tmp_path: Path) -> None:
     assert X.tolist() == [[7, 0, 0, 0], [8, 0, 0, 1]]
 
 
-def test_values_whose_columns_were_not_drawn_are_known(table: Path, tmp_path: Path, recwarn) -> None:
+def test_values_of_columns_that_were_not_drawn_are_known(
+    table: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
     made = [
         azc.tasks.make(
             str(table), target="y", encode="colour", metric="rmse", vary="columns", features=2,
