@@ -53,9 +53,12 @@ def preparation_in(form: Any, arrays: dict[str, Any], features: int) -> Preparat
     gaps = _numbers(arrays["gaps"], features) if "gaps" in arrays else None
     both = scaling("scaling", features), scaling("label_scaling", 1)
     encoded = {name: tuple(of) for name, of in form.get("encoded", {}).items()}
-    for of in encoded.values():
-        if len(of) != 2 or not all(isinstance(text, str) for text in of):
-            raise ConfigError(expected("a column and a value of each column of texts", "others"))
+    sound = all(len(of) == 2 and all(isinstance(t, str) for t in of) for of in encoded.values())
+    # Of each column of texts some values are features.
+    if not sound or {of[0] for of in encoded.values()} != {
+        of[0] for name, of in encoded.items() if name in columns
+    }:
+        raise ConfigError(expected("a column and a value of each column of texts", "others"))
     return Preparation(columns, form["target"], both[0], classes, both[1], gaps, encoded)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import azc
-from azc.errors import TaskError
+from azc.errors import ConfigError, TaskError
+from azc.model_files import described, preparation_in
 from azc.tasks.table_files import read_features, read_table
 
 COLOURS = ["red", "blue", " red ", "green", "blue", "red"]
@@ -80,6 +81,12 @@ def test_values_of_columns_that_were_not_drawn_are_known(
         kept = azc.Model.load(tmp_path / "m.npz").preparation
         assert kept is not None
         assert kept.encoded == one.encoded
+        arrays: dict[str, Any] = {}
+        form = described(one, arrays)
+        for others in ({"b=1": ["b", "1"]}, {"b=1": []}, {"b=1": ["b", 1]}):
+            wrong = {**form, "encoded": {**form["encoded"], **others}}
+            with pytest.raises(ConfigError, match="of each column of texts"):
+                preparation_in(wrong, arrays, len(one.columns))
     assert not recwarn
 
 
