@@ -169,9 +169,10 @@ def soak(minutes: float) -> None:
         given: dict[str, Any] = {"workers": 2, "backend": "ray", "out": folder / "run"}
         running = threading.Thread(target=lambda: outcomes.append(search.run(**given)), daemon=True)
         running.start()
-        killed = 0
+        killed, due = 0, time.monotonic()
         while running.is_alive():
-            running.join(60.0)
+            due = max(due + 60.0, time.monotonic())
+            running.join(due - time.monotonic())
             if running.is_alive():
                 samples.append(memory())
                 driver, hosts, ray = samples[-1]

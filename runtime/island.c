@@ -112,10 +112,20 @@ void az_assign(az_island *s, az_member *to, const az_member *from)
     memcpy(az_beside(s, to), az_beside(s, from), (size_t)s->width * sizeof *s->beside);
 }
 
-int az_begins_from_best(const az_island *s)
+int az_start_origin(const az_island *s)
 {
-    const int64_t every = s->method.from_best;
-    return every && s->count[AZ_COUNT_RUN] % every == 0 && s->champion.fitness >= 0.0;
+    const az_method *m = &s->method;
+    if (m->from_best && s->count[AZ_COUNT_RUN] % m->from_best == 0 && s->champion.fitness >= 0.0)
+        return AZ_FROM_BEST;
+    if (m->starts)
+        return AZ_FROM_SEED;
+    return m->empty ? AZ_FROM_START : AZ_FROM_RANDOM;
+}
+
+int32_t az_lineage_before(const az_island *s, const az_member *parent, int origin)
+{
+    const az_member *before = origin == AZ_FROM_BEST ? &s->champion : parent;
+    return before ? before->ancestor : -1;
 }
 
 void az_island_restart(az_island *s)
@@ -138,24 +148,19 @@ void az_island_restart(az_island *s)
 
 /* ---- breeding ------------------------------------------------------------------------------ */
 
-static int first_program(az_island *s, az_draws *d, az_candidate *to)
+static void first_program(az_island *s, az_draws *d, int origin, az_candidate *to)
 {
     const az_method *m = &s->method;
-    if (az_begins_from_best(s)) {
+    if (origin == AZ_FROM_BEST) {
         az_copy_candidate(&s->space, to, &s->champion.program);
-        return AZ_FROM_BEST;
-    }
-    if (m->starts) {
+    } else if (origin == AZ_FROM_SEED) {
         const uint64_t number = (uint64_t)(s->count[AZ_COUNT_PROGRAMS] - s->run_born);
         az_copy_candidate(&s->space, to, &m->start[number % (uint64_t)m->starts]);
-        return AZ_FROM_SEED;
-    }
-    if (m->empty) {
+    } else if (origin == AZ_FROM_START) {
         az_empty_program(&s->space, to);
-        return AZ_FROM_START;
+    } else {
+        az_random_program(&s->space, d, to);
     }
-    az_random_program(&s->space, d, to);
-    return AZ_FROM_RANDOM;
 }
 
 static int equals(az_hash hash, const az_member *m)
@@ -225,13 +230,12 @@ static double score(az_island *s, az_member *m)
 static void decide(az_island *s, const az_member *parent, int origin, az_member *to)
 {
     az_trial *t = &s->trial;
-    const az_member *source = origin == AZ_FROM_BEST ? &s->champion : parent;
     to->birth = s->count[AZ_COUNT_PROGRAMS];
     const double proven = score(s, to);
     az_forget(s, to);
     to->ancestor = az_lineage_extend(
-        &s->lineage, &s->space, source ? source->ancestor : -1, &to->program, proven, to->birth,
-        origin);
+        &s->lineage, &s->space, az_lineage_before(s, parent, origin), &to->program, proven,
+        to->birth, origin);
     if (to->ancestor < -1) {
         to->ancestor = -1;
         t->failed = 1;
@@ -247,16 +251,15 @@ void az_breed(
     az_trial *t = &s->trial;
     const az_context context = az_context_of(s);
     const int mutates = parent && az_uniform(d) < s->method.mutate_prob;
-    const int given = s->method.empty || s->method.starts || az_begins_from_best(s);
-    const int drawn = mutates || (!parent && !given);
+    int origin = parent ? AZ_IDENTITY : az_start_origin(s);
+    const int drawn = mutates || origin == AZ_FROM_RANDOM;
     /* What the filter would stop has no children that it must not. */
     const int filters = s->method.filter && (!parent || parent->depends);
-    int origin = AZ_IDENTITY;
     for (int left = parent ? DRAWS : DRAWS_AT_START;; --left) {
         if (parent)
             az_copy_candidate(&s->space, &to->program, &parent->program);
         else
-            origin = first_program(s, d, &to->program);
+            first_program(s, d, origin, &to->program);
         if (mutates)
             origin = az_mutate(&s->space, d, &context, &to->program);
         if (drawn && s->method.drop_dead)

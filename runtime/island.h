@@ -118,8 +118,12 @@ void az_breed(
     const az_family *family,
     az_member *to);
 
-/* Whether this population begins with the best program of those before it. */
-int az_begins_from_best(const az_island *island);
+/* What this population begins with: AZ_FROM_BEST (of those before it), AZ_FROM_SEED, AZ_FROM_START
+ * or AZ_FROM_RANDOM. */
+int az_start_origin(const az_island *island);
+
+/* Where the lineage is of what a program comes from: the best before, or its parent; -1: nothing. */
+int32_t az_lineage_before(const az_island *island, const az_member *parent, int origin);
 
 /* A member's fitness on each task, where it is kept; NaN where nobody knows it. */
 double *az_beside(const az_island *island, const az_member *member);

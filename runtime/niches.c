@@ -160,20 +160,17 @@ static int grow(az_island *s, az_draws *d, const az_context *context, az_candida
 {
     const az_method *m = &s->method;
     const az_space *space = &s->space;
-    const int best = az_begins_from_best(s);
-    const int origin = best        ? AZ_FROM_BEST
-                       : m->starts ? AZ_FROM_SEED
-                       : m->empty  ? AZ_FROM_START
-                                   : AZ_FROM_RANDOM;
-    if (best)
+    const int origin = az_start_origin(s);
+    const int first = origin == AZ_FROM_BEST && !s->niches.niches;
+    if (origin == AZ_FROM_BEST)
         az_copy_candidate(space, to, &s->champion.program);
-    else if (m->starts)
+    else if (origin == AZ_FROM_SEED)
         az_copy_candidate(space, to, &m->start[az_below(d, m->starts)]);
-    else if (m->empty)
+    else if (origin == AZ_FROM_START)
         to->count[0] = to->count[1] = to->count[2] = 0;
     else
         az_random_program(space, d, to);
-    const int steps = (best && !s->niches.niches) || origin == AZ_FROM_RANDOM ? 0 : GROWTH;
+    const int steps = first || origin == AZ_FROM_RANDOM ? 0 : GROWTH;
     for (int i = 0; i < steps; ++i) {
         if (az_below(d, 3))
             az_insert_live(space, d, context, to);
@@ -423,8 +420,7 @@ void az_niches_step(az_island *s)
     az_member *to = &s->member[s->method.population];
     int origin;
     const az_member *parent = draw(s, &d, to, &origin);
-    const az_member *source = origin == AZ_FROM_BEST ? &s->champion : parent;
-    const int32_t before = source ? source->ancestor : -1;
+    const int32_t before = az_lineage_before(s, parent, origin);
     to->birth = s->count[AZ_COUNT_PROGRAMS]++;
     ++s->count[decide(s, before, origin, to)];
 }
