@@ -31,9 +31,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from azc.search import Search, planning
 from azc.search.engines import slice_seconds
 from azc.search.hosts import Exchange, Slice
+from azc.search.migrants import CODE, HEAD, Migrants
 from azc.search.migration import Draws, migrate
 from azc.search.on_ray import Actor, Ray
 from azc.search.packets import packets_of, read_given
@@ -188,11 +191,13 @@ class Idle:
             for n in islands
         ]
 
-    def emigrants(self, positions: dict[int, list[int]]) -> dict[int, list[Any]]:
-        return {n: [self.member(n, k) for k in asked] for n, asked in positions.items()}
+    def emigrants(self, positions: dict[int, Any]) -> dict[int, Migrants]:
+        return {n: self.members(asked) for n, asked in positions.items()}
 
-    def member(self, island: int, position: int) -> Any:
-        return (bytes(24), bytes(16), bytes(92) + position.to_bytes(4)), 0.5, position
+    def members(self, positions: Any) -> Migrants:
+        heads = np.zeros(len(positions), HEAD)
+        heads["birth"], heads["sizes"] = positions, (1, 1, 4)
+        return Migrants(heads, np.zeros(6 * len(positions), CODE))
 
     def receive(self, members: Any) -> None:
         pass
@@ -200,7 +205,7 @@ class Idle:
     def give(self, number: int, vacant: Any, hosts: int) -> str:
         draws = Draws(self.populations, 0.5, 1, number)
         alike = [0] * len(self.populations)
-        packets = packets_of(draws, vacant, hosts, alike, self.numbers, self.member)
+        packets = packets_of(draws, vacant, hosts, alike, self.numbers, self.emigrants)
         name: str = self.place.put_packets(number, packets)
         return name
 

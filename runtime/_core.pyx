@@ -244,12 +244,16 @@ cdef class Code:
                 instruction = &self.program.body[function][i]
                 if not 0 <= instruction.op < AZ_OP_COUNT:
                     raise ValueError("expected an op of the table")
-                if not (
-                    0 <= instruction.out < 65536
-                    and 0 <= instruction.a < 65536
-                    and 0 <= instruction.b < 65536
-                ):
+                if not has_addresses(instruction):
                     raise ValueError("expected addresses below 65536")
+
+
+cdef bint has_addresses(const az_instruction *instruction) noexcept:
+    return (
+        0 <= instruction.out < 65536
+        and 0 <= instruction.a < 65536
+        and 0 <= instruction.b < 65536
+    )
 
 
 def analyse(Code code not None, int64_t classes):

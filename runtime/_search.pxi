@@ -105,6 +105,40 @@ cdef extern from "settings.h" nogil:
     void *az_setting_of(const az_island *, const az_setting *)
 
 
+cdef struct Migrant:
+    # A program that islands exchange, without its instructions (azc/search/migrants.py).
+    double fitness
+    int64_t birth
+    int32_t count[3]
+
+
+cdef bint unpack_fitting(
+    const az_space *space, const Migrant *head, const uint8_t *code, az_candidate *to) noexcept:
+    """Copies a program of instructions that lie one after the other; whether it is one that
+    programs of the space can be, by sizes, ops and addresses."""
+    cdef az_instruction *body
+    for f in range(3):
+        if not space.least[f] <= head.count[f] <= space.most[f]:
+            return False
+    for f in range(3):
+        to.count[f] = head.count[f]
+        body = to.code + space.start[f]
+        for i in range(head.count[f]):
+            memcpy(&body[i], code, sizeof(az_instruction))
+            code += sizeof(az_instruction)
+            if not (
+                0 <= body[i].op < AZ_OP_COUNT
+                and has_addresses(&body[i])
+                and fits(space, &body[i])
+            ):
+                return False
+    return True
+
+
+cdef int64_t length_of(const Migrant *head) noexcept:
+    return <int64_t>head.count[0] + head.count[1] + head.count[2]
+
+
 cdef int lay_out(az_layout *layout, list blocks, int64_t tasks) except -1:
     """`blocks`: (batch, lanes of a chunk, numbers of the tasks in its lanes)."""
     cdef Batch batch
@@ -374,27 +408,73 @@ cdef class Island:
             at = a.before
         return ancestors[::-1]
 
-    def takes(self, tuple packed not None) -> bool:
-        """Whether a program has addresses and sizes that programs have here."""
-        cdef az_space *space = &self.space.space
-        cdef Code code = Code(packed)
-        for f in range(3):
-            if not space.least[f] <= code.program.count[f] <= space.most[f]:
-                return False
-            for i in range(code.program.count[f]):
-                if not fits(space, &code.program.body[f][i]):
-                    return False
-        return True
+    def emigrants(self, const int64_t[::1] positions not None) -> tuple:
+        """Members at positions, modulo how many there are (none where there are none), as bytes:
+        their heads (`Migrant`), and their instructions one after the other."""
+        cdef const az_space *space = &self.space.space
+        cdef int64_t count = positions.shape[0] if self.island.members else 0
+        cdef int64_t instructions = 0
+        cdef bytes heads = PyBytes_FromStringAndSize(NULL, count * sizeof(Migrant))
+        cdef bytes code
+        cdef Migrant *head = <Migrant *>PyBytes_AS_STRING(heads)
+        cdef az_instruction *to
+        cdef az_member *m
+        memset(head, 0, count * sizeof(Migrant))
+        for i in range(count):
+            m = self._member(positions[i])
+            head[i].fitness = m.fitness
+            head[i].birth = m.birth
+            for f in range(3):
+                head[i].count[f] = m.program.count[f]
+                instructions += m.program.count[f]
+        code = PyBytes_FromStringAndSize(NULL, instructions * sizeof(az_instruction))
+        to = <az_instruction *>PyBytes_AS_STRING(code)
+        for i in range(count):
+            m = self._member(positions[i])
+            for f in range(3):
+                memcpy(
+                    to, m.program.code + space.start[f],
+                    m.program.count[f] * sizeof(az_instruction))
+                to += m.program.count[f]
+        return heads, code
 
-    def receive(self, int32_t position, tuple packed not None, double fitness, int64_t birth) -> None:
-        """A program from another island replaces a member; fitness nan: it is decided here."""
+    cdef az_member *_member(self, int64_t position) noexcept:
+        return &self.island.member[position % self.island.members]
+
+    def receive(
+        self,
+        const int64_t[::1] positions not None,
+        const uint8_t[::1] heads not None,
+        const uint8_t[::1] code not None,
+    ) -> None:
+        """Programs from elsewhere, as `emigrants` gives them, replace members at `positions`, one
+        after the other; fitness nan: it is decided here. Passes over those that are beyond the
+        population, and programs of sizes or addresses that programs do not have here. ValueError
+        if heads, code and positions are not of as many programs."""
+        cdef const az_space *space = &self.space.space
+        cdef bytearray room = bytearray(space.capacity * sizeof(az_instruction) + 1)
+        cdef const uint8_t *at = &code[0] if code.shape[0] else <const uint8_t *><char *>room
+        cdef int64_t instructions = 0
         cdef az_candidate program
-        cdef bytearray room = bytearray(self.space.space.capacity * sizeof(az_instruction) + 1)
-        if not 0 <= position < self.island.members:
-            raise IndexError(position)
+        cdef Migrant head
+        if heads.shape[0] != positions.shape[0] * <int64_t>sizeof(Migrant):
+            raise ValueError("expected a head for each position")
+        for i in range(positions.shape[0]):
+            memcpy(&head, &heads[i * sizeof(Migrant)], sizeof(Migrant))
+            if min(head.count[0], head.count[1], head.count[2]) < 0:
+                raise ValueError("expected sizes of functions")
+            instructions += length_of(&head)
+        if code.shape[0] != instructions * <int64_t>sizeof(az_instruction):
+            raise ValueError("expected the code of all programs and no other")
         program.code = <az_instruction *><char *>room
-        unpack_candidate(&self.space.space, packed, &program)
-        az_island_receive(&self.island, position, &program, fitness, birth)
+        for i in range(positions.shape[0]):
+            memcpy(&head, &heads[i * sizeof(Migrant)], sizeof(Migrant))
+            if 0 <= positions[i] < self.island.members and unpack_fitting(
+                space, &head, at, &program
+            ):
+                az_island_receive(
+                    &self.island, <int32_t>positions[i], &program, head.fitness, head.birth)
+            at += length_of(&head) * sizeof(az_instruction)
 
     def save(self) -> bytes:
         """A snapshot: everything that the course of the search depends on."""

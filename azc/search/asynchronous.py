@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from azc.search.hosts import Member, Slice
+import numpy as np
+from numpy.typing import NDArray
+
+from azc.search.hosts import Slice
+from azc.search.migrants import Given, Migrants
 from azc.search.migration import migrate
 from azc.search.settings import Settings
 from azc.search.workers import Workers
@@ -25,7 +29,7 @@ class Asynchronous:
     workers: Workers
     settings: Settings
     drawn: dict[int, int]
-    _offered: dict[int, list[Member]] = field(default_factory=dict)
+    _offered: dict[int, Migrants] = field(default_factory=dict)
     _ends: dict[int, int] = field(default_factory=dict)  # of hosts, where an exchange is due
     _running: set[int] = field(default_factory=set)  # hosts
     _waiting: set[int] = field(default_factory=set)  # islands, for selection
@@ -105,11 +109,12 @@ class _Some:
 
     workers: Workers
     islands: Sequence[int]
-    offered: dict[int, list[Member]]
+    offered: dict[int, Migrants]
 
-    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+    def emigrants(self, positions: Mapping[int, NDArray[np.int64]]) -> dict[int, Migrants]:
         self.offered |= self.workers.emigrants({n: positions[n] for n in self.islands})
-        return {island: self.offered.get(island, []) for island in positions}
+        nothing = Migrants.joined(())
+        return {island: self.offered.get(island, nothing) for island in positions}
 
-    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
-        self.workers.receive({island: members[island] for island in self.islands})
+    def receive(self, given: Mapping[int, Given]) -> None:
+        self.workers.receive({island: given[island] for island in self.islands})

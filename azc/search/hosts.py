@@ -20,8 +20,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from azc.errors import AzcError, StateError
 from azc.program import Program
+from azc.search.migrants import Given, Migrants
 from azc.search.report import Counts
 from azc.search.settings_tasks import Which
 from azc.search.snapshots import Kept, State
@@ -33,7 +37,6 @@ __all__ = [
     "Job",
     "Link",
     "LostError",
-    "Member",
     "Offer",
     "Packed",
     "Past",
@@ -44,8 +47,6 @@ __all__ = [
 Packed = tuple[bytes, bytes, bytes]
 #: An ancestor: birth, number of its mutation in `ORIGINS`, fitness, program.
 Step = tuple[int, int, float, Packed]
-#: A member of a population: program, fitness (nan of one that comes from other tasks), birth.
-Member = tuple[Packed, float, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Past:
     has drawn `programs` now. Since the snapshot it has made `offers` offers that are known."""
 
     snapshot: State | None = None
-    exchanges: list[tuple[int, Mapping[int, Member] | Exchange]] = field(default_factory=list)
+    exchanges: list[tuple[int, Given | Exchange]] = field(default_factory=list)
     programs: int = 0
     offers: int = 0
 
@@ -150,12 +151,12 @@ class Host(Protocol):
         """Run each of `islands` until it has drawn `until` programs, or its share of about so many
         `seconds` is over, or it has a program that reaches the target."""
 
-    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+    def emigrants(self, positions: Mapping[int, NDArray[np.int64]]) -> dict[int, Migrants]:
         """Of each island its members at positions, which are taken modulo how many there are."""
 
-    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
-        """To each island programs of others, by the positions that they take; only those there are,
-        and only programs that the island could have drawn, by their sizes and addresses."""
+    def receive(self, given: Mapping[int, Given]) -> None:
+        """To each island programs of others; to positions that there are only, and only programs
+        that the island could have drawn, by their sizes and addresses."""
 
     def give(self, number: int, vacant: Collection[int], hosts: int) -> str | StateError:
         """Puts what the islands give in that exchange, of whose islands some are `vacant`, where

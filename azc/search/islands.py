@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from azc.compiler import natives
 from azc.compiler.structure import ENTRIES, LANES, Arguments, Structure, structure_of
@@ -20,7 +21,8 @@ from azc.errors import StateError
 from azc.packing import Block, batch_of, blocks, native_blocks
 from azc.program import Program
 from azc.runtime import _core
-from azc.search.hosts import Exchange, Job, Member, Offer, Packed, Past, Slice
+from azc.search.hosts import Exchange, Job, Offer, Packed, Past, Slice
+from azc.search.migrants import Given, Migrants
 from azc.search.migration import Draws
 from azc.search.packets import packets_of, read_given
 from azc.search.report import Counts
@@ -187,19 +189,16 @@ class Islands:
         lineage = tuple(island.ancestors())
         return Offer(number, island.counts()["run"], birth, fitness, packed, lineage)
 
-    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
-        return {number: self._emigrants(number, asked) for number, asked in positions.items()}
+    def emigrants(self, positions: Mapping[int, NDArray[np.int64]]) -> dict[int, Migrants]:
+        return {
+            number: Migrants.of(*self.islands[number].emigrants(asked))
+            for number, asked in positions.items()
+        }
 
-    def _emigrants(self, number: int, positions: Sequence[int]) -> list[Member]:
-        some = self.islands[number].members > 0
-        return [self._member(number, position) for position in positions if some]
-
-    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
-        for number, immigrants in members.items():
-            island = self.islands[number]
-            for position, (packed, fitness, birth) in immigrants.items():
-                if position < island.members and island.takes(packed):
-                    island.receive(position, packed, fitness, birth)
+    def receive(self, given: Mapping[int, Given]) -> None:
+        for number, one in given.items():
+            heads, code = one.members.heads.view(np.uint8), one.members.code.view(np.uint8)
+            self.islands[number].receive(one.positions, heads, code)
 
     def give(self, number: int, vacant: Collection[int], hosts: int) -> str | StateError:
         migration, plans = self.settings.migration, self._plans
@@ -209,14 +208,10 @@ class Islands:
         draws = Draws(sizes, migration.share, self.settings.search.seed, number)
         measures = [plan.measure for plan in plans]
         try:
-            data = packets_of(draws, vacant, hosts, measures, self.numbers, self._member)
+            data = packets_of(draws, vacant, hosts, measures, self.numbers, self.emigrants)
             return self.place.put_packets(number, data)
         except StateError as failed:
             return failed
-
-    def _member(self, number: int, position: int) -> Member:
-        island = self.islands[number]
-        return island.member(position % island.members)
 
     def take(self, exchange: Exchange) -> None:
         self.receive(read_given(exchange, len(self._plans), self.numbers))
@@ -338,9 +333,7 @@ class Islands:
             self._draw_all(number, past.programs, offers)
             self._untold[number] = offers[past.offers :]
 
-    def _from_storage(
-        self, pasts: Mapping[int, Past]
-    ) -> dict[Exchange, dict[int, dict[int, Member]]]:
+    def _from_storage(self, pasts: Mapping[int, Past]) -> dict[Exchange, dict[int, Given]]:
         """What these islands were given in exchanges, read of all of them at once."""
         took_part: dict[Exchange, list[int]] = {}
         for number, past in pasts.items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from azc.search.hosts import Exchange, Member, Past, Slice
+from azc.search.hosts import Exchange, Past, Slice
+from azc.search.migrants import Given
 from azc.search.snapshots import State
 
 __all__ = ["Journal"]
@@ -37,12 +38,12 @@ class Journal:
         past.offers += len(made.offers)
         return drawn
 
-    def received(self, members: Mapping[int, Mapping[int, Member] | Exchange]) -> None:
+    def received(self, given: Mapping[int, Given | Exchange]) -> None:
         """What islands were given, or what they took part in."""
         if self._keeps:
-            for island, given in members.items():
+            for island, one in given.items():
                 past = self.pasts[island]
-                past.exchanges.append((past.programs, given))
+                past.exchanges.append((past.programs, one))
 
     def begin_anew_from(self, states: Mapping[int, State]) -> None:
         """What islands did before these is not done again."""

@@ -4,14 +4,13 @@ workers)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from azc.search.hosts import Member
+from azc.search.migrants import Given, Migrants
 
 __all__ = ["Draws", "Populations", "migrate"]
 
@@ -22,9 +21,9 @@ _STREAM = 0x6D696772
 class Populations(Protocol):
     """All islands of a search; the methods are those of `Host`."""
 
-    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]: ...
+    def emigrants(self, positions: Mapping[int, NDArray[np.int64]]) -> dict[int, Migrants]: ...
 
-    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None: ...
+    def receive(self, given: Mapping[int, Given]) -> None: ...
 
 
 class Draws:
@@ -68,17 +67,17 @@ def migrate(
     none where all do so alike. Elsewhere a program's fitness means nothing, so there it is nan.
     """
     draws = Draws(populations, share, seed, number)
-    positions = {island: asked.tolist() for island, asked in draws.offered()}
+    positions = dict(draws.offered())
     offered = there.emigrants(positions)
-    pool = [(island, member) for island in positions for member in offered[island]]
-    members: dict[int, dict[int, Member]] = {}
+    parts = [offered[island] for island in positions]
+    pool = Migrants.joined(parts)
+    if not len(pool):
+        return
+    kinds = np.array(measures or [0] * len(populations))
+    kind_of, ends = np.repeat(kinds, [len(part) for part in parts]), pool.ends()
+    given = {}
     for island, replaced, chosen in draws.received(len(pool)):
-        members[island] = {}
-        for position, one in zip(replaced.tolist(), chosen.tolist(), strict=True) if pool else ():
-            origin, member = pool[one]
-            if measures and measures[origin] != measures[island]:
-                packed, _, birth = member
-                member = (packed, math.nan, birth)
-            members[island][position] = member
-    if pool:
-        there.receive(members)
+        members = pool.chosen(chosen, ends)
+        members.heads["fitness"][kind_of[chosen] != kinds[island]] = np.nan
+        given[island] = Given(replaced, members)
+    there.receive(given)

@@ -88,6 +88,7 @@ class Ray:
             memory=_BYTES,
             max_restarts=0,
             max_task_retries=0,
+            enable_task_events=False,  # of every call Ray's own processes would keep a record
             scheduling_strategy=strategy(node_id=node, soft=True),
         )
         return _Reference(self, actor.remote(), self._put(shared), arguments["numbers"], node)

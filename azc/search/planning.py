@@ -20,9 +20,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from azc.search.engines import slice_seconds
-from azc.search.hosts import Member
 from azc.search.islands import Islands
+from azc.search.migrants import Given, Migrants
 from azc.search.migration import migrate
 from azc.search.runtime_settings import bytes_needed
 from azc.search.settings import Settings
@@ -91,7 +94,7 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
     rate = (host.counts(0).programs - before) / max(time.process_time() - began, 1e-9)
     migration = settings.migration
     count = max(1, round(migration.share * settings.search.population)) if migration else 0
-    relay = _Relay(pickle.dumps(host.emigrants({0: list(range(count))})))
+    relay = _Relay(pickle.dumps(host.emigrants({0: np.arange(count)})))
     began = time.process_time()
     if migration:
         migrate(relay, [settings.search.population], migration.share, settings.search.seed, 0, [0])
@@ -118,13 +121,13 @@ class _Relay:
         self._offered = offered
         self.bytes = 0
 
-    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+    def emigrants(self, positions: Mapping[int, NDArray[np.int64]]) -> dict[int, Migrants]:
         self.bytes += len(pickle.dumps(positions)) + len(self._offered)
-        members: dict[int, list[Member]] = pickle.loads(self._offered)
-        return members
+        offered: dict[int, Migrants] = pickle.loads(self._offered)
+        return offered
 
-    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
-        self.bytes += len(pickle.dumps(members))
+    def receive(self, given: Mapping[int, Given]) -> None:
+        self.bytes += len(pickle.dumps(given))
 
 
 def _bytes_of(tasks: Sequence[Task]) -> int:

@@ -10,20 +10,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from azc.errors import ResourceError, StateError
 from azc.search.balancing import relief
-from azc.search.hosts import (
-    Engine,
-    Exchange,
-    Job,
-    LostError,
-    Member,
-    Packed,
-    Past,
-    Slice,
-)
+from azc.search.hosts import Engine, Exchange, Job, LostError, Packed, Past, Slice
 from azc.search.jobs import Jobs
 from azc.search.journal import Journal
+from azc.search.migrants import Given, Migrants
 from azc.search.report import NodeCounts
 from azc.search.seats import Arguments, Seat, Seats
 from azc.search.snapshots import Shelf, State
@@ -124,17 +119,17 @@ class Workers:
 
     # ---- an exchange ----
 
-    def emigrants(self, positions: Mapping[int, Sequence[int]]) -> dict[int, list[Member]]:
+    def emigrants(self, positions: Mapping[int, NDArray[np.int64]]) -> dict[int, Migrants]:
         """`Host.emigrants` of the islands of all hosts, or some."""
         answers = self._all(
             "emigrants", lambda seat: (_of(seat, positions),), self._holding(positions)
         )
         return {island: members for answer in answers for island, members in answer.items()}
 
-    def receive(self, members: Mapping[int, Mapping[int, Member]]) -> None:
+    def receive(self, given: Mapping[int, Given]) -> None:
         """`Host.receive` of the islands of all hosts, or some."""
-        self._all("receive", lambda seat: (_of(seat, members),), self._holding(members))
-        self._journal.received(members)
+        self._all("receive", lambda seat: (_of(seat, given),), self._holding(given))
+        self._journal.received(given)
 
     def exchange(self, number: int) -> bool:
         """The `number`-th exchange of the search, of all islands, by way of the place where

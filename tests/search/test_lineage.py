@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import resource
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from search.reference_drawing import SMALL, Spec
 from search.reference_search import AMPLE, AT_END, METHODS, Packed, island, members, tasks_of
 from search.reference_trial import watch
+from search_migrants import migrants, positions, receive
 
 from azc.ops import by_name
 from azc.program import Instruction, Program
@@ -114,10 +116,10 @@ def test_receiving() -> None:
     made = island(COPIES, tasks, seeds=programs[:3], population=3, mutate_prob=0.0, patience=4)
     made.run(3, AMPLE)
     best = made.best()
-    made.receive(1, programs[4], 0.01, 77)
+    receive(made, 1, programs[4], 0.01, 77)
     assert made.member(1) == (programs[4], 0.01, 77)
     assert made.best() == best
-    made.receive(2, programs[5], 0.75, 99)
+    receive(made, 2, programs[5], 0.75, 99)
     assert made.best() == made.member(2) == (programs[5], 0.75, 99)
     assert made.ancestors() == [(99, ORIGINS.index("migrant"), 0.75, programs[5])]
     assert (made.counts()["received"], made.counts()["programs"]) == (2, 3)
@@ -125,17 +127,53 @@ def test_receiving() -> None:
     assert made.counts()["programs"] == 3 + 4  # patience counts from the newcomer
     for place in (-1, 3):
         with pytest.raises(IndexError):
-            made.receive(place, programs[0], 0.5, 1)
-        with pytest.raises(IndexError):
             made.member(place)
-    with pytest.raises(ValueError, match="at most"):
-        made.receive(0, (programs[0][1], b"", b""), 0.5, 1)
+
+
+def test_what_is_passed_over() -> None:
+    """What no program here could be, wherever in the code it lies; and what comes after it is taken
+    as if it was not there."""
+    made = island(COPIES, tasks_of(1, 1), seeds=[constant(1.0)], population=3, mutate_prob=0.0)
+    made.run(3, AMPLE)
+    before, two = [made.member(place) for place in range(3)], constant(2.0)
+    code = two[1]
+    bad = [(code, b"", b""), (b"", code * 60, b""), (b"", b"", code)]
+    for number, value in ((0, 65), (0, -1), (1, 65536), (1, -1), (1, 99), (3, -5)):
+        fields = list(struct.unpack("=4i3d", code))
+        fields[number] = value
+        bad.append((b"", struct.pack("=4i3d", *fields), b""))
+    for packed in bad:
+        receive(made, 0, packed, 0.9, 5)
+        assert [made.member(place) for place in range(3)] == before
+    both = migrants([(bad[1], 0.9, 5), (two, 0.25, 6), (two, 0.5, 7)])
+    made.receive(positions(0, 2, 3), both.heads.view(np.uint8), both.code.view(np.uint8))
+    assert [made.member(place) for place in range(3)] == [*before[:2], (two, 0.25, 6)]
+    assert made.counts()["received"] == 1
+
+
+def test_arrays_that_do_not_belong_together() -> None:
+    made = lively(3, population=10)
+    made.run(10, AMPLE)
+    heads, code = (np.frombuffer(part, np.uint8) for part in made.emigrants(positions(1, 2)))
+    less = heads.copy()
+    less[16:20] = 255
+    for asked, some, instructions in (
+        (positions(1), heads, code),
+        (positions(1, 2), heads[:-1], code),
+        (positions(1, 2), heads, code[:-40]),
+        (positions(1, 2), heads, np.concatenate([code, code[:40]])),
+        (positions(1, 2), less, code),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            made.receive(asked, some, instructions)
+    made.receive(positions(1, 2), heads, code)
+    assert made.counts()["received"] == 2
 
 
 def test_newcomers_have_descendants() -> None:
     made = lively(3, population=10, mutate_prob=1.0)
     made.run(10, AMPLE)
-    made.receive(4, (b"", SMALL.core().random(1, 1)[1], b""), 0.3, 5000)
+    receive(made, 4, (b"", SMALL.core().random(1, 1)[1], b""), 0.3, 5000)
     made.run(3000, AMPLE)
     ancestors = made.ancestors()
     fitness = [one[2] for one in ancestors]
@@ -153,7 +191,7 @@ def test_a_newcomer_that_was_stopped_at_a_hurdle_is_not_the_best() -> None:
         for made in (one, other):
             made.run(400, AMPLE)
         for place in range(20):
-            one.receive(place, *other.member(place))
+            receive(one, place, *other.member(place))
         program, fitness, _ = one.best()
         whole = watch(Program.unpacked(program), tasks, 20, 20, epochs=1).fitness
         assert fitness == (whole[0] + whole[1]) / 2, number

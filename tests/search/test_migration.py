@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from search_files import SMALL, changed, small
+from search_migrants import by_position, given, members_of, migrants, positions
 
 from azc.program import Program
 from azc.search import course
 from azc.search.islands import Islands
+from azc.search.migrants import Migrants
 from azc.search.migration import migrate
 
 METHODS = {
@@ -22,22 +24,28 @@ every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
 class Populations:
-    """Islands that are lists of names."""
+    """Islands that are lists of programs, which have their births as names."""
 
     def __init__(self, sizes: list[int]) -> None:
-        self.members = [[f"{island}/{place}" for place in range(size)]
-                        for island, size in enumerate(sizes)]  # fmt: skip
+        self.members = [
+            [1000 * island + place for place in range(size)] for island, size in enumerate(sizes)
+        ]
         self.received: list[dict[int, Any]] = [{} for _ in sizes]
 
     def emigrants(self, places: Any) -> Any:
         return {
-            island: [self.members[island][place % len(self.members[island])]
-                     for place in asked if self.members[island]]
+            island: migrants(
+                [((b"", b"", b""), 0.5, there[place % len(there)]) for place in asked if there]
+            )
             for island, asked in places.items()
-        }  # fmt: skip
+            for there in [self.members[island]]
+        }
 
-    def receive(self, members: Any) -> None:
-        self.received = [members[island] for island in range(len(self.members))]
+    def receive(self, given: Any) -> None:
+        self.received = [
+            {place: birth for place, (_, _, birth) in by_position(given[island]).items()}
+            for island in range(len(self.members))
+        ]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.25, 1.0, 0.01])
@@ -92,6 +100,21 @@ def test_populations_that_are_not_there_send_nothing():
     assert nobody.received == [{}, {}]
 
 
+def test_programs_are_chosen_whole():
+    """Any of them, as often as one likes, each with its own code."""
+    code = [bytes([number] * 40) for number in range(6)]
+    programs = [(b"", b"".join(code[:1]), b""), (code[1], code[2] * 2, code[3]), (b"", b"", b""),
+                (b"", b"", code[4] + code[5])]  # fmt: skip
+    every = [(packed, 0.1 * number, number) for number, packed in enumerate(programs)]
+    pool = Migrants.joined([migrants(every[:2]), migrants([]), migrants(every[2:])])
+    assert members_of(pool) == every
+    for which in ([], [2], [3, 0, 3, 1], [1] * 5):
+        assert members_of(pool.chosen(positions(*which))) == [every[k] for k in which]
+    # Nothing that is done to a copy is done to what it is of.
+    pool.chosen(positions(0)).heads["fitness"] = 9.0
+    assert members_of(pool) == every
+
+
 # ---- with real islands --------------------------------------------------------------------------
 
 
@@ -134,7 +157,7 @@ def test_what_is_received_has_children():
     best = there.best(1)
     assert best is not None
     gift = (best.packed, best.fitness, best.birth)
-    there.receive({0: dict.fromkeys(range(30), gift)})
+    there.receive({0: given(dict.fromkeys(range(30), gift))})
     assert members(there, 0) == [gift] * 30
     found = there.best(0)
     assert found is not None
@@ -150,19 +173,19 @@ def test_places_beyond_the_population_are_passed_over():
     there = host()
     there.run([0], 10, 100.0)
     there.run([1], 200, 100.0)
-    gift = there.emigrants({1: [2**31 - 1]})[1]
-    assert gift == [members(there, 1)[(2**31 - 1) % 30]]
-    there.receive({0: dict.fromkeys((3, 10, 29), gift[0])})
-    assert [member == gift[0] for member in members(there, 0)] == [k == 3 for k in range(10)]
+    (gift,) = members_of(there.emigrants({1: positions(2**31 - 1)})[1])
+    assert gift == members(there, 1)[(2**31 - 1) % 30]
+    there.receive({0: given(dict.fromkeys((3, 10, 29), gift))})
+    assert [member == gift for member in members(there, 0)] == [k == 3 for k in range(10)]
     assert there.counts(0).received == 1
-    assert there.emigrants({2: [5]}) == {2: []}
+    assert len(there.emigrants({2: positions(5)})[2]) == 0
 
 
 def test_programs_from_elsewhere_keep_their_bits():
     there = host()
     there.run([0, 1], 300, 100.0)
-    for packed, fitness, birth in there.emigrants({0: range(30)})[0]:
-        there.receive({1: {0: (packed, fitness, birth)}})
+    for packed, fitness, birth in members_of(there.emigrants({0: positions(*range(30))})[0]):
+        there.receive({1: given({0: (packed, fitness, birth)})})
         assert members(there, 1)[0] == (packed, fitness, birth)
         assert Program.unpacked(packed).packed() == packed
 

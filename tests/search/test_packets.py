@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from search_files import SMALL, changed, left, small, told
 from search_losses import Beside
+from search_migrants import given
 from search_processes import slices
 
 from azc.errors import ResourceError, StateError
@@ -187,10 +188,10 @@ def test_many_exchanges_are_caught_up_with(tmp_path):
 
 
 def test_only_who_may_be_lost_has_a_journal():
-    members = {0: {3: ((b"", b"", b""), 0.5, 1)}}
+    gift = given({3: ((b"", b"", b""), 0.5, 1)})
     for keeps in (True, False):
         journal = Journal(2, keeps=keeps)
-        journal.received(members)
+        journal.received({0: gift})
         assert len(journal.pasts[0].exchanges) == keeps
 
 

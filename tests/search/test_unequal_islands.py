@@ -10,6 +10,7 @@ import pytest
 from search.reference_drawing import SMALL as SPEC
 from search.reference_search import AMPLE, island, tasks_of
 from search_files import SMALL, changed, left, refusal, small, told
+from search_migrants import given, migrants, receive
 
 from azc.errors import ConfigError
 from azc.search import Search
@@ -170,7 +171,7 @@ def test_a_program_from_other_tasks_is_scored_anew() -> None:
     before = one.counts()
     for place in range(10):
         packed, fitness, birth = other.member(place)
-        one.receive(place, packed, math.nan, birth)
+        receive(one, place, packed, math.nan, birth)
         assert one.member(place) == (packed, pytest.approx(fitness, abs=1e-12), birth)
     after = one.counts()
     assert after["received"] == 10
@@ -184,10 +185,11 @@ class Populations:
         self.sizes, self.received = sizes, {}
 
     def emigrants(self, places: Any) -> Any:
-        return {n: [((b"", b"", b""), float(n), 0)] * len(asked) for n, asked in places.items()}
+        gift = (b"", b"", b"")
+        return {n: migrants([(gift, float(n), 0)] * len(asked)) for n, asked in places.items()}
 
-    def receive(self, members: Any) -> None:
-        self.received = members
+    def receive(self, given: Any) -> None:
+        self.received = {number: one.members.heads["fitness"] for number, one in given.items()}
 
 
 def test_fitness_is_not_taken_along_to_other_tasks() -> None:
@@ -195,7 +197,7 @@ def test_fitness_is_not_taken_along_to_other_tasks() -> None:
     migrate(there, there.sizes, 0.5, 1, 1, measures=[0, 1, 0])
     assert [len(there.received[n]) for n in range(3)] == [4, 10, 20]
     for number, alike in enumerate(({0.0, 2.0}, {1.0}, {0.0, 2.0})):
-        known = [f for _, f, _ in there.received[number].values() if not math.isnan(f)]
+        known = [f for f in there.received[number].tolist() if not math.isnan(f)]
         assert set(known) <= alike
         assert 0 < len(known) < len(there.received[number]) or number == 0
 
@@ -207,7 +209,7 @@ def test_what_does_not_fit_stays_away() -> None:
     host.run([1, 3], 100, 100.0)
     before = {n: [host.islands[n].member(place) for place in range(30)] for n in (1, 3)}
     gifts = {1: dict(enumerate(before[3])), 3: dict(enumerate(before[1]))}
-    host.receive(gifts)
+    host.receive({number: given(gift) for number, gift in gifts.items()})
     for n in (1, 3):
         assert [host.islands[n].member(place) for place in range(30)] == before[n]
         assert host.counts(n).received == 0

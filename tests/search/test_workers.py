@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from search_files import SMALL, changed, left, save, small, told
+from search_migrants import given, members_of, positions
 from search_processes import (
     children,
     finish,
@@ -30,6 +31,7 @@ from azc.search import Search, engines, workers
 from azc.search.engines import ENGINES
 from azc.search.hosts import Host, Job, Past, Slice
 from azc.search.islands import Islands
+from azc.search.migrants import Given
 from azc.search.store import read_saved
 from azc.search.workers import Workers
 
@@ -103,12 +105,13 @@ def test_what_workers_answer_does_not_depend_on_their_number():
             assert there.cpu_seconds() > before
             assert [one.island for one in made_there] == sorted(islands)
             assert told_of(made_there) == told_of(slices(here, islands, until))
-        places = {island: [3, 7] for island in range(4)}
+        places = {island: positions(3, 7) for island in range(4)}
         found = there.emigrants(places)
         assert found == here.emigrants(places)
-        members = {island: {4: found[3 - island][0]} for island in range(4)}
+        one = {island: members_of(found[island])[0] for island in range(4)}
+        gifts = {island: given({4: one[3 - island]}) for island in range(4)}
         for each in (here, there):
-            each.receive(members)
+            each.receive(gifts)
         assert here.save() == there.save()
         # Errors come from there, and the workers go on after one.
         with pytest.raises(KeyError):
@@ -133,7 +136,7 @@ def test_scoring_is_shared_out(count, tasks):
     given = arguments(f"tasks.select.count={tasks}")
     alone = Islands(**given, numbers=(0, 1, 2, 3))
     alone.run(range(4), 40, 100.0)
-    members = alone.emigrants({0: range(40)})[0]
+    members = members_of(alone.emigrants({0: positions(*range(40))})[0])
     programs = list(dict.fromkeys(packed for packed, *_ in members))[:5]
     jobs = [Job("select", packed, 0, tasks) for packed in programs]
     engine = ENGINES["here" if count == 1 else "processes"](count, None)
@@ -150,10 +153,10 @@ def test_scoring_is_shared_out(count, tasks):
 
 def test_a_host_made_anew():
     """From snapshots and what came after them, in the middle of anything."""
-    given = arguments("search.stop={fitness=0.5,programs=8000}", "hurdles={train=10}")
-    gift = Islands(**given, numbers=(3,))
-    gift.run([3], 100, 100.0)
-    members = {place: gift.emigrants({3: [place]})[3][0] for place in (2, 5, 7)}
+    made_of = arguments("search.stop={fitness=0.5,programs=8000}", "hurdles={train=10}")
+    giver = Islands(**made_of, numbers=(3,))
+    giver.run([3], 100, 100.0)
+    gift = Given(positions(2, 5, 7), giver.emigrants({3: positions(2, 5, 7)})[3])
 
     def advance(host: Islands, past: Past, until: int) -> None:
         while True:
@@ -165,14 +168,14 @@ def test_a_host_made_anew():
 
     for saved, received, end in ((0, 200, 1700), (400, 400, 600), (1490, 1600, 3500)):
         offers: list[Any] = []
-        host, past = Islands(**given, numbers=(0,)), Past()
+        host, past = Islands(**made_of, numbers=(0,)), Past()
         advance(host, past, saved)
         past = Past(host.save([0])[0], programs=saved) if saved else past
         advance(host, past, received)
-        host.receive({0: members})
-        past.exchanges.append((past.programs, members))
+        host.receive({0: gift})
+        past.exchanges.append((past.programs, gift))
         advance(host, past, end)
-        again = Islands(**given, numbers=(0,))
+        again = Islands(**made_of, numbers=(0,))
         again.recover({0: past})
         assert again.save([0]) == host.save([0])
         (one,), (other,) = (each.run([0], end + 2000, 100.0) for each in (host, again))
