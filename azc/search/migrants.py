@@ -33,7 +33,7 @@ class Migrants:
     code: NDArray[Any]
 
     @classmethod
-    def of(cls, heads: bytes, code: bytes) -> Migrants:
+    def of(cls, heads: bytes | memoryview, code: bytes | memoryview) -> Migrants:
         return cls(np.frombuffer(heads, HEAD), np.frombuffer(code, CODE))
 
     @classmethod

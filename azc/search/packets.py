@@ -76,10 +76,10 @@ def packets_of(
         parts = (*(each.tobytes() for each in numbers), *members.bytes())
         packets[island] = b"".join((_COUNT.pack(len(slots)), *parts))
     in_order = [packets[island] for island in _order(islands, hosts)]
-    ends = itertools.accumulate(map(len, in_order), initial=islands * _ROW.size)
+    starts = itertools.accumulate(map(len, in_order), initial=islands * _ROW.size)
     table = (
         _ROW.pack(start, len(packet), xxhash.xxh3_64_intdigest(packet))
-        for start, packet in zip(ends, in_order, strict=False)
+        for start, packet in zip(starts, in_order, strict=False)
     )
     return b"".join(itertools.chain(table, in_order))
 
