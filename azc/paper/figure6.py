@@ -8,6 +8,7 @@ The network here has its constants fitted on T_search first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ __all__ = ["EXPERIMENT"]
 
 #: Lines of change of a step that are shown.
 _LINES = 4
+#: A constant in a program.
+_NUMBER = re.compile(r"-?[0-9]+\.[0-9]+(?:e[+-]?[0-9]+)?")
 #: What the paper reports.
 _PAPER = (13, 20)
 
@@ -83,7 +86,8 @@ class Figure6(Experiment):
     def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
         from azc.paper.drawing import COLOURS
 
-        axes, code = figure.subplots(1, 2, width_ratios=(3, 1))
+        figure.set_size_inches(11.0, 5.0)
+        axes, told = figure.subplots(1, 2, width_ratios=(2, 1))
         for index, series in enumerate(data["series"]):
             for course in series["courses"]:
                 axes.step(
@@ -94,28 +98,39 @@ class Figure6(Experiment):
         axes.step(*zip(*best, strict=True), where="post", color=COLOURS[index], lw=2)
         axes.axhline(data["network"], color="grey", ls="--", lw=1)
         axes.annotate(
-            "network by hand", (1.0, data["network"]), xycoords=("axes fraction", "data"),
-            ha="right", va="bottom", color="grey",
+            "network by hand", (0.01, data["network"]), xycoords=("axes fraction", "data"),
+            ha="left", va="bottom", color="grey",
         )  # fmt: skip
         for mark, step in enumerate(data["callouts"], 1):
             axes.plot([step["programs"]], [step["fitness"]], "ko", ms=3)
-            change = next((line for line in step["change"] if line[0] == "+"), "")
-            # What comes late has its text before it.
-            late = step["programs"] ** 2 > best[0][0] * best[-1][0]
+            # Those that follow each other closely have their numbers on either side.
             axes.annotate(
-                f"{change}  {mark}" if late else f"{mark}  {change}",
-                (step["programs"], step["fitness"]), xytext=(-5 if late else 4, -8),
-                textcoords="offset points", fontsize=6, family="monospace",
-                ha="right" if late else "left",
+                str(mark), (step["programs"], step["fitness"]),
+                xytext=(-5, 3) if mark % 2 else (5, -10), textcoords="offset points", fontsize=8,
+                ha="right" if mark % 2 else "left",
             )  # fmt: skip
         axes.set(xscale="log", xlabel="programs", ylabel="best fitness on T_search")
-        code.axis("off")
-        code.text(
-            0.0, 1.0, data["best"]["program"], family="monospace", fontsize=6, va="top", ha="left"
-        )
+        told.axis("off")
+        lines = [_called_out(mark, step) for mark, step in enumerate(data["callouts"], 1)]
+        program = _NUMBER.sub(_shortened, data["best"]["program"])
+        program = program.replace("    ", "\u00a0\u00a0")  # others are dropped from SVG
+        told.text(
+            0.0, 1.0, "\n".join([*lines, "", program]), family="monospace", fontsize=7, va="top",
+            ha="left",
+        )  # fmt: skip
 
 
 EXPERIMENT = Figure6()
+
+
+def _called_out(mark: int, step: Mapping[str, Any]) -> str:
+    """A step of the lineage, with the first line that it added."""
+    change = next((line for line in step["change"] if line[0] == "+"), "")
+    return f"{mark}  {_NUMBER.sub(_shortened, change)}"
+
+
+def _shortened(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.4g}"
 
 
 def _whole_course(document: Mapping[str, Any]) -> list[list[float]]:
