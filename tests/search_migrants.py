@@ -49,5 +49,4 @@ def positions(*asked: int) -> Any:
 
 def receive(island: Any, position: int, packed: Any, fitness: float, birth: int) -> None:
     """An island of the runtime is given one."""
-    one = migrants([(packed, fitness, birth)])
-    island.receive(positions(position), one.heads.view(np.uint8), one.code.view(np.uint8))
+    island.receive(positions(position), *migrants([(packed, fitness, birth)]).bytes())

@@ -8,7 +8,6 @@ The network here has its constants fitted on T_search first.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from azc.paper.record import Trial
 from azc.paper.reference import network_on
 from azc.paper.statistics import mean_of, sign_test, wilson_share
 from azc.paper.tables import Findings, Table, interval, number, plain, probability
-from azc.report.lineage import callouts, stages
+from azc.report.lineage import callouts, shortened, stages, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,8 +26,6 @@ __all__ = ["EXPERIMENT"]
 
 #: Lines of change of a step that are shown.
 _LINES = 4
-#: A constant in a program.
-_NUMBER = re.compile(r"-?[0-9]+\.[0-9]+(?:e[+-]?[0-9]+)?")
 #: What the paper reports.
 _PAPER = (13, 20)
 
@@ -111,8 +108,8 @@ class Figure6(Experiment):
             )  # fmt: skip
         axes.set(xscale="log", xlabel="programs", ylabel="best fitness on T_search")
         told.axis("off")
-        lines = [_called_out(mark, step) for mark, step in enumerate(data["callouts"], 1)]
-        program = _NUMBER.sub(_shortened, data["best"]["program"])
+        lines = [f"{mark}  {words(step)}" for mark, step in enumerate(data["callouts"], 1)]
+        program = shortened(data["best"]["program"])
         program = program.replace("    ", "\u00a0\u00a0")  # others are dropped from SVG
         told.text(
             0.0, 1.0, "\n".join([*lines, "", program]), family="monospace", fontsize=7, va="top",
@@ -121,16 +118,6 @@ class Figure6(Experiment):
 
 
 EXPERIMENT = Figure6()
-
-
-def _called_out(mark: int, step: Mapping[str, Any]) -> str:
-    """A step of the lineage, with the first line that it added."""
-    change = next((line for line in step["change"] if line[0] == "+"), "")
-    return f"{mark}  {_NUMBER.sub(_shortened, change)}"
-
-
-def _shortened(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.4g}"
 
 
 def _whole_course(document: Mapping[str, Any]) -> list[list[float]]:

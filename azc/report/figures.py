@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from azc.report.charts import Axis, Chart, Mark, Rule, Series, shown
-from azc.report.lineage import callouts, steps_of
+from azc.report.lineage import callouts, steps_of, words
 from azc.report.runs import Points, Run, total
 
 __all__ = ["FIGURES", "made", "names_for"]
@@ -100,18 +98,9 @@ def _marks(run: Run, over_time: bool) -> list[Mark]:
     at = [float(step["programs"]) for step in steps]
     xs = run.cpu_at(at) if over_time else at
     return [
-        Mark(number, x, step["fitness"], _words(step))
+        Mark(number, x, step["fitness"], words(step))
         for number, (x, step) in enumerate(zip(xs, steps, strict=True), 1)
     ]
-
-
-def _words(step: Mapping[str, Any]) -> str:
-    """The first line that came; where none did, the first that went. Numbers have four digits, so
-    that there is room."""
-    change: list[str] = step["change"]
-    came = [line for line in change if line.startswith("+")]
-    words = str([*came, *change, step["mutation"]][0])
-    return re.sub(r"\d+\.\d{5,}(e[+-]?\d+)?", lambda long: f"{float(long[0]):.4g}", words)
 
 
 def _near_goal(run: Run, points: Points) -> float | None:

@@ -15,7 +15,7 @@ from azc import lang
 from azc.analysis import live
 from azc.search.report import Ancestor
 
-__all__ = ["callouts", "marked", "stages", "steps_of"]
+__all__ = ["callouts", "marked", "shortened", "stages", "steps_of", "words"]
 
 Step = Mapping[str, Any]
 
@@ -51,6 +51,18 @@ def callouts(lineage: Sequence[Step], classes: int | None = None) -> list[dict[s
             best, shown = ancestor["fitness"], text
     steps.sort(key=lambda step: step["before"] - step["fitness"])
     return sorted(steps[:_CALLOUTS], key=lambda step: int(step["programs"]))
+
+
+def words(step: Step) -> str:
+    """Of a callout the first line that came; where none did, the first that went."""
+    change: list[str] = step["change"]
+    came = [line for line in change if line.startswith("+")]
+    return shortened(str([*came, *change, step["mutation"]][0]))
+
+
+def shortened(text: str) -> str:
+    """Long numbers with four digits, so that there is room."""
+    return re.sub(r"\d+\.\d{5,}(e[+-]?\d+)?", lambda long: f"{float(long[0]):.4g}", text)
 
 
 def stages(lineage: Sequence[Step], fitness: float, classes: int | None = None) -> list[Step]:

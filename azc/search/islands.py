@@ -197,8 +197,7 @@ class Islands:
 
     def receive(self, given: Mapping[int, Given]) -> None:
         for number, one in given.items():
-            heads, code = one.members.heads.view(np.uint8), one.members.code.view(np.uint8)
-            self.islands[number].receive(one.positions, heads, code)
+            self.islands[number].receive(one.positions, *one.members.bytes())
 
     def give(self, number: int, vacant: Collection[int], hosts: int) -> str | StateError:
         migration, plans = self.settings.migration, self._plans

@@ -146,7 +146,7 @@ def test_what_is_passed_over() -> None:
         receive(made, 0, packed, 0.9, 5)
         assert [made.member(place) for place in range(3)] == before
     both = migrants([(bad[1], 0.9, 5), (two, 0.25, 6), (two, 0.5, 7)])
-    made.receive(positions(0, 2, 3), both.heads.view(np.uint8), both.code.view(np.uint8))
+    made.receive(positions(0, 2, 3), *both.bytes())
     assert [made.member(place) for place in range(3)] == [*before[:2], (two, 0.25, 6)]
     assert made.counts()["received"] == 1
 
@@ -154,14 +154,13 @@ def test_what_is_passed_over() -> None:
 def test_arrays_that_do_not_belong_together() -> None:
     made = lively(3, population=10)
     made.run(10, AMPLE)
-    heads, code = (np.frombuffer(part, np.uint8) for part in made.emigrants(positions(1, 2)))
-    less = heads.copy()
-    less[16:20] = 255
+    heads, code = made.emigrants(positions(1, 2))
+    less = heads[:16] + b"\xff" * 4 + heads[20:]
     for asked, some, instructions in (
         (positions(1), heads, code),
         (positions(1, 2), heads[:-1], code),
         (positions(1, 2), heads, code[:-40]),
-        (positions(1, 2), heads, np.concatenate([code, code[:40]])),
+        (positions(1, 2), heads, code + code[:40]),
         (positions(1, 2), less, code),
     ):
         with pytest.raises(ValueError, match="expected"):
