@@ -18,9 +18,10 @@ RUNTIME := setup.py $(filter-out runtime/_core.c,$(wildcard runtime/*.[ch])) \
 listed = $(BIN)/python -c 'import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))$(1), sep="\n")'
 
-# The tests that run the C code, for builds of it that are not the installed one.
-NATIVE_TESTS := $(filter-out tests/test_packaging.py,$(wildcard tests/test_*.py)) tests/ops \
-	tests/search/test_canonical.py tests/search/test_scores.py
+# The tests that run the C code, for builds of it that are not the installed one; without those
+# that look at pages, packages and what Python makes of it.
+NATIVE_TESTS := $(filter-out $(patsubst %,tests/test_%.py,packaging own_data_page sklearn tutorial), \
+	$(wildcard tests/test_*.py)) tests/ops tests/search/test_canonical.py tests/search/test_scores.py
 
 SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined

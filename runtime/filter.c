@@ -13,7 +13,7 @@ typedef struct {
 
 static int index_of(const az_space *s, int type, int32_t number)
 {
-    return az_offset(s, type) + number;
+    return s->offset[type] + number;
 }
 
 static void flow(const az_space *s, const az_instruction *body, int64_t count, source *of)

@@ -32,15 +32,13 @@ static az_set back(const az_space *s, const az_candidate *c, int f, int32_t posi
 az_needs az_find_needs(const az_space *s, const az_candidate *c)
 {
     const az_set given = s->features | s->label;
-    az_needs n = {0, 0};
-    for (;;) { /* both only grow */
-        const az_set learn = back(s, c, AZ_LEARN, 0, n.predict) & ~given;
-        const az_set predict =
-            back(s, c, AZ_PREDICT, 0, s->prediction | learn | n.predict) & ~given;
-        if (learn == n.learn && predict == n.predict)
-            return n;
-        n.learn |= learn;
-        n.predict |= predict;
+    az_set after = s->prediction; /* what is needed when Predict ends */
+    for (;;) { /* it only grows */
+        const az_set predict = back(s, c, AZ_PREDICT, 0, after) & ~given;
+        const az_set learn = back(s, c, AZ_LEARN, 0, predict) & ~given;
+        if (!((predict | learn) & ~after))
+            return (az_needs){.predict = predict, .learn = learn};
+        after |= predict | learn;
     }
 }
 
@@ -115,14 +113,23 @@ typedef struct {
 
 static int32_t number_of(const az_space *s, int type, az_set one)
 {
-    return __builtin_ctzll(one) - az_offset(s, type);
+    return __builtin_ctzll(one) - s->offset[type];
+}
+
+/* How many a set has; without an instruction for it, __builtin_popcountll is a call. */
+static int32_t size_of(az_set set)
+{
+    set -= set >> 1 & UINT64_C(0x5555555555555555);
+    set = (set & UINT64_C(0x3333333333333333)) + (set >> 2 & UINT64_C(0x3333333333333333));
+    set = (set + (set >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (int32_t)(set * UINT64_C(0x0101010101010101) >> 56);
 }
 
 /* One of a set, by its number among addresses of its type; -1 if there is none. */
 static int32_t pick(builder *b, int type, az_set among)
 {
     among &= b->space->of_type[type];
-    int32_t left = __builtin_popcountll(among);
+    int32_t left = size_of(among);
     if (!left)
         return -1;
     for (left = az_below(b->draws, left); left; --left)
@@ -141,7 +148,7 @@ static int type_of(const az_space *s, az_set one)
 /* One of a set of any types. */
 static az_set pick_any(az_draws *d, az_set among)
 {
-    int32_t left = __builtin_popcountll(among);
+    int32_t left = size_of(among);
     if (!left)
         return 0;
     for (left = az_below(d, left); left; --left)

@@ -15,16 +15,10 @@ typedef struct {
     az_set predict, learn;
 } az_needs;
 
-/* Where addresses of a type begin. */
-static inline int32_t az_offset(const az_space *space, int type)
-{
-    return (type > AZ_SCALAR ? space->addresses[AZ_SCALAR] : 0) +
-           (type > AZ_VECTOR_TYPE ? space->addresses[AZ_VECTOR_TYPE] : 0);
-}
-
+/* Nothing for AZ_NO_TYPE, whose number is 0. */
 static inline az_set az_bit(const az_space *space, int type, int32_t number)
 {
-    return type ? (az_set)1 << (az_offset(space, type) + number) : 0;
+    return (az_set)(type != AZ_NO_TYPE) << (space->offset[type] + number);
 }
 
 static inline az_set az_written_by(const az_space *space, const az_instruction *in)

@@ -154,10 +154,29 @@ static const az_candidate *donor(const void *island, int32_t number)
     return &s->member[members_of(s, niche)[number % s->niches.niche[niche].count]].program;
 }
 
+/* Whether the filter lets a candidate pass; one that is `wanted` is analysed if so. No dead code is
+ * left where all functions are searched, so that there the strict filter can come first: most of
+ * what is drawn goes no further. */
+static int passes(az_island *s, az_member *to, int wanted)
+{
+    const az_space *space = &s->space;
+    const int first = s->method.filter == AZ_FILTER_STRICT && space->op_count[AZ_SETUP] &&
+                      space->op_count[AZ_PREDICT] && space->op_count[AZ_LEARN];
+    const az_program program = az_program_of(space, &to->program);
+    to->depends = first && az_learns_strictly(space, &program);
+    if (first && !(wanted && to->depends))
+        return to->depends;
+    to->hash = az_trial_analyse(&s->trial, space, &to->program);
+    if (!first)
+        to->depends = az_passes_filter(s);
+    return to->depends;
+}
+
 /* A program to start from: random, or grown from what a population starts from until the filter
  * lets it pass, and half the time further. What is best so far comes first as it is. Its origin. */
-static int grow(az_island *s, az_draws *d, const az_context *context, az_candidate *to)
+static int grow(az_island *s, az_draws *d, const az_context *context, az_member *member)
 {
+    az_candidate *to = &member->program;
     const az_method *m = &s->method;
     const az_space *space = &s->space;
     const int origin = az_start_origin(s);
@@ -177,8 +196,7 @@ static int grow(az_island *s, az_draws *d, const az_context *context, az_candida
         else
             az_grow_operand(space, d, context, to);
         az_drop_dead(space, to);
-        az_trial_analyse(&s->trial, space, to);
-        if (az_passes_filter(s) && az_below(d, 2))
+        if (passes(s, member, 0) && az_below(d, 2))
             return origin;
     }
     az_drop_dead(space, to);
@@ -188,6 +206,18 @@ static int grow(az_island *s, az_draws *d, const az_context *context, az_candida
 static int is_same(az_hash one, az_hash other)
 {
     return one.low == other.low && one.high == other.high;
+}
+
+/* Whether a mutation has left its program as it was, to the bit. */
+static int is_untouched(const az_space *s, const az_candidate *c, const az_candidate *before)
+{
+    for (int f = 0; f < 3; ++f)
+        if (c->count[f] != before->count[f] ||
+            memcmp(
+                c->code + s->start[f], before->code + s->start[f],
+                (size_t)c->count[f] * sizeof *c->code) != 0)
+            return 0;
+    return 1;
 }
 
 /* Draws other constants for the member that is being fitted. */
@@ -215,7 +245,7 @@ static const az_member *draw(az_island *s, az_draws *d, az_member *to, int *orig
             parent = fit(s, d, &context, to);
             *origin = AZ_ALTER_CONSTANT;
         } else if (n->evaluated < s->method.grown || !n->niches) {
-            *origin = grow(s, d, &context, &to->program);
+            *origin = grow(s, d, &context, to);
         } else {
             parent = parent_of(s, d);
             az_copy_candidate(&s->space, &to->program, &parent->program);
@@ -223,11 +253,15 @@ static const az_member *draw(az_island *s, az_draws *d, az_member *to, int *orig
             az_drop_dead(&s->space, &to->program);
         }
         az_trial_time(&s->trial, AZ_STAGE_DRAW);
-        to->hash = az_trial_analyse(&s->trial, &s->space, &to->program);
-        to->depends = az_passes_filter(s);
+        const int touched = !parent || !is_untouched(&s->space, &to->program, &parent->program);
+        const int passed = touched && passes(s, to, 1);
         az_trial_time(&s->trial, AZ_STAGE_ANALYSE);
-        if ((to->depends && !(parent && is_same(to->hash, parent->hash))) || left <= 1)
+        if (passed && !(parent && is_same(to->hash, parent->hash)))
             return parent;
+        if (left <= 1) {
+            to->hash = az_trial_analyse(&s->trial, &s->space, &to->program);
+            return parent;
+        }
         ++s->count[AZ_COUNT_FILTERED];
     }
 }

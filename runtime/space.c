@@ -23,6 +23,7 @@ void az_space_finish(az_space *s)
         s->capacity += s->most[f];
     }
     const az_address_map map = az_space_map(s);
+    memcpy(s->offset, map.offset, sizeof s->offset);
     const az_interface io = az_interface_of(s->classes);
     if (map.count > AZ_SET_SIZE)
         return;

@@ -67,6 +67,7 @@ typedef struct {
     int64_t classes;
     /* az_space_finish: */
     int32_t start[3], capacity;
+    int32_t offset[4]; /* where addresses of a type begin (az_space_map) */
     az_set of_type[4], features, label, prediction; /* empty where there are too many addresses */
 } az_space;
 

@@ -298,8 +298,9 @@ def test_compiles_without_warnings(
     made = [programs.random_program(rng, most=12) for _ in range(8)]
     made += [library.load(name) for name in library.names()]
     features = 13 if layout == ENTRIES else 5
-    source = Source("azc_warned", emit([structure(p, features, layout) for p in made], 8))
     found = find_toolchain()
+    text = emit([structure(p, features, layout) for p in made], found.vector)
+    source = Source("azc_warned", text)
     flags = (
         *(flag for flag in found.flags if flag != "-w"),
         *("-Werror=uninitialized", "-Werror=maybe-uninitialized", "-Werror=array-bounds"),
