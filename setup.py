@@ -1,7 +1,8 @@
 """Builds the runtime: one extension module, its kernels compiled once per instruction-set level.
 
 Everything else about the package is in pyproject.toml. The environment is heeded as usual: CC names
-the compiler, CFLAGS and LDFLAGS add flags, which win over all of ours but EXACT.
+the compiler, CFLAGS and LDFLAGS add flags, which win over all of ours but EXACT; KERNEL_CFLAGS adds
+some for kernels alone.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ EXACT = [
 FLAGS = [*TUNED, *shlex.split(os.environ.get("CFLAGS", "")), *EXACT]
 WARNINGS = ["-Wall", "-Wextra"]
 # Kernels keep totals in small arrays; a canary each costs as much as the work of a small program.
-KERNEL_FLAGS = ["-fno-stack-protector"]
+KERNEL_FLAGS = ["-fno-stack-protector", *shlex.split(os.environ.get("KERNEL_CFLAGS", ""))]
 # Slowest to compile first.
 X86_LEVELS = {
     "avx512": (

@@ -19,7 +19,7 @@ typedef struct {
 
 static void put(tape *t, const void *bytes, size_t count)
 {
-    if (t->to)
+    if (t->to && count)
         memcpy(t->to + t->at, bytes, count);
     t->at += count;
 }
@@ -28,10 +28,12 @@ static void take(tape *t, void *bytes, size_t count)
 {
     if (t->failed || count > t->length - t->at) {
         t->failed = 1;
-        memset(bytes, 0, count);
+        if (count)
+            memset(bytes, 0, count);
         return;
     }
-    memcpy(bytes, t->from + t->at, count);
+    if (count)
+        memcpy(bytes, t->from + t->at, count);
     t->at += count;
 }
 
