@@ -32,8 +32,9 @@ static az_set back(const az_space *s, const az_candidate *c, int f, int32_t posi
 az_needs az_find_needs(const az_space *s, const az_candidate *c)
 {
     const az_set given = s->features | s->label;
-    az_set after = s->prediction; /* what is needed when Predict ends */
-    for (;;) { /* it only grows */
+    /* What is needed when Predict ends, which only grows. */
+    az_set after = s->prediction;
+    for (;;) {
         const az_set predict = back(s, c, AZ_PREDICT, 0, after) & ~given;
         const az_set learn = back(s, c, AZ_LEARN, 0, predict) & ~given;
         if (!((predict | learn) & ~after))
