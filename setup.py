@@ -40,7 +40,7 @@ EXACT = [
 FLAGS = [*TUNED, *shlex.split(os.environ.get("CFLAGS", "")), *EXACT]
 WARNINGS = ["-Wall", "-Wextra"]
 # Kernels keep totals in small arrays; a canary each costs as much as the work of a small program.
-KERNEL_FLAGS = ["-fno-stack-protector", *shlex.split(os.environ.get("KERNEL_CFLAGS", ""))]
+KERNEL_FLAGS = ["-fno-stack-protector"]
 # Slowest to compile first.
 X86_LEVELS = {
     "avx512": (
@@ -114,7 +114,8 @@ class BuildRuntime(build_ext):
     def _compile_kernels(self, ext: Extension, level: str) -> list[str]:
         vector, flags = LEVELS[level]
         macros = [("AZ_LEVEL", level), ("AZ_VECTOR", vector)]
-        return self._compile(ext, ["kernels.c"], level, macros, [*KERNEL_FLAGS, *flags])
+        more = shlex.split(os.environ.get("KERNEL_CFLAGS", ""))
+        return self._compile(ext, ["kernels.c"], level, macros, [*KERNEL_FLAGS, *more, *flags])
 
     def _compile(
         self,
