@@ -22,7 +22,7 @@ listed = $(BIN)/python -c 'import tomllib; \
 # that look at pages, packages and what Python makes of it.
 NATIVE_TESTS := $(filter-out $(patsubst %,tests/test_%.py,packaging own_data_page sklearn tutorial), \
 	$(wildcard tests/test_*.py)) tests/ops \
-	$(patsubst %,tests/search/test_%.py,canonical given island mutations niches scores snapshot)
+	$(patsubst %,tests/search/test_%.py,canonical given island mutations niches snapshot)
 
 SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined

@@ -12,8 +12,6 @@
 #define DRAWS 1000000
 /* Steps in which a program to start from grows, at most. */
 #define GROWTH 12
-/* How often a first instruction of Predict is tried. */
-#define FIRST 100
 /* How probably another constant changes in a fit, once one has. */
 #define ANOTHER 0.5
 
@@ -174,20 +172,6 @@ static int passes(az_island *s, az_member *to, int wanted)
     return to->depends;
 }
 
-/* One step: as long as Predict is empty nothing but an instruction of it has an effect, so that one
- * is drawn until it comes. */
-static void grow_once(const az_space *s, az_draws *d, const az_context *context, az_candidate *to)
-{
-    if (!to->count[AZ_PREDICT]) {
-        for (int left = FIRST; left && !to->count[AZ_PREDICT]; --left)
-            az_insert_live(s, d, context, to);
-    } else if (az_below(d, 3))
-        az_insert_live(s, d, context, to);
-    else
-        az_grow_operand(s, d, context, to);
-    az_drop_dead(s, to);
-}
-
 /* A program to start from: random, or grown from what a population starts from until the filter
  * lets it pass, and half the time further. What is best so far comes first as it is. Its origin. */
 static int grow(az_island *s, az_draws *d, const az_context *context, az_member *member)
@@ -207,7 +191,11 @@ static int grow(az_island *s, az_draws *d, const az_context *context, az_member 
         az_random_program(space, d, to);
     const int steps = first || origin == AZ_FROM_RANDOM ? 0 : GROWTH;
     for (int i = 0; i < steps; ++i) {
-        grow_once(space, d, context, to);
+        if (az_below(d, 3))
+            az_insert_live(space, d, context, to);
+        else
+            az_grow_operand(space, d, context, to);
+        az_drop_dead(space, to);
         if (passes(s, member, 0) && az_below(d, 2))
             return origin;
     }

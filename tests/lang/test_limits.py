@@ -64,10 +64,10 @@ def test_places_are_the_same_with_any_line_ends() -> None:
 def test_refused_bytes(tmp_path: Path, data: bytes, place: tuple[int, int], part: str) -> None:
     path = tmp_path / "program.az"
     path.write_bytes(data)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ParseError, match=r"program\.az") as raised:
         load(path)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert (raised.value.line, raised.value.column) == place
     assert part in str(raised.value)
 
@@ -111,7 +111,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_texts(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     whole = f"def Learn():\n    {text}\n"
     with pytest.raises(ParseError) as raised:
         parse(whole)
@@ -120,21 +120,21 @@ def test_hostile_texts(text: str) -> None:
     for attempt in (check, format_text):
         with contextlib.suppress(ParseError):
             attempt(whole)
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 def test_many_lines_in_reasonable_time() -> None:
     body = "".join(f"    s{i % 9 + 2} = s{i % 7} * s{i % 5}\n" for i in range(MAX_LINES - 10))
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(parse(f"def Learn():\n{body}").learn) == MAX_LINES - 10
-    assert time.perf_counter() - started < 20.0
+    assert time.process_time() - started < 20.0
 
 
 def test_names_in_the_wrong_order_end() -> None:
     body = "".join(f"    a{i} = a{i + 1} * s2\n" for i in range(5_000))
-    started = time.perf_counter()
+    started = time.process_time()
     assert "a type for 'a" in message(f"def Learn():\n{body}    a5000 = s2\n")
-    assert time.perf_counter() - started < 10.0
+    assert time.process_time() - started < 10.0
 
 
 def test_size_limit_of_a_string() -> None:

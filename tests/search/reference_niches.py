@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from search.reference_drawing import Draws
     from search.reference_search import Model
 
-_DRAWS, _GROWTH, _FIRST = 1_000_000, 12, 100
+_DRAWS, _GROWTH = 1_000_000, 12
 
 
 @dataclass
@@ -88,13 +88,8 @@ class Niches:
         else:
             return dropped(drawing.random(d), drawing.ops, classes)
         for _ in range(_GROWTH):
-            if bodies[1]:
-                which = "insert-live" if d.below(3) else "grow-operand"
-                bodies = mutate(drawing, d, which, bodies, ())
-            for _ in range(0 if bodies[1] else _FIRST):
-                bodies = mutate(drawing, d, "insert-live", bodies, ())
-                if bodies[1]:
-                    break
+            which = "insert-live" if d.below(3) else "grow-operand"
+            bodies = mutate(drawing, d, which, bodies, ())
             bodies = dropped(bodies, drawing.ops, classes)
             if model.passes(Program(*map(tuple, bodies))) and d.below(2):
                 break
