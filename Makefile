@@ -26,7 +26,8 @@ NATIVE_TESTS := $(filter-out $(patsubst %,tests/test_%.py,packaging own_data_pag
 
 SANITIZE := -O1 -g1 -fno-omit-frame-pointer -foptimize-sibling-calls \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
-# Checks that the address sanitizer makes as well double the time that kernels take to compile.
+# Checks of pointers, most of which the address sanitizer makes as well, double the time that kernels
+# take to compile.
 SANITIZE_KERNELS := -fno-sanitize=alignment,null,object-size,pointer-overflow
 LIBASAN = $(shell gcc -print-file-name=libasan.so)
 

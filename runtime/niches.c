@@ -253,8 +253,9 @@ static const az_member *draw(az_island *s, az_draws *d, az_member *to, int *orig
             az_drop_dead(&s->space, &to->program);
         }
         az_trial_time(&s->trial, AZ_STAGE_DRAW);
-        const int touched = !parent || !is_untouched(&s->space, &to->program, &parent->program);
-        const int passed = touched && passes(s, to, 1);
+        const int looked =
+            left <= 1 || !parent || !is_untouched(&s->space, &to->program, &parent->program);
+        const int passed = looked && passes(s, to, 1);
         az_trial_time(&s->trial, AZ_STAGE_ANALYSE);
         if (passed && !(parent && is_same(to->hash, parent->hash)))
             return parent;
