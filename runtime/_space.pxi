@@ -77,8 +77,8 @@ cdef extern from "space.h" nogil:
     void az_copy_candidate(const az_space *, az_candidate *, const az_candidate *)
 
 cdef extern from "filter.h" nogil:
-    int AZ_FILTER_STRICT
-    int az_learns_strictly(const az_space *, const az_program *)
+    int AZ_FILTER_STRICT, AZ_LACKS_NOTHING
+    int az_lacks(const az_space *, const az_program *)
 
 HASH_LEAST = AZ_HASH_LEAST
 
@@ -344,7 +344,7 @@ cdef class Space:
         cdef az_program program = az_program_of(&self.space, made)
         az_canonical_make(&self.canonical, &program, &self.map, self.space.classes)
         if filter == AZ_FILTER_STRICT:
-            return az_learns_strictly(&self.space, &self.canonical.program)
+            return az_lacks(&self.space, &self.canonical.program) == AZ_LACKS_NOTHING
         return not filter or az_canonical_depends(
             &self.canonical, &self.map, self.space.classes)
 

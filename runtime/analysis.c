@@ -7,8 +7,10 @@
 enum { SMALL = 64 };
 
 #define AZ_INFO(                                                                               \
-    number, result, first, second, constants, random, entry, in_place, commutative, symmetric) \
-    [number] = {result, first, second, constants, random, entry, in_place, commutative, symmetric},
+    number, result, first, second, constants, random, entry, in_place, commutative, symmetric, \
+    adds)                                                                                      \
+    [number] = {result, first,    second,      constants, random,                              \
+                entry,  in_place, commutative, symmetric, adds},
 
 const az_op_info az_ops[AZ_OP_COUNT] = {AZ_EACH_OP_INFO(AZ_INFO)};
 

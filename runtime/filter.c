@@ -47,7 +47,7 @@ static source over_steps(const source *of, int state)
     return sum;
 }
 
-int az_learns_strictly(const az_space *s, const az_program *p)
+int az_lacks(const az_space *s, const az_program *p)
 {
     source of[64];
     const int addresses = index_of(s, AZ_MATRIX, s->addresses[AZ_MATRIX]);
@@ -64,11 +64,17 @@ int az_learns_strictly(const az_space *s, const az_program *p)
         flow(s, in, 1, of);
         if (az_ops[in->op].result &&
             !(of[index_of(s, az_ops[in->op].result, in->out)].given & OF_FEATURES))
-            return 0;
+            return AZ_LACKS_STATES;
     }
+    read &= ~(s->features | s->label);
     source *prediction = &of[__builtin_ctzll(s->prediction)];
-    if (!(prediction->given & OF_FEATURES))
-        return 0;
+    if (!(prediction->given & OF_FEATURES) || !read)
+        return AZ_LACKS_STATES;
+    az_set updated = 0;
+    for (int64_t i = 0; i < p->count[AZ_LEARN]; ++i)
+        updated |= az_written_by(s, &p->body[AZ_LEARN][i]);
+    if (!(read & updated)) /* no label reaches what Predict reads */
+        return AZ_LACKS_UPDATES;
     prediction->given |= OF_PREDICTION;
     /* The same, less what Predict computes from other states: a state learns if its old value
      * itself is in the new one, not if predictions that were made from it are. */
@@ -80,19 +86,16 @@ int az_learns_strictly(const az_space *s, const az_program *p)
     own[label - of] = *label = (source){0, OF_LABEL};
     flow(s, p->body[AZ_LEARN], p->count[AZ_LEARN], of);
     flow(s, p->body[AZ_LEARN], p->count[AZ_LEARN], own);
-    for (int64_t i = 0; i < p->count[AZ_LEARN]; ++i)
-        written |= az_written_by(s, &p->body[AZ_LEARN][i]);
     own[features - of] = own[label - of] = *features = *label = (source){0, 0}; /* given anew */
-    read &= written & ~(s->features | s->label);
-    const az_set states = read;
+    read &= written | updated;
     const uint8_t learned = OF_LABEL | OF_PREDICTION;
     for (; read; read &= read - 1) {
         const int state = __builtin_ctzll(read);
         if (!(over_steps(own, state).from >> state & 1) ||
             (over_steps(of, state).given & learned) != learned)
-            return 0;
+            return AZ_LACKS_KNOWLEDGE;
     }
-    return states != 0;
+    return AZ_LACKS_NOTHING;
 }
 
 /* What is known of addresses before a program is run. */

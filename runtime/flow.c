@@ -311,12 +311,8 @@ static void insert_constant(const az_space *s, az_draws *d, az_candidate *c)
     put_in(&b, az_below(d, c->count[AZ_SETUP] + 1));
 }
 
-/* A new instruction writes what is needed behind it: one in eight in Setup, two in Predict. */
-AZ_MUTATION(az_insert_live)
+void az_insert_in(const az_space *s, az_draws *d, az_candidate *c, int f)
 {
-    (void)context;
-    const int32_t eighth = az_below(d, 8);
-    const int f = eighth == 0 ? AZ_SETUP : eighth < 3 ? AZ_PREDICT : AZ_LEARN;
     if (f == AZ_SETUP) {
         insert_constant(s, d, c);
         return;
@@ -341,20 +337,45 @@ AZ_MUTATION(az_insert_live)
         put_in(&b, position);
 }
 
-/* A state of which Learn writes nothing yet, if there is one. */
+/* In Setup one time in eight, in Predict two. */
+AZ_MUTATION(az_insert_live)
+{
+    (void)context;
+    const int32_t eighth = az_below(d, 8);
+    az_insert_in(s, d, c, eighth == 0 ? AZ_SETUP : eighth < 3 ? AZ_PREDICT : AZ_LEARN);
+}
+
+/* States that Predict reads; those alone of which Learn writes nothing yet, if there are any. */
+static az_set states_of(const az_space *s, const az_candidate *c, az_set among)
+{
+    const az_set given = s->features | s->label | s->prediction;
+    const az_set read = read_first(s, c, AZ_PREDICT) & among & ~given;
+    const az_set new = read & ~written_by(s, c, AZ_LEARN);
+    return new ? new : read;
+}
+
+/* Begins an update of one of those states in Learn; its place there, or -1. */
+static int32_t begin_update(
+    builder *b, const az_space *s, az_draws *d, az_candidate *c, az_set states, az_set *one)
+{
+    *one = pick_any(d, states);
+    if (!*one || !s->op_count[AZ_LEARN])
+        return -1;
+    const az_needs n = az_find_needs(s, c);
+    const int32_t position = az_below(d, c->count[AZ_LEARN] + 1);
+    begin(b, s, d, c, AZ_LEARN, az_needed_at(s, c, &n, AZ_LEARN, position) | *one);
+    return position;
+}
+
 AZ_MUTATION(az_update_state)
 {
     (void)context;
-    const az_set given = s->features | s->label | s->prediction;
-    const az_set read = read_first(s, c, AZ_PREDICT) & ~given;
-    const az_set new = read & ~written_by(s, c, AZ_LEARN);
-    const az_set one = pick_any(d, new ? new : read);
-    if (!one || !s->op_count[AZ_LEARN])
-        return;
-    const az_needs n = az_find_needs(s, c);
-    const int32_t position = az_below(d, c->count[AZ_LEARN] + 1);
     builder b;
-    begin(&b, s, d, c, AZ_LEARN, az_needed_at(s, c, &n, AZ_LEARN, position) | one);
+    az_set one;
+    const az_set all = ~(az_set)0;
+    const int32_t position = begin_update(&b, s, d, c, states_of(s, c, all), &one);
+    if (position < 0)
+        return;
     const int type = type_of(s, one), op = pick_op(&b, AZ_LEARN, type, type);
     if (op < 0)
         return;
@@ -363,11 +384,43 @@ AZ_MUTATION(az_update_state)
         put_in(&b, position);
 }
 
-/* In Predict one time in three, else in Learn. */
-AZ_MUTATION(az_grow_operand)
+/* Ops of Learn that add to a value of that type; how many. */
+static int32_t adding_to(const az_space *s, int type, int32_t *numbers)
 {
-    (void)context;
-    const int f = az_below(d, 3) ? AZ_LEARN : AZ_PREDICT;
+    int32_t count = 0;
+    for (int32_t i = 0; i < s->op_count[AZ_LEARN]; ++i) {
+        const int32_t number = s->ops[AZ_LEARN][i];
+        if (az_ops[number].adds && az_ops[number].result == type)
+            numbers[count++] = number;
+    }
+    return count;
+}
+
+void az_add_to_state(const az_space *s, az_draws *d, az_candidate *c)
+{
+    builder b;
+    az_set one, able = 0;
+    int32_t numbers[AZ_OP_COUNT];
+    for (int type = AZ_SCALAR; type <= AZ_MATRIX; ++type)
+        if (adding_to(s, type, numbers))
+            able |= s->of_type[type];
+    const az_set states = states_of(s, c, able);
+    if (!states) {
+        az_update_state(s, d, NULL, c);
+        return;
+    }
+    const int32_t position = begin_update(&b, s, d, c, states, &one);
+    if (position < 0)
+        return;
+    const int type = type_of(s, one);
+    const int op = numbers[az_below(d, adding_to(s, type, numbers))];
+    const int32_t own = number_of(s, type, one);
+    if (combine(&b, op, own, 0, own, DEPTH))
+        put_in(&b, position);
+}
+
+void az_grow_in(const az_space *s, az_draws *d, az_candidate *c, int f)
+{
     if (!c->count[f] || !s->op_count[f])
         return;
     const int32_t position = az_below(d, c->count[f]);
@@ -398,6 +451,13 @@ AZ_MUTATION(az_grow_operand)
     b.made[b.count - 1].out = out;
     *operand = out;
     put_in(&b, position);
+}
+
+/* In Predict one time in three, else in Learn. */
+AZ_MUTATION(az_grow_operand)
+{
+    (void)context;
+    az_grow_in(s, d, c, az_below(d, 3) ? AZ_LEARN : AZ_PREDICT);
 }
 
 /* One of all functions' instructions, those alone that are searched; -1: there is none. */

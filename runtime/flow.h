@@ -50,6 +50,13 @@ void az_drop_dead(const az_space *space, az_candidate *c);
 /* Constants that az_alter_constant may change. */
 int32_t az_count_constants(const az_space *space, const az_candidate *c);
 
+/* What programs grow by: a new instruction of a function that writes what is needed behind it; one
+ * of an expression for an operand; the addition of an expression to a state that Predict reads,
+ * or another update where no op of Learn adds to one. */
+void az_insert_in(const az_space *space, az_draws *draws, az_candidate *c, int function);
+void az_grow_in(const az_space *space, az_draws *draws, az_candidate *c, int function);
+void az_add_to_state(const az_space *space, az_draws *draws, az_candidate *c);
+
 /* Mutations, which leave a program as it is where they find nothing to do. */
 AZ_MUTATION(az_insert_live);
 AZ_MUTATION(az_update_state);

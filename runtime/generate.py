@@ -147,7 +147,7 @@ def ops_header() -> str:
         ),
         "",
         "/* number, result, first, second type; constants; random; entry; in place; commutes;",
-        " * symmetric */",
+        " * symmetric; adds */",
         "#define AZ_EACH_OP_INFO(X) \\",
     ]
     for op in OPS:
@@ -163,6 +163,7 @@ def ops_header() -> str:
             int(op.elementwise),
             int(op.commutative),
             int(op.symmetric),
+            int(op.adds),
         ]
         lines.append(f"    X({', '.join(map(str, fields))}) \\")
     lines += ["", "/* op, number of the constant, drawn from [low, high), how it mutates */"]

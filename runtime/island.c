@@ -199,7 +199,7 @@ az_context az_context_of(az_island *s)
 int az_passes_filter(az_island *s)
 {
     if (s->method.filter == AZ_FILTER_STRICT)
-        return az_learns_strictly(&s->space, &s->trial.canonical.program);
+        return az_lacks(&s->space, &s->trial.canonical.program) == AZ_LACKS_NOTHING;
     return !s->method.filter || az_trial_depends(&s->trial);
 }
 

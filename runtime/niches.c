@@ -163,13 +163,36 @@ static int passes(az_island *s, az_member *to, int wanted)
     const int first = s->method.filter == AZ_FILTER_STRICT && space->op_count[AZ_SETUP] &&
                       space->op_count[AZ_PREDICT] && space->op_count[AZ_LEARN];
     const az_program program = az_program_of(space, &to->program);
-    to->depends = first && az_learns_strictly(space, &program);
+    to->depends = first && az_lacks(space, &program) == AZ_LACKS_NOTHING;
     if (first && !(wanted && to->depends))
         return to->depends;
     to->hash = az_trial_analyse(&s->trial, space, &to->program);
     if (!first)
         to->depends = az_passes_filter(s);
     return to->depends;
+}
+
+/* One step of growth: three in four towards what the program lacks, if that is known and functions
+ * that it is lacking in are searched. */
+static void grow_by_one(
+    const az_space *space, az_draws *d, const az_context *context, az_candidate *to)
+{
+    const az_program program = az_program_of(space, to);
+    const int lacks = az_lacks(space, &program);
+    const int f = lacks == AZ_LACKS_STATES ? AZ_PREDICT : AZ_LEARN;
+    if (lacks == AZ_LACKS_NOTHING || !space->op_count[f] || !az_below(d, 4)) {
+        if (az_below(d, 3))
+            az_insert_live(space, d, context, to);
+        else
+            az_grow_operand(space, d, context, to);
+    } else if (lacks == AZ_LACKS_UPDATES) {
+        az_add_to_state(space, d, to);
+    } else if (az_below(d, 3)) {
+        az_insert_in(space, d, to, f);
+    } else {
+        az_grow_in(space, d, to, f);
+    }
+    az_drop_dead(space, to);
 }
 
 /* A program to start from: random, or grown from what a population starts from until the filter
@@ -191,11 +214,7 @@ static int grow(az_island *s, az_draws *d, const az_context *context, az_member 
         az_random_program(space, d, to);
     const int steps = first || origin == AZ_FROM_RANDOM ? 0 : GROWTH;
     for (int i = 0; i < steps; ++i) {
-        if (az_below(d, 3))
-            az_insert_live(space, d, context, to);
-        else
-            az_grow_operand(space, d, context, to);
-        az_drop_dead(space, to);
+        grow_by_one(space, d, context, to);
         if (passes(s, member, 0) && az_below(d, 2))
             return origin;
     }

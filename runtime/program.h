@@ -32,6 +32,7 @@ typedef struct {
     uint8_t constants;
     uint8_t random, entry, in_place;
     uint8_t commutative, symmetric; /* the latter but for ties and NaN */
+    uint8_t adds;                   /* or subtracts: of one type alone */
 } az_op_info;
 
 extern const az_op_info az_ops[AZ_OP_COUNT];

@@ -104,6 +104,11 @@ class Op:
         return self.commutative or (len(self.operand_indices) == 2 and " ? " in self.c)
 
     @property
+    def adds(self) -> bool:
+        """Whether it adds something to its first operand, or subtracts it from that."""
+        return self.c in ("a + b", "a - b")
+
+    @property
     def operand_indices(self) -> tuple[str, ...]:
         """The index letters of each operand, such as ``("ij", "j")``."""
         before = self.index.partition("->")[0]

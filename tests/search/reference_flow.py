@@ -181,7 +181,9 @@ class Flow:
 
     def insert_live(self) -> None:
         eighth = self.d.below(8)
-        f = _SETUP if eighth == 0 else _PREDICT if eighth < 3 else _LEARN
+        self.insert_in(_SETUP if eighth == 0 else _PREDICT if eighth < 3 else _LEARN)
+
+    def insert_in(self, f: int) -> None:
         if f == _SETUP:
             self._insert_constant()
             return
@@ -197,24 +199,40 @@ class Flow:
         self._combine(op, one.number, side, one.number, 2)
         self._put_in(position)
 
-    def update_state(self) -> None:
-        read: set[Address] = set()
-        written: set[Address] = set()
-        for instruction in self.bodies[_PREDICT]:
-            read |= set(instruction.reads) - written
-            written.add(instruction.output)
-        read -= {self.features, self.label, self.prediction}
-        one = self._pick_any((read - self._written(_LEARN)) or read)
+    def _states(self, kinds: Iterable[Type]) -> set[Address]:
+        read = _read_first(self.bodies[_PREDICT]) - {self.features, self.label, self.prediction}
+        read = {address for address in read if address.type in kinds}
+        return (read - self._written(_LEARN)) or read
+
+    def _begin_update(self, states: set[Address]) -> tuple[Address, int]:
+        one = self._pick_any(states)
         if not self.drawing.ops[_LEARN]:
-            return
+            raise _Nothing
         position = self.d.below(len(self.bodies[_LEARN]) + 1)
         self._begin(_LEARN, self._needed_at(_LEARN, position) | {one})
+        return one, position
+
+    def update_state(self) -> None:
+        one, position = self._begin_update(self._states(Type))
         op = self._pick_op(_LEARN, one.type, one.type)
         self._combine(op, one.number, self._side(op, one.type), one.number, 2)
         self._put_in(position)
 
+    def add_to_state(self) -> None:
+        adding = [op for op in self.drawing.ops[_LEARN] if op.name.endswith(("_add", "_sub"))]
+        if not (states := self._states({op.output for op in adding if op.output})):
+            self.update_state()
+            return
+        one, position = self._begin_update(states)
+        able = [op for op in adding if op.output is one.type]
+        op = able[self.d.below(len(able))]
+        self._combine(op, one.number, 0, one.number, 2)
+        self._put_in(position)
+
     def grow_operand(self) -> None:
-        f = _LEARN if self.d.below(3) else _PREDICT
+        self.grow_in(_LEARN if self.d.below(3) else _PREDICT)
+
+    def grow_in(self, f: int) -> None:
         body = self.bodies[f]
         if not body or not self.drawing.ops[f]:
             return
@@ -308,6 +326,59 @@ def mutate(
     return made
 
 
+# ---- growth --------------------------------------------------------------------------------------
+
+
+def _read_first(body: Sequence[Instruction]) -> set[Address]:
+    """What is read there before it is written."""
+    read: set[Address] = set()
+    written: set[Address] = set()
+    for instruction in body:
+        read |= set(instruction.reads) - written
+        if instruction.output is not None:
+            written.add(instruction.output)
+    return read
+
+
+def predicts(program: Program, classes: int) -> bool:
+    """Whether all that Predict computes depends on the features, the prediction with it."""
+    features, _, prediction = interface_addresses(classes)
+    on_features = {features}
+    for instruction in program.predict:
+        if instruction.output is None:
+            continue
+        if not on_features & set(instruction.reads):
+            return False
+        on_features.add(instruction.output)
+    return prediction in on_features
+
+
+def grown_by_one(drawing: Drawing, d: Draws, bodies: Bodies) -> Bodies:
+    """Three times in four towards what the program lacks."""
+    classes = drawing.spec.classes
+    features, label, _ = interface_addresses(classes)
+    program = Program(*map(tuple, bodies))
+    states = _read_first(program.predict) - {features, label}
+    f = _LEARN
+    if not predicts(program, classes) or not states:
+        f = _PREDICT
+    elif learns_strictly(program, classes):
+        f = -1
+    if f < 0 or not drawing.ops[f] or not d.below(4):
+        which = "insert-live" if d.below(3) else "grow-operand"
+        return dropped(mutate(drawing, d, which, bodies, ()), drawing.ops, classes)
+    grown = [list(body) for body in bodies]
+    flow = Flow(drawing, d, grown)
+    with suppress(_Nothing):
+        if f == _LEARN and not states & {i.output for i in program.learn}:
+            flow.add_to_state()
+        elif d.below(3):
+            flow.insert_in(f)
+        else:
+            flow.grow_in(f)
+    return dropped(grown, drawing.ops, classes)
+
+
 # ---- the strict filter ---------------------------------------------------------------------------
 
 _LABEL, _PREDICTION, _FEATURES, _SETUP_VALUE = "label", "prediction", "features", "setup"
@@ -320,15 +391,10 @@ def learns_strictly(program: Program, classes: int) -> bool:
     features, label, prediction = interface_addresses(classes)
     of: dict[Address, set[Any]] = {features: {_FEATURES}, label: set()}
 
-    def run(body: Sequence[Instruction], of: dict[Address, set[Any]]) -> bool:
-        all_on_features = True
+    def run(body: Sequence[Instruction], of: dict[Address, set[Any]]) -> None:
         for instruction in body:
-            if instruction.output is None:
-                continue
-            sources = set().union(*(of.get(a, {a}) for a in instruction.reads))
-            of[instruction.output] = sources
-            all_on_features &= _FEATURES in sources
-        return all_on_features
+            if instruction.output is not None:
+                of[instruction.output] = set().union(*(of.get(a, {a}) for a in instruction.reads))
 
     def over_steps(of: dict[Address, set[Any]]) -> None:
         of[features], of[label] = {_FEATURES}, {_LABEL}
@@ -339,13 +405,12 @@ def learns_strictly(program: Program, classes: int) -> bool:
                 for source in list(of[address]):
                     of[address] = of[address] | (of.get(source, set()) if source in of else set())
 
-    if not run(program.predict, of) or _FEATURES not in of.get(prediction, set()):
+    if not predicts(program, classes):
         return False
+    run(program.predict, of)
     of[prediction] = of[prediction] | {_PREDICTION}
-    read, written = set(), set()
-    for instruction in program.predict:
-        read |= set(instruction.reads) - written
-        written.add(instruction.output)
+    read = _read_first(program.predict)
+    written = {instruction.output for instruction in program.predict}
     own = {
         address: {one for one in sources if not isinstance(one, Address) or one == address}
         if address in written

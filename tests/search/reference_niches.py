@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from reference_analysis import canonical
-from search.reference_flow import Bodies, dropped, form, ingredients, mutate
+from search.reference_flow import Bodies, dropped, form, grown_by_one, ingredients, mutate
 from search.reference_trial import Run, rounded, watch
 
 from azc.program import Program
@@ -88,9 +88,7 @@ class Niches:
         else:
             return dropped(drawing.random(d), drawing.ops, classes)
         for _ in range(_GROWTH):
-            which = "insert-live" if d.below(3) else "grow-operand"
-            bodies = mutate(drawing, d, which, bodies, ())
-            bodies = dropped(bodies, drawing.ops, classes)
+            bodies = grown_by_one(drawing, d, bodies)
             if model.passes(Program(*map(tuple, bodies))) and d.below(2):
                 break
         return bodies
