@@ -17,7 +17,7 @@ settings.register_profile(
     "azc",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=2000 if FULL else 60,
+    max_examples=2000 if FULL else 40,
     derandomize=not FULL,
 )
 settings.load_profile("azc")

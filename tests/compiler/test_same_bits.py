@@ -197,7 +197,7 @@ def test_cases_cover_every_op_and_setting() -> None:
 
 
 def test_random_programs(full: bool) -> None:
-    count = 8000 if full else 152
+    count = 8000 if full else 95
     assert differing([random_case(number) for number in range(count)]) == []
     print(f"{count} programs: all equal to the bit")
 

@@ -116,7 +116,7 @@ def test_too_little_to_hash_is_refused(length: int) -> None:
 def test_canonical_form_as_by_hand(classes: int, full: bool) -> None:
     """And all that is said with it: live instructions, what they need, names, arguments."""
     seen: set[Op] = set()
-    for number, program in enumerate(random_programs(5000 if full else 600)):
+    for number, program in enumerate(random_programs(5000 if full else 300)):
         expected, form = witness.canonical(program, classes), form_of(program, classes)
         assert form.packed == expected.packed(), number
         assert f"{form.hash:032x}" == witness.canonical_hash(program, classes), number
@@ -275,7 +275,7 @@ def taints(program: Program, classes: int) -> list[frozenset[str]]:
 @pytest.mark.parametrize("classes", MANY_CLASSES)
 def test_dependence_agrees_with_taint(classes: int, full: bool) -> None:
     found = {True: 0, False: 0}
-    for number, program in enumerate(near_learners(5000 if full else 900, classes)):
+    for number, program in enumerate(near_learners(5000 if full else 500, classes)):
         expected = {"own", "label"} in taints(program, classes)
         assert depends(program, classes) is expected, number
         found[expected] += 1
@@ -335,7 +335,7 @@ def predictions(
 def test_what_does_not_depend_does_not_change(classes: int, full: bool) -> None:
     """The last validation prediction, when labels of training or its own features change."""
     moved = {True: 0, False: 0}
-    for number, program in enumerate(near_learners(4000 if full else 600, classes)):
+    for number, program in enumerate(near_learners(4000 if full else 400, classes)):
         pairs = [
             predictions(program, classes, change, seed=number)
             for change in (changed_labels, changed_features)
