@@ -153,6 +153,17 @@ def test_symmetric_but_for_ties_and_nan(op: Op) -> None:
 
 
 @each_op
+def test_adds(op: Op) -> None:
+    if len(op.inputs) != 2 or op.inputs[0] is not op.inputs[1]:
+        assert not op.adds
+        return
+    a, b = np.random.default_rng(op.number).standard_normal((2, *(5,) * op.inputs[0].rank))
+    with np.errstate(all="ignore"):
+        more = np.asarray(eval(op.numpy, {"np": np, "F": 5, "total": np.sum, "a": a, "b": b})) - a
+    assert op.adds == any(np.allclose(more, change) for change in (b, -b))
+
+
+@each_op
 def test_sentence(op: Op) -> None:
     assert re.fullmatch(r"[A-Z1e].{8,90}\.", op.sentence)
 
