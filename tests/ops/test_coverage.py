@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +120,12 @@ def test_numpy_expression(op: Op) -> None:
     assert result.shape == (() if op.entry else shape)
 
 
+def of_two(op: Op, a: Any, b: Any) -> Any:
+    """What NumPy makes of two operands of size 5."""
+    scope = {"np": np, "F": 5, "total": np.sum, "a": a, "b": b}
+    return np.asarray(eval(op.numpy, scope))
+
+
 @each_op
 def test_swaps_if_it_says_so(op: Op) -> None:
     """`commutative` holds to the bit; an op with operands of one shape that is not marked must
@@ -130,9 +137,7 @@ def test_swaps_if_it_says_so(op: Op) -> None:
     a, b = rng.standard_normal((2, *(5,) * op.inputs[0].rank))
     b.flat[0] = a.flat[0] = np.nan if op.name.endswith(("min", "max")) else 1.5
     b.flat[-1] = 7.0
-    run = {"np": np, "F": 5, "total": np.sum}
-    one = np.asarray(eval(op.numpy, {**run, "a": a, "b": b}))
-    other = np.asarray(eval(op.numpy, {**run, "a": b, "b": a}))
+    one, other = of_two(op, a, b), of_two(op, b, a)
     if op.commutative:
         assert one.tobytes() == other.tobytes()
     elif not op.name.endswith(("min", "max")):
@@ -146,9 +151,7 @@ def test_symmetric_but_for_ties_and_nan(op: Op) -> None:
         return
     rng = np.random.default_rng(op.number)
     a, b = rng.standard_normal((2, *(5,) * op.inputs[0].rank))
-    run = {"np": np, "F": 5, "total": np.sum}
-    one = np.asarray(eval(op.numpy, {**run, "a": a, "b": b}))
-    other = np.asarray(eval(op.numpy, {**run, "a": b, "b": a}))
+    one, other = of_two(op, a, b), of_two(op, b, a)
     assert op.symmetric == (one.tobytes() == other.tobytes())
 
 
@@ -159,7 +162,7 @@ def test_adds(op: Op) -> None:
         return
     a, b = np.random.default_rng(op.number).standard_normal((2, *(5,) * op.inputs[0].rank))
     with np.errstate(all="ignore"):
-        more = np.asarray(eval(op.numpy, {"np": np, "F": 5, "total": np.sum, "a": a, "b": b})) - a
+        more = of_two(op, a, b) - a
     assert op.adds == any(np.allclose(more, change) for change in (b, -b))
 
 

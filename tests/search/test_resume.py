@@ -242,7 +242,7 @@ def test_ended_anywhere(tmp_path, monkeypatch, method):
         pieces += 1
         last = outcome.history[-1] if outcome.history else ()
         in_rounds += outcome.report.islands != last
-    assert in_rounds >= 1
+    assert min(pieces, in_rounds) >= 2
     assert told(outcome) == told(expected)
     assert left(tmp_path / "run") == left(tmp_path / "whole")
 
