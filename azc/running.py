@@ -300,10 +300,11 @@ def _bytes_of(
             train=train,
             valid=valid,
             epochs=epochs,
+            remember=work.remember,
             native=native.native if native else None,
         )
 
-    way = (native.native.lanes, work.cpu) if native else None
+    way = (native.native.lanes, work.cpu) if native else work.remember
     shape = (features, classes, lanes, train, valid, min(epochs, 2), way)
     cells = bytes_for(work.program, shape, count)
     predictions = 8 * lanes * valid * prediction_width(task)

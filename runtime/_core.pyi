@@ -70,6 +70,7 @@ class Machine:
         valid: int,
         epochs: int,
         keep_dead: bool = False,
+        remember: bool = False,
         native: Native | None = None,
     ) -> int: ...
     def run(

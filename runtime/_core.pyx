@@ -57,6 +57,7 @@ cdef extern from "plan.h" nogil:
     ctypedef struct az_shape:
         int64_t features, classes, lanes
         int keep_dead
+        int addressable
     ctypedef struct az_plan:
         az_draft *draft
         int64_t first[4]
@@ -93,6 +94,7 @@ cdef extern from "interpreter.h" nogil:
         uint64_t seed
         int64_t block
         int keep_dead
+        int addressable
     ctypedef struct az_work:
         const az_program *program
         const az_known *known
@@ -312,7 +314,8 @@ def needed(Code code not None, int64_t classes):
 def kernels_used(Code code not None, int64_t classes):
     """Numbers of the kernels that a program's steps take, in order; see `generate.fused`."""
     cdef az_plan plan
-    cdef az_shape shape = az_shape(features=16, classes=classes, lanes=1, keep_dead=0)
+    cdef az_shape shape = az_shape(
+        features=16, classes=classes, lanes=1, keep_dead=0, addressable=0)
     memset(&plan, 0, sizeof(plan))
     try:
         if az_plan_make(&plan, &code.program, &shape, NULL) != AZ_READY:

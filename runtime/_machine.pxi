@@ -37,13 +37,16 @@ cdef class Machine:
         int64_t valid,
         int64_t epochs,
         bint keep_dead=False,
+        bint remember=False,
         Native native=None,
     ) -> int:
-        """Bytes that evaluating `code` on a batch of this shape takes beside the examples; -1 where
-        the program sets an entry that a vector of this size lacks."""
+        """Bytes that evaluating `code` on a batch of this shape takes beside the examples, `remember`
+        where `cell` is to be asked; -1 where the program sets an entry that a vector of this size
+        lacks."""
         cdef az_batch batch
         cdef az_settings settings = az_settings(
-            epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead)
+            epochs=epochs, max_abs_error=0.0, seed=0, block=0, keep_dead=keep_dead,
+            addressable=remember)
         cdef az_work work = az_work(
             program=&code.program, known=NULL, batch=&batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)
@@ -91,7 +94,7 @@ cdef class Machine:
         """
         cdef az_settings settings = az_settings(
             epochs=epochs, max_abs_error=max_abs_error, seed=seed, block=block,
-            keep_dead=keep_dead)
+            keep_dead=keep_dead, addressable=trained is not None)
         cdef int64_t lanes = batch.batch.lanes, width, chunk = 1
         cdef int status, finished = 0, given
         cdef az_work work = az_work(
@@ -210,7 +213,8 @@ cdef class Machine:
         """Prepare for `learn` and `predict` on the examples of `batch`, with zeroed memory; compiled
         as in `run`."""
         cdef az_settings settings = az_settings(
-            epochs=1, max_abs_error=max_abs_error, seed=seed, block=0, keep_dead=False)
+            epochs=1, max_abs_error=max_abs_error, seed=seed, block=0, keep_dead=False,
+            addressable=True)
         cdef az_work work = az_work(
             program=&code.program, known=NULL, batch=&batch.batch, settings=&settings,
             native=NULL, native_kernels=NULL, constants=NULL, places=NULL)

@@ -32,6 +32,8 @@ typedef struct {
     uint64_t seed;
     int64_t block; /* most validation examples per dispatch; 0: as many as the L1 cache suits */
     int keep_dead; /* run all instructions one by one: only to show that it changes nothing */
+    /* what an example leaves to the next stands where az_machine_cell finds it */
+    int addressable;
 } az_settings;
 
 /* What is to be run, and on what. All of it must outlive the run. */

@@ -39,7 +39,8 @@ static int measure(az_machine *m, const az_work *work, sizes *to)
 {
     const az_batch *batch = work->batch;
     const az_shape shape = {
-        batch->features, batch->classes, batch->lanes, work->settings->keep_dead};
+        batch->features, batch->classes, batch->lanes, work->settings->keep_dead,
+        work->settings->addressable};
     m->batch = *batch;
     m->settings = *work->settings;
     m->native = work->native;

@@ -15,7 +15,8 @@ typedef struct {
 
 typedef struct {
     int64_t features, classes, lanes;
-    int keep_dead; /* take dead instructions along, and fuse nothing */
+    int keep_dead;   /* take dead instructions along, and fuse nothing */
+    int addressable; /* what an example leaves to the next stands at the program's addresses */
 } az_shape;
 
 typedef struct {
@@ -33,7 +34,7 @@ typedef struct {
     /* working arrays, and the one allocation that holds all arrays */
     uint8_t *live, *scratch, *absorbed, *side_of;
     int64_t *producer;
-    int32_t *cell_of;
+    int32_t *cell_of, *kept;
     int32_t scratch_vector, scratch_matrix;
     az_address_map map;
     void *buffer;

@@ -18,5 +18,9 @@
 #undef AZ_EACH_CHUNK
 #undef AZ_TERM
 #undef AZ_TWO_TERMS
+#undef AZ_PARTIAL
+#undef AZ_FOUR_TERMS
+#undef AZ_TERM_OF_ROW
+#undef AZ_JOIN
 #undef AZ_CHUNK_OF_A
 #undef AZ_CHUNK_OF_ROW

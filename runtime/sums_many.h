@@ -81,8 +81,9 @@
         }                                                                     \
     }
 
-/* A matrix times a vector; two rows at once where there are registers for it, so that the vector is
- * loaded half as often. */
+/* A matrix times a vector; several rows at once, so that the vector is loaded less often. With 32
+ * registers all partial sums of two rows are kept; with 16, one partial sum of four rows after the
+ * other, in the order in which they are added. */
 #if AZ_VECTOR == 8 && AZ_L >= 8
 #define AZ_PRODUCT(name, sum0)                                                            \
     AZ_TOTAL(name##_total0, sum0)                                                         \
@@ -144,6 +145,61 @@
             to_c expression;                               \
         }                                                  \
     }
+#elif AZ_VECTOR == 4 && AZ_L >= 4
+#define AZ_PRODUCT(name, sum0)                                                    \
+    AZ_TOTAL(name##_total0, sum0)                                                 \
+    AZ_BEGIN(name)                                                                \
+    const int64_t row = F * AZ_L;                                                 \
+    int64_t i = 0;                                                                \
+    for (; F >= 8 && i + 4 <= F; i += 4)                                          \
+        for (int l = 0; l < AZ_L; l += 4) {                                       \
+            const double *ra = pa + i * row + l, *rb = pb + l, *qa, *qb;          \
+            az_v4 p0, p1, p2, p3, r0, r1, r2, r3, s0, s1, s2, s3, t0, t1, t2, t3; \
+            AZ_PARTIAL(p, 0, sum0)                                                \
+            AZ_PARTIAL(t, 4, sum0)                                                \
+            AZ_JOIN(p, t)                                                         \
+            AZ_PARTIAL(r, 2, sum0)                                                \
+            AZ_PARTIAL(t, 6, sum0)                                                \
+            AZ_JOIN(r, t)                                                         \
+            AZ_JOIN(p, r)                                                         \
+            AZ_PARTIAL(r, 1, sum0)                                                \
+            AZ_PARTIAL(t, 5, sum0)                                                \
+            AZ_JOIN(r, t)                                                         \
+            AZ_PARTIAL(s, 3, sum0)                                                \
+            AZ_PARTIAL(t, 7, sum0)                                                \
+            AZ_JOIN(s, t)                                                         \
+            AZ_JOIN(r, s)                                                         \
+            AZ_JOIN(p, r)                                                         \
+            *(az_v4 *)(o + i * AZ_L + l) = p0;                                    \
+            *(az_v4 *)(o + (i + 1) * AZ_L + l) = p1;                              \
+            *(az_v4 *)(o + (i + 2) * AZ_L + l) = p2;                              \
+            *(az_v4 *)(o + (i + 3) * AZ_L + l) = p3;                              \
+        }                                                                         \
+    for (; i < F; ++i)                                                            \
+        AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);           \
+    AZ_END(name)
+/* Partial sum k of four rows, to##0 to to##3. */
+#define AZ_PARTIAL(to, k, expression)           \
+    qa = ra + (k) * AZ_L, qb = rb + (k) * AZ_L; \
+    AZ_FOUR_TERMS(to, =, expression)            \
+    for (int64_t e = (k) + 8; e < F; e += 8) {  \
+        qa += 8 * AZ_L, qb += 8 * AZ_L;         \
+        AZ_FOUR_TERMS(to, +=, expression)       \
+    }
+#define AZ_FOUR_TERMS(to, joined, expression)       \
+    {                                               \
+        const az_v4 b = AZ_AT(az_v4, qb);           \
+        AZ_TERM_OF_ROW(to##0 joined, 0, expression) \
+        AZ_TERM_OF_ROW(to##1 joined, 1, expression) \
+        AZ_TERM_OF_ROW(to##2 joined, 2, expression) \
+        AZ_TERM_OF_ROW(to##3 joined, 3, expression) \
+    }
+#define AZ_TERM_OF_ROW(to, r, expression)             \
+    {                                                 \
+        const az_v4 a = AZ_AT(az_v4, qa + (r) * row); \
+        to expression;                                \
+    }
+#define AZ_JOIN(to, from) to##0 += from##0, to##1 += from##1, to##2 += from##2, to##3 += from##3;
 #else
 #define AZ_PRODUCT(name, sum0)                                          \
     AZ_TOTAL(name##_total0, sum0)                                       \

@@ -8,6 +8,7 @@ import numpy as np
 import programs
 import pytest
 
+import azc
 from azc.ops import OPS
 from azc.program import Program
 from azc.runtime import _core
@@ -151,6 +152,74 @@ def test_fusing_changes_no_bit(pair: tuple) -> None:
         if met == 3:
             return
     pytest.fail(f"expected 3 programs that fuse {name}, got {met}")
+
+
+#: A matrix that is learned, by a gradient that is added one example late.
+LATE = """
+def Setup():
+    s2 = 0.3
+    v4 = gaussian(0.1, 1.0)
+    {setup}
+def Predict():
+    v2 = maximum(v4, v0)
+    v3 = dot(m1, v2)
+    s1 = dot(v3, v0)
+    {predict}
+def Learn():
+    {before}
+    {late}
+    s3 = s0 - s1
+    s3 = s2 * s3
+    v5 = s3 * v0
+    {between}
+    m0 = outer({a}, v2)
+    {after}
+"""
+CARRIED = {"outer_matrix_add_b", "outer_matrix_sub_a", "outer_matrix_sub_b", "outer_matrix_mul_b"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "kernel"),
+    [
+        ({}, "outer_matrix_add_b"),
+        ({"late": "m1 = m0 + m1"}, "outer_matrix_add_b"),
+        ({"late": "m1 = m0 - m1"}, "outer_matrix_sub_a"),
+        ({"late": "m1 = m1 - m0"}, "outer_matrix_sub_b"),
+        ({"a": "v2"}, "outer_matrix_add_b"),
+        ({"a": "v0"}, "outer_matrix_add_b"),
+        # what the vectors were, not what they became
+        ({"after": "v2 = v2 + v5"}, "outer_matrix_add_b"),
+        # another use of the address, and nothing that comes from one example to the next
+        ({"between": "m0 = m1 + m1\n    m1 = s3 * m0"}, "outer_matrix_add_b"),
+        # the matrix is that of memory, or of this example, or is read elsewhere
+        ({"setup": "m0 = gaussian(0.0, 0.1)"}, None),
+        ({"setup": "m0[0, 0] = 0.5"}, None),
+        ({"before": "m0 = outer(v4, v0)"}, "outer_matrix_add_b"),
+        ({"predict": "m0[0, 1] = 0.5"}, None),
+        ({"predict": "v2 = dot(m0, v0)\n    s1 = dot(v2, v0)"}, None),
+        ({"before": "v5 = dot(m0, v0)\n    v2 = v2 + v5"}, None),
+        ({"between": "v5 = dot(m0, v0)"}, None),
+        ({"late": "m1 = m0 + m0"}, None),
+        ({"after": "m0[0, 0] = 0.5"}, None),
+    ],
+    ids=str,
+)
+def test_a_matrix_that_is_added_one_example_late(parts: dict[str, str], kernel: str | None) -> None:
+    """The vectors that it is made of are carried to the next example instead; against the same
+    instruction by instruction, and against the reference."""
+    lines = {"setup": "", "predict": "", "before": "", "between": "", "after": ""}
+    text = LATE.format(**{**lines, "late": "m1 = m1 + m0", "a": "v5", **parts})
+    program = azc.parse(text)
+    assert programs.fused_in(program) & CARRIED == ({kernel} if kernel else set())
+    rng = np.random.default_rng(1)
+    for features in (2, 3, 4, 8, 11):
+        tasks = [programs.random_task(rng, features, special=0.02) for _ in range(3)]
+        settings = {"max_abs_error": math.inf, "epochs": 2, "seed": 4}
+        expected = programs.refer(program, tasks, programs.RuntimeMath(), **settings)
+        for lanes in LANES:
+            for apart in (False, True):
+                got = programs.interpret(program, tasks, lanes=lanes, keep_dead=apart, **settings)
+                assert got.same_bits(expected), (features, lanes, apart)
 
 
 @pytest.mark.parametrize("features", [64, 257])

@@ -250,6 +250,29 @@ def test_partial_fit_goes_on_where_training_stood() -> None:
     assert met > 30
 
 
+def test_a_gradient_that_waits_for_the_next_example_is_kept(tmp_path: Path) -> None:
+    """Where nobody asks for memory, the interpreter keeps what it is made of instead."""
+    program = azc.parse(
+        "def Setup():\n    s2 = 0.1\ndef Predict():\n    v3 = dot(m1, v0)\n    s1 = dot(v3, v0)\n"
+        "def Learn():\n    m1 = m1 + m0\n    s3 = s0 - s1\n    s3 = s2 * s3\n    v3 = s3 * v0\n"
+        "    m0 = outer(v3, v0)\n"
+    )
+    assert "outer_matrix_add_b" in programs.fused_in(program)
+    task = task_of(0)
+    settings = {"epochs": 1, "seed": 3, "max_abs_error": 100.0}
+    memory, _, predicted = referred(program, task, **settings)
+    whole = azc.train(program, task, **settings)
+    assert np.any(whole.memory["m0"])
+    assert {name: programs.bits(value) for name, value in whole.memory.items()} == memory
+    assert programs.bits(whole.predict(task.X_valid)) == programs.bits(predicted)
+    parts = task.X_train, task.y_train
+    first = azc.Task(*(part[:5] for part in parts), task.X_valid, task.y_valid, seed=0)
+    azc.train(program, first, **settings).save(tmp_path / "first.npz")
+    part = azc.Model.load(tmp_path / "first.npz")
+    part.partial_fit(*(part[5:] for part in parts))
+    assert {name: programs.bits(value) for name, value in part.memory.items()} == memory
+
+
 def linear() -> tuple[azc.Model, azc.Task]:
     task = azc.tasks.make("linear", features=4, train=200, valid=20, seed=1)
     return azc.train(azc.library.load("linear"), task), task
