@@ -83,7 +83,8 @@
 
 /* A matrix times a vector; several rows at once, so that the vector is loaded less often. With 32
  * registers all partial sums of two rows are kept; with 16, one partial sum of four rows after the
- * other, in the order in which they are added. */
+ * other, in the order in which they are added; in a function of its own, since small kernels must not
+ * pay for its frame. */
 #if AZ_VECTOR == 8 && AZ_L >= 8
 #define AZ_PRODUCT(name, sum0)                                                            \
     AZ_TOTAL(name##_total0, sum0)                                                         \
@@ -146,37 +147,42 @@
         }                                                  \
     }
 #elif AZ_VECTOR == 4 && AZ_L >= 4
-#define AZ_PRODUCT(name, sum0)                                                    \
-    AZ_TOTAL(name##_total0, sum0)                                                 \
-    AZ_BEGIN(name)                                                                \
-    const int64_t row = F * AZ_L;                                                 \
-    int64_t i = 0;                                                                \
-    for (; F >= 8 && i + 4 <= F; i += 4)                                          \
-        for (int l = 0; l < AZ_L; l += 4) {                                       \
-            const double *ra = pa + i * row + l, *rb = pb + l, *qa, *qb;          \
-            az_v4 p0, p1, p2, p3, r0, r1, r2, r3, s0, s1, s2, s3, t0, t1, t2, t3; \
-            AZ_PARTIAL(p, 0, sum0)                                                \
-            AZ_PARTIAL(t, 4, sum0)                                                \
-            AZ_JOIN(p, t)                                                         \
-            AZ_PARTIAL(r, 2, sum0)                                                \
-            AZ_PARTIAL(t, 6, sum0)                                                \
-            AZ_JOIN(r, t)                                                         \
-            AZ_JOIN(p, r)                                                         \
-            AZ_PARTIAL(r, 1, sum0)                                                \
-            AZ_PARTIAL(t, 5, sum0)                                                \
-            AZ_JOIN(r, t)                                                         \
-            AZ_PARTIAL(s, 3, sum0)                                                \
-            AZ_PARTIAL(t, 7, sum0)                                                \
-            AZ_JOIN(s, t)                                                         \
-            AZ_JOIN(r, s)                                                         \
-            AZ_JOIN(p, r)                                                         \
-            *(az_v4 *)(o + i * AZ_L + l) = p0;                                    \
-            *(az_v4 *)(o + (i + 1) * AZ_L + l) = p1;                              \
-            *(az_v4 *)(o + (i + 2) * AZ_L + l) = p2;                              \
-            *(az_v4 *)(o + (i + 3) * AZ_L + l) = p3;                              \
-        }                                                                         \
-    for (; i < F; ++i)                                                            \
-        AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);           \
+#define AZ_PRODUCT(name, sum0)                                                        \
+    AZ_TOTAL(name##_total0, sum0)                                                     \
+    static __attribute__((noinline)) int64_t AZ_NAME(name##_fours)(                   \
+        double *o, const double *pa, const double *pb, int64_t F)                     \
+    {                                                                                 \
+        const int64_t row = F * AZ_L;                                                 \
+        int64_t i = 0;                                                                \
+        for (; i + 4 <= F; i += 4)                                                    \
+            for (int l = 0; l < AZ_L; l += 4) {                                       \
+                const double *ra = pa + i * row + l, *rb = pb + l, *qa, *qb;          \
+                az_v4 p0, p1, p2, p3, r0, r1, r2, r3, s0, s1, s2, s3, t0, t1, t2, t3; \
+                AZ_PARTIAL(p, 0, sum0)                                                \
+                AZ_PARTIAL(t, 4, sum0)                                                \
+                AZ_JOIN(p, t)                                                         \
+                AZ_PARTIAL(r, 2, sum0)                                                \
+                AZ_PARTIAL(t, 6, sum0)                                                \
+                AZ_JOIN(r, t)                                                         \
+                AZ_JOIN(p, r)                                                         \
+                AZ_PARTIAL(r, 1, sum0)                                                \
+                AZ_PARTIAL(t, 5, sum0)                                                \
+                AZ_JOIN(r, t)                                                         \
+                AZ_PARTIAL(s, 3, sum0)                                                \
+                AZ_PARTIAL(t, 7, sum0)                                                \
+                AZ_JOIN(s, t)                                                         \
+                AZ_JOIN(r, s)                                                         \
+                AZ_JOIN(p, r)                                                         \
+                *(az_v4 *)(o + i * AZ_L + l) = p0;                                    \
+                *(az_v4 *)(o + (i + 1) * AZ_L + l) = p1;                              \
+                *(az_v4 *)(o + (i + 2) * AZ_L + l) = p2;                              \
+                *(az_v4 *)(o + (i + 3) * AZ_L + l) = p3;                              \
+            }                                                                         \
+        return i;                                                                     \
+    }                                                                                 \
+    AZ_BEGIN(name)                                                                    \
+    for (int64_t i = F < 8 ? 0 : AZ_NAME(name##_fours)(o, pa, pb, F); i < F; ++i)     \
+        AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);               \
     AZ_END(name)
 /* Partial sum k of four rows, to##0 to to##3. */
 #define AZ_PARTIAL(to, k, expression)           \
