@@ -121,9 +121,10 @@ class Ray:
                 on.setdefault(link.node_id, []).append(link)
         load = {node: len(on[node]) for node in here}
         misplaced: list[Link] = []
+        to = self._to_be_given_hosts()
         while load:
             most = max(load, key=lambda node: load[node] / here[node][1])
-            least = min(load, key=lambda node: load[node] / here[node][1])
+            least = min(to, key=lambda node: load[node] / here[node][1])
             if load[most] / here[most][1] <= (load[least] + 1) / here[least][1]:
                 break
             load[most], load[least] = load[most] - 1, load[least] + 1
@@ -153,13 +154,16 @@ class Ray:
             self._asked = (time.monotonic(), nodes)
         return nodes
 
+    def _to_be_given_hosts(self) -> list[str]:
+        nodes, now = self._nodes(), time.monotonic()
+        sound = [node for node in nodes if now - self._lost.get(node, now - _DOUBT) >= _DOUBT]
+        return sound or list(nodes)
+
     def _node_for_next(self) -> tuple[str, int]:
         """The node for the next host, and the cores that it takes of those that Ray hands out:
         none where all are ours already, so that it need not wait for any."""
-        nodes = self._nodes()
-        now = time.monotonic()
-        sound = [node for node in nodes if now - self._lost.get(node, -_DOUBT) >= _DOUBT]
-        node = min(sound or nodes, key=lambda one: (self._hosts[one] / nodes[one][1], one))
+        nodes, to = self._nodes(), self._to_be_given_hosts()
+        node = min(to, key=lambda one: (self._hosts[one] / nodes[one][1], one))
         return node, int(self._hosts[node] < nodes[node][1])
 
     def left(self, node: str, lost: bool) -> None:

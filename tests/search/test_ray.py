@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from search_files import SMALL, changed, left, save, small, told
 from search_processes import children, finish, next_report, slices, start
 
 from azc.errors import ConfigError, ResourceError
-from azc.search import seats, workers
+from azc.search import on_ray, seats, workers
 from azc.search.engines import ENGINES
 from azc.search.workers import Workers
 
@@ -121,6 +122,25 @@ def test_hosts_go_to_nodes_with_less_to_do(cluster):
         assert sorted(node.hosts for node in there.nodes()) == [0, 3, 3]
 
 
+def test_no_host_is_moved_to_a_node_that_has_just_lost_one(monkeypatch):
+    """It would be made on another one, and be misplaced again."""
+    engine = on_ray.Ray.__new__(on_ray.Ray)
+    nodes = {"a": ("a", 2.0), "b": ("b", 2.0), "c": ("c", 2.0)}
+    monkeypatch.setattr(engine, "_nodes", lambda: nodes)
+
+    def on(node: str) -> Any:
+        link = on_ray._Reference.__new__(on_ray._Reference)
+        link.node_id = node
+        return link
+
+    links = [on(node) for node in "bbbcc"]
+    engine._lost = {"a": time.monotonic()}
+    assert engine.misplaced(links) == []
+    assert engine.misplaced([*links, on("b")]) == [ANY]
+    engine._lost = {"a": time.monotonic() - on_ray._DOUBT}
+    assert engine.misplaced(links) == [ANY]
+
+
 def test_tasks_are_read_where_the_node_keeps_them(cluster):
     import ray
 
@@ -169,16 +189,20 @@ def test_what_is_killed(cluster, tmp_path, monkeypatch, victim, place):
     while killed < KILLS and running.is_alive():
         if not told_something.wait(0.1):
             continue
-        time.sleep(chance.uniform(0.0, 0.3))
+        if FULL:  # otherwise it is soon over
+            time.sleep(chance.uniform(0.0, 0.3))
         if victim == "node":
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
             cluster.add_node(**node_arguments())
         elif found := actors():
             os.kill(chance.choice(found), signal.SIGKILL)
+        else:
+            continue
         killed += 1
         told_something.clear()
     running.join()
     assert killed == KILLS
+    assert sum(node.restarts for node in outcomes[0].report.nodes) >= 1
     assert told(outcomes[0]) == told(whole)
     assert left(tmp_path / "run") == left(tmp_path / "whole")
 
@@ -263,7 +287,6 @@ def test_no_cluster_at_an_address(monkeypatch):
 
 def test_nodes_without_azc(cluster, monkeypatch):
     """The error says what is not there."""
-    from azc.search import on_ray
 
     class Actor(on_ray.Actor):
         pass
@@ -278,8 +301,6 @@ def test_nodes_without_azc(cluster, monkeypatch):
 
 
 def test_other_versions_are_refused(cluster):
-    from azc.search import on_ray
-
     _, error, _ = on_ray.Actor().begin({}, (0,), ("0.0.1", 1))
     assert isinstance(error, ResourceError)
     assert str(error).startswith("expected azc 0.0.1 on every node")
