@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 __all__ = [
     "Estimate",
@@ -37,11 +37,18 @@ class Estimate:
     high: float
 
 
+def _stats() -> Any:
+    """SciPy's, which take longer to import than all else: who still searches does without."""
+    from scipy import stats
+
+    return stats
+
+
 def wilson_share(successes: int, trials: int, level: float = LEVEL) -> Estimate:
     """The share of successes, with Wilson's score interval (1927)."""
     if trials == 0:
         return Estimate(math.nan, 0.0, 1.0)
-    proportion = stats.binomtest(successes, trials).proportion_ci(level, "wilson")
+    proportion = _stats().binomtest(successes, trials).proportion_ci(level, "wilson")
     return Estimate(successes / trials, float(proportion.low), float(proportion.high))
 
 
@@ -50,7 +57,7 @@ def exact_share(successes: int, trials: int, level: float = LEVEL) -> Estimate:
     short."""
     if trials == 0:
         return Estimate(math.nan, 0.0, 1.0)
-    proportion = stats.binomtest(successes, trials).proportion_ci(level, "exact")
+    proportion = _stats().binomtest(successes, trials).proportion_ci(level, "exact")
     return Estimate(successes / trials, float(proportion.low), float(proportion.high))
 
 
@@ -60,8 +67,8 @@ def event_rate(events: int, exposure: float, level: float = LEVEL) -> Estimate:
     if exposure <= 0.0:
         return Estimate(math.nan, 0.0, math.inf)
     tail = (1.0 - level) / 2.0
-    low = stats.chi2.ppf(tail, 2 * events) / 2.0 if events else 0.0
-    high = stats.chi2.isf(tail, 2 * (events + 1)) / 2.0
+    low = _stats().chi2.ppf(tail, 2 * events) / 2.0 if events else 0.0
+    high = _stats().chi2.isf(tail, 2 * (events + 1)) / 2.0
     return Estimate(events / exposure, float(low) / exposure, float(high) / exposure)
 
 
@@ -80,7 +87,7 @@ def rate_ratio(
     odds = [p / (1.0 - p) if p < 1.0 else math.inf for p in (share.value, share.low, share.high)]
     value, low, high = (rest / exposure * each for each in odds)
     equal = exposure / (exposure + rest)
-    p = stats.binomtest(events, events + others, equal, alternative="greater").pvalue
+    p = _stats().binomtest(events, events + others, equal, alternative="greater").pvalue
     return Estimate(value, low, high), float(p)
 
 
@@ -88,7 +95,7 @@ def fisher(first: tuple[int, int], second: tuple[int, int]) -> float:
     """One-sided p of Fisher's exact test that the first's share is no greater; each is
     (successes, trials)."""
     table = [[wins, trials - wins] for wins, trials in (first, second)]
-    return float(stats.fisher_exact(table, alternative="greater")[1])
+    return float(_stats().fisher_exact(table, alternative="greater")[1])
 
 
 def z_of_shares(first: tuple[int, int], second: tuple[int, int]) -> float:
@@ -100,7 +107,7 @@ def z_of_shares(first: tuple[int, int], second: tuple[int, int]) -> float:
     difference = shares[0] - shares[1]
     if variance == 0.0:
         return 0.5 if difference == 0.0 else float(difference < 0.0)
-    return float(stats.norm.sf(difference / math.sqrt(variance)))
+    return float(_stats().norm.sf(difference / math.sqrt(variance)))
 
 
 def greater(first: Sequence[float], second: Sequence[float]) -> float:
@@ -108,14 +115,14 @@ def greater(first: Sequence[float], second: Sequence[float]) -> float:
     1 where either is empty."""
     if not len(first) or not len(second):
         return 1.0
-    return float(stats.mannwhitneyu(first, second, alternative="greater").pvalue)
+    return float(_stats().mannwhitneyu(first, second, alternative="greater").pvalue)
 
 
 def sign_test(wins: int, trials: int) -> float:
     """One-sided p that a trial is won with a probability of one half or less."""
     if trials == 0:
         return 1.0
-    return float(stats.binomtest(wins, trials, 0.5, alternative="greater").pvalue)
+    return float(_stats().binomtest(wins, trials, 0.5, alternative="greater").pvalue)
 
 
 def mean_of(values: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -126,5 +133,5 @@ def mean_of(values: Sequence[float], level: float = LEVEL) -> Estimate:
     if len(values) == 1:
         return Estimate(mean, -math.inf, math.inf)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = error * float(stats.t.ppf((1.0 + level) / 2.0, len(values) - 1))
+    half = error * float(_stats().t.ppf((1.0 + level) / 2.0, len(values) - 1))
     return Estimate(mean, mean - half, mean + half)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from azc.analysis import interface_addresses, live
 from azc.ops import Type
@@ -208,4 +207,6 @@ def _decays(values: Any) -> bool:
     kept = values[np.isfinite(values)]
     if len(kept) < 10 or not kept[0] > 0.0 or kept[-1] > _DECAYED * kept[0]:
         return False
-    return bool(stats.spearmanr(np.arange(len(kept)), kept).statistic < -_MONOTONE)
+    from scipy.stats import spearmanr  # which takes a second to import
+
+    return bool(spearmanr(np.arange(len(kept)), kept).statistic < -_MONOTONE)

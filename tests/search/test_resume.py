@@ -115,7 +115,7 @@ def test_killed_and_resumed(tmp_path, whole, full):
     """Bit for bit: the history, the best program, the hall of fame, the lineage."""
     chance = random.Random(20)
     kills, number = 0, 0
-    while kills < (50 if full else 6):
+    while kills < (50 if full else 4):
         method = list(METHODS)[number % 2]
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -250,8 +250,11 @@ def test_a_worker_that_hangs_is_killed(monkeypatch):
     wait_until_gone(hanging)
 
 
-@pytest.mark.parametrize("method", [(), MGG], ids=["regularized-evolution", "mgg"])
-@pytest.mark.parametrize("saved", [True, False])
+@pytest.mark.parametrize(
+    ("method", "saved"),
+    [(MGG, True), ((), False), *(((), True), (MGG, False)) * FULL],
+    ids=str,
+)
 def test_workers_that_are_killed(tmp_path, monkeypatch, method, saved):
     """At any moment, again and again: others take their places, and the course is the same."""
     monkeypatch.setattr(workers, "_SNAPSHOT_SECONDS", 0.05)
