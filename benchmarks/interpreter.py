@@ -1,6 +1,6 @@
 """Interpreter against a conventional task-by-task loop, in one run on one core.
 
-    python benchmarks/interpreter.py [--repeat 9] [--tasks 8 16] [--features 4 8 16 32]
+    python benchmarks/interpreter.py [--repeat 9] [--tasks 8 16] [--features 4 8 16 32] [--late]
 
 All run the same instructions on the same examples: linear regression (5 instructions a step) and a
 2-layer network with biases (16). Times are per training step and task, validation folded in (1000
@@ -8,6 +8,9 @@ training and 100 validation examples), packing not counted; the runs alternate, 
 printed with the quartiles of the ratio. `reordered` is the loop built so that the compiler may add
 in any order. The share of peak is of the float64 additions and multiplications, not fused, that
 the core did in the same run.
+
+`--late`: in place of that, a program that adds a matrix one example late: as the interpreter runs
+it, which carries the vectors that the matrix is made of, and with every value at its address.
 """
 
 from __future__ import annotations
@@ -40,6 +43,31 @@ import azc
 from azc.program import Program
 from azc.runtime import _core
 
+LATE = """
+def Setup():
+    s2 = 0.001
+    v4 = gaussian(0.1, 1.0)
+def Predict():
+    v2 = maximum(v4, v0)
+    v3 = dot(m1, v2)
+    s1 = dot(v3, v0)
+def Learn():
+    m1 = m1 + m0
+    s3 = s0 - s1
+    s3 = s2 * s3
+    v5 = s3 * v0
+    m0 = outer(v5, v2)
+"""
+
+
+class Apart(Interpreter):
+    """Somebody looks at memory after training, so that every value stands at its address."""
+
+    def __init__(self, program: Program, tasks: list[azc.Task]) -> None:
+        super().__init__(program, tasks)
+        for *_, given in self.blocks:
+            given["trained"] = lambda: True
+
 
 class Conventional:
     """The conventional loop on given tasks."""
@@ -69,10 +97,14 @@ def main() -> None:
     parser.add_argument("--features", type=int, nargs="+", default=[4, 8, 16, 32])
     parser.add_argument("--tasks", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--level", default=None, help="instruction-set level (default: the best)")
+    parser.add_argument("--late", action="store_true")
     options = parser.parse_args()
     if options.level:
         _core.use_level(options.level)
     pin()
+    if options.late:
+        compare_late(options)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         peak = Core(folder).flops
@@ -91,6 +123,28 @@ def main() -> None:
                 for count in options.tasks:
                     tasks = make_tasks(count, features)
                     report(label, program, tasks, libraries, peak, options.repeat)
+
+
+def compare_late(options: argparse.Namespace) -> None:
+    """A matrix that is added one example late, made where it is used or where it is written."""
+    print(f"{cpu()}; kernels {_core.level()}")
+    print("  F  tasks   apart  carried   apart / carried (quartiles); ns per step and task")
+    program = azc.parse(LATE)
+    for features in options.features:
+        for count in options.tasks:
+            tasks = make_tasks(count, features)
+            runs = [Apart(program, tasks), Interpreter(program, tasks)]
+            np.testing.assert_array_equal(runs[0](), runs[1]())
+            rounds = take_turns(runs, options.repeat)
+            low, ratio, high = quartiles([apart / carried for apart, carried in rounds])
+            apart, carried = (
+                statistics.median(column) / (TRAIN * count) * 1e9
+                for column in zip(*rounds, strict=True)
+            )
+            print(
+                f"{features:3} {count:6} {apart:7.1f} {carried:8.1f} "
+                f"{ratio:10.2f} ({low:.2f}–{high:.2f})"
+            )
 
 
 def report(
