@@ -97,13 +97,17 @@ def histories(kills: int) -> None:
 def kill_while_it_runs(out: Path, victim: str, programs: int, kills: int) -> int:
     chance, killed = random.Random(3), 0
     search = Search(settings(budget(programs)))
+    told_something = threading.Event()
+    given: dict[str, Any] = {"out": out, "workers": 2, "backend": "ray"}
+    given["report"] = lambda _: told_something.set()
     with cluster(2) as nodes:
-        running = threading.Thread(
-            target=lambda: search.run(out=out, workers=2, backend="ray"), daemon=True
-        )
+        running = threading.Thread(target=lambda: search.run(**given), daemon=True)
         running.start()
-        time.sleep(5.0)
         while running.is_alive() and killed < kills:
+            # A host that is lost again and again over the same call is given up.
+            if not told_something.wait(0.1):
+                continue
+            told_something.clear()
             time.sleep(chance.uniform(0.0, 2.0))
             if victim == "node":
                 killed += replace_node(nodes, chance)
