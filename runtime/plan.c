@@ -88,18 +88,32 @@ static inline int writes(const az_instruction *in, int type, int32_t number)
     return az_ops[in->op].result == type && in->out == number;
 }
 
+/* The last live instruction in [from, to) that writes the address; -1 if there is none, or if a later
+ * one reads it. */
+static int64_t last_writer(
+    const az_instruction *body,
+    const uint8_t *live,
+    int64_t from,
+    int64_t to,
+    int type,
+    int32_t number)
+{
+    for (int64_t j = to; j-- > from;) {
+        if (live[j] && writes(&body[j], type, number))
+            return j;
+        if (live[j] && reads(&body[j], type, number))
+            return -1;
+    }
+    return -1;
+}
+
 /* Looks in `body` for the instruction whose result instruction i reads from address (type,
  * number), and which could as well run right before i; -1 if there is none. Nothing in between may
  * read or write that address, nor write what the instruction reads. */
 static int64_t movable_producer(
     const az_instruction *body, const uint8_t *live, int64_t i, int type, int32_t number)
 {
-    int64_t j = i - 1;
-    while (j >= 0 && !(live[j] && writes(&body[j], type, number))) {
-        if (live[j] && reads(&body[j], type, number))
-            return -1;
-        --j;
-    }
+    const int64_t j = last_writer(body, live, 0, i, type, number);
     if (j < 0)
         return -1;
     const az_op_info *op = &az_ops[body[j].op];
@@ -184,13 +198,8 @@ static int64_t producer_before(
 {
     const az_instruction *body = program->body[AZ_LEARN];
     const uint8_t *live = p->live + start_of(program, AZ_LEARN);
-    int64_t j = program->count[AZ_LEARN] - 1;
-    while (j > i && !(live[j] && writes(&body[j], type, number))) {
-        if (live[j] && reads(&body[j], type, number))
-            return -1;
-        --j;
-    }
-    if (j <= i)
+    const int64_t j = last_writer(body, live, i + 1, program->count[AZ_LEARN], type, number);
+    if (j < 0)
         return -1;
     const az_op_info *op = &az_ops[body[j].op];
     return op->result == AZ_MATRIX && op->first == AZ_VECTOR_TYPE && op->second == AZ_VECTOR_TYPE &&

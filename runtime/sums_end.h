@@ -18,6 +18,7 @@
 #undef AZ_EACH_CHUNK
 #undef AZ_TERM
 #undef AZ_TWO_TERMS
+#undef AZ_HALF
 #undef AZ_PARTIAL
 #undef AZ_FOUR_TERMS
 #undef AZ_TERM_OF_ROW

@@ -158,20 +158,8 @@
             for (int l = 0; l < AZ_L; l += 4) {                                       \
                 const double *ra = pa + i * row + l, *rb = pb + l, *qa, *qb;          \
                 az_v4 p0, p1, p2, p3, r0, r1, r2, r3, s0, s1, s2, s3, t0, t1, t2, t3; \
-                AZ_PARTIAL(p, 0, sum0)                                                \
-                AZ_PARTIAL(t, 4, sum0)                                                \
-                AZ_JOIN(p, t)                                                         \
-                AZ_PARTIAL(r, 2, sum0)                                                \
-                AZ_PARTIAL(t, 6, sum0)                                                \
-                AZ_JOIN(r, t)                                                         \
-                AZ_JOIN(p, r)                                                         \
-                AZ_PARTIAL(r, 1, sum0)                                                \
-                AZ_PARTIAL(t, 5, sum0)                                                \
-                AZ_JOIN(r, t)                                                         \
-                AZ_PARTIAL(s, 3, sum0)                                                \
-                AZ_PARTIAL(t, 7, sum0)                                                \
-                AZ_JOIN(s, t)                                                         \
-                AZ_JOIN(r, s)                                                         \
+                AZ_HALF(p, r, 0, sum0)                                                \
+                AZ_HALF(r, s, 1, sum0)                                                \
                 AZ_JOIN(p, r)                                                         \
                 *(az_v4 *)(o + i * AZ_L + l) = p0;                                    \
                 *(az_v4 *)(o + (i + 1) * AZ_L + l) = p1;                              \
@@ -184,6 +172,15 @@
     for (int64_t i = F < 8 ? 0 : AZ_NAME(name##_fours)(o, pa, pb, F); i < F; ++i)     \
         AZ_NAME(name##_total0)(o + i * AZ_L, pa + i * F * AZ_L, pb, F);               \
     AZ_END(name)
+/* Partial sums k, k + 4, k + 2 and k + 6 of four rows, added up in `to`. */
+#define AZ_HALF(to, other, k, expression) \
+    AZ_PARTIAL(to, k, expression)         \
+    AZ_PARTIAL(t, k + 4, expression)      \
+    AZ_JOIN(to, t)                        \
+    AZ_PARTIAL(other, k + 2, expression)  \
+    AZ_PARTIAL(t, k + 6, expression)      \
+    AZ_JOIN(other, t)                     \
+    AZ_JOIN(to, other)
 /* Partial sum k of four rows, to##0 to to##3. */
 #define AZ_PARTIAL(to, k, expression)           \
     qa = ra + (k) * AZ_L, qb = rb + (k) * AZ_L; \

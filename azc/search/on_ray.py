@@ -121,7 +121,7 @@ class Ray:
                 on.setdefault(link.node_id, []).append(link)
         load = {node: len(on[node]) for node in here}
         misplaced: list[Link] = []
-        to = self._to_be_given_hosts()
+        to = self._to_be_given_hosts(here)
         while load:
             most = max(load, key=lambda node: load[node] / here[node][1])
             least = min(to, key=lambda node: load[node] / here[node][1])
@@ -154,15 +154,16 @@ class Ray:
             self._asked = (time.monotonic(), nodes)
         return nodes
 
-    def _to_be_given_hosts(self) -> list[str]:
-        nodes, now = self._nodes(), time.monotonic()
+    def _to_be_given_hosts(self, nodes: Mapping[str, Any]) -> list[str]:
+        now = time.monotonic()
         sound = [node for node in nodes if now - self._lost.get(node, now - _DOUBT) >= _DOUBT]
         return sound or list(nodes)
 
     def _node_for_next(self) -> tuple[str, int]:
         """The node for the next host, and the cores that it takes of those that Ray hands out:
         none where all are ours already, so that it need not wait for any."""
-        nodes, to = self._nodes(), self._to_be_given_hosts()
+        nodes = self._nodes()
+        to = self._to_be_given_hosts(nodes)
         node = min(to, key=lambda one: (self._hosts[one] / nodes[one][1], one))
         return node, int(self._hosts[node] < nodes[node][1])
 
