@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -q
 TESTS ?=
 # A process for each core; JOBS=0 runs the tests in one, which a debugger needs.
 JOBS ?= logical
-PYTEST := $(BIN)/pytest -n $(JOBS)
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist worksteal
 comma := ,
 
 CYTHON_FILES := runtime/_core.pyx $(wildcard runtime/*.pxi)

@@ -25,6 +25,9 @@
 #define AZ_BLOCK_MOST 64
 /* Examples between two looks at which lanes are dead; a dead lane's results no longer change. */
 #define AZ_LOOK 8
+/* Doubles of one example from which on the next one is asked for ahead: rows of fewer follow each
+ * other so soon that processors see the sequence by themselves. */
+#define AZ_FETCH 64
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -324,6 +327,13 @@ static inline void train_in_parts(
     }
 }
 
+/* Asks for `size` doubles that are soon read. */
+static inline void fetch(const double *from, int64_t size)
+{
+    for (int64_t e = 0; e < size; e += 8)
+        __builtin_prefetch(from + e);
+}
+
 static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
 {
     const int64_t L = m->batch.lanes, row = m->batch.features * L;
@@ -339,6 +349,9 @@ static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
         const int64_t block = left < most ? left : most, t = order ? order[position] : position;
         const uint64_t step = first_step + (uint64_t)position;
         const double *x = m->batch.x_train + t * row, *y = m->batch.y_train + t * L;
+        if (row >= AZ_FETCH && left > block)
+            fetch(
+                m->batch.x_train + (order ? order[position + block] : position + block) * row, row);
         m->frame.kept = m->seen ? m->seen + position * az_width(m) * L
                         : m->heard && position >= m->heard_from
                             ? m->heard + (position - m->heard_from) * az_width(m) * L

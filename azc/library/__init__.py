@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from azc.errors import ConfigError, expected, nearest
@@ -13,6 +14,7 @@ from azc.errors import ConfigError, expected, nearest
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
+    from azc.ops import Type
     from azc.program import Program
 
 __all__ = ["load", "names", "path", "text"]
@@ -40,11 +42,16 @@ def text(name: str) -> str:
     return path(name).read_bytes().decode("utf-8")
 
 
-def load(name: str) -> Program:
-    """The program called `name`."""
+def load(name: str, limits: dict[Type, int] | None = None) -> Program:
+    """The program called `name`; `limits` is the number of addresses of each type in force."""
+    return _parsed(name, None if limits is None else tuple(limits.items()))
+
+
+@cache  # programs do not change, and an estimator asks for the same ones at every fit
+def _parsed(name: str, limits: tuple[tuple[Type, int], ...] | None) -> Program:
     from azc.lang import parse
 
-    return parse(text(name), f"{name}{_SUFFIX}")
+    return parse(text(name), f"{name}{_SUFFIX}", None if limits is None else dict(limits))
 
 
 def _folder() -> Traversable:

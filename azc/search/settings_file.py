@@ -236,4 +236,4 @@ def load_program(
         alternatives = "".join(f"{other!r}, " for other in others)
         do = nearest(name, [*others, *known]) or "azc library lists the names"
         raise AzcError(expected(alternatives + what, repr(name), do))
-    return parse(library.text(name), f"{name}{_PROGRAM_SUFFIX}", limits)
+    return library.load(name, limits)

@@ -3,7 +3,6 @@
 import gzip
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -31,17 +30,6 @@ def test_same_as_scikit_learn_gives():
     result = subprocess.run(command, capture_output=True, check=True, timeout=120)
     images, labels = load(INFO)
     assert result.stdout == images.astype(float).tobytes() + labels.tobytes()
-
-
-def test_quick():
-    best = min(_timed() for _ in range(3))
-    assert best < 0.15
-
-
-def _timed():
-    start = time.perf_counter()
-    load(INFO)
-    return time.perf_counter() - start
 
 
 def test_pools_are_kept_and_locked():
