@@ -13,9 +13,11 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
@@ -54,28 +56,28 @@ OTHER_LEVELS: dict[str, tuple[str, list[str]]] = {"baseline": ("2", [])}
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = X86_LEVELS if ON_X86 else OTHER_LEVELS
 SOURCES = [
-    "analysis.c",
-    "canonical.c",
-    "filter.c",
-    "flow.c",
-    "heat.c",
-    "interpreter.c",
-    "island.c",
-    "levels.c",
-    "lineage.c",
-    "machine.c",
-    "methods.c",
-    "native.c",
-    "niches.c",
-    "pack.c",
-    "plan.c",
-    "scores.c",
-    "settings.c",
-    "snapshot.c",
-    "space.c",
-    "stages.c",
-    "trial.c",
-    "xxh3.c",
+    "runtime/analysis.c",
+    "runtime/canonical.c",
+    "runtime/filter.c",
+    "runtime/flow.c",
+    "runtime/heat.c",
+    "runtime/interpreter.c",
+    "runtime/island.c",
+    "runtime/levels.c",
+    "runtime/lineage.c",
+    "runtime/machine.c",
+    "runtime/methods.c",
+    "runtime/native.c",
+    "runtime/niches.c",
+    "runtime/pack.c",
+    "runtime/plan.c",
+    "runtime/scores.c",
+    "runtime/settings.c",
+    "runtime/snapshot.c",
+    "runtime/space.c",
+    "runtime/stages.c",
+    "runtime/trial.c",
+    "runtime/xxh3.c",
 ]
 
 INSTALL = """
@@ -91,15 +93,19 @@ azc needs Python's C headers to build its runtime: expected {path}, found none.
 
 
 class BuildRuntime(build_ext):
-    """Compiles the runtime's C files and, once per level, its kernels, all side by side; then the
-    module that Cython makes, with which they are linked."""
+    """Compiles the module that Cython makes, the C files and, once per level, the kernels, all side
+    by side; then links them."""
 
     def build_extension(self, ext: Extension) -> None:
         self._require_tools()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            kernels = [pool.submit(self._compile_kernels, ext, level) for level in LEVELS]
-            others = pool.submit(self._compile, ext, SOURCES, "plain", [], [])
-            ext.extra_objects = [path for job in (*kernels, others) for path in job.result()]
+            jobs = [
+                pool.submit(self._compile_module, ext),
+                *(pool.submit(self._compile_kernels, ext, level) for level in LEVELS),
+                pool.submit(self._compile, ext, SOURCES, "plain", WARNINGS),
+            ]
+            ext.extra_objects = [path for job in jobs for path in job.result()]
+        ext.sources = []
         super().build_extension(ext)
 
     def _require_tools(self) -> None:
@@ -111,26 +117,31 @@ class BuildRuntime(build_ext):
         if not any(header.exists() for header in headers):
             raise SystemExit(NO_HEADERS.format(path=headers[0]))
 
+    def _compile_module(self, ext: Extension) -> list[str]:
+        made = cythonize(ext, force=self.force, quiet=True)[0]
+        return self._compile(ext, made.sources, "module", [])
+
     def _compile_kernels(self, ext: Extension, level: str) -> list[str]:
         vector, flags = LEVELS[level]
         macros = [("AZ_LEVEL", level), ("AZ_VECTOR", vector)]
         more = shlex.split(os.environ.get("KERNEL_CFLAGS", ""))
-        return self._compile(ext, ["kernels.c"], level, macros, [*KERNEL_FLAGS, *more, *flags])
+        flags = [*WARNINGS, *KERNEL_FLAGS, *more, *flags]
+        return self._compile(ext, ["runtime/kernels.c"], level, flags, macros)
 
     def _compile(
         self,
         ext: Extension,
         sources: list[str],
         folder: str,
-        macros: list[tuple[str, str]],
         flags: list[str],
+        macros: Sequence[tuple[str, str]] = (),
     ) -> list[str]:
         objects: list[str] = self.compiler.compile(
-            [os.path.join("runtime", source) for source in sources],
+            sources,
             output_dir=os.path.join(self.build_temp, folder),
             macros=[*ext.define_macros, *macros],
             include_dirs=ext.include_dirs,
-            extra_postargs=[*FLAGS, *WARNINGS, *flags],
+            extra_postargs=[*FLAGS, *flags],
         )
         return objects
 
@@ -152,7 +163,6 @@ setup(
             sources=["runtime/_core.pyx"],
             include_dirs=["runtime"],
             define_macros=[("AZ_HAVE_X86_LEVELS", "1")] if ON_X86 else [],
-            extra_compile_args=FLAGS,
             depends=files("runtime/*.[ch]", "runtime/*.pxi", "runtime/*.py", "azc/ops/*.py"),
         )
     ],
