@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 __all__ = ["ConstantKind", "Op", "Type"]
 
@@ -15,6 +16,9 @@ class Type(Enum):
     SCALAR = "s"
     VECTOR = "v"
     MATRIX = "m"
+
+    # Of the member as it is, not of its name: addresses are hashed often.
+    __hash__ = object.__hash__
 
     @property
     def rank(self) -> int:
@@ -61,7 +65,7 @@ class ConstantKind(Enum):
 _RANK_TO_TYPE = (Type.SCALAR, Type.VECTOR, Type.MATRIX)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that what follows from the fields is found out once
 class Op:
     """One op.
 
@@ -108,18 +112,18 @@ class Op:
         """Whether it adds something to its first operand, or subtracts it from that."""
         return self.c in ("a + b", "a - b")
 
-    @property
+    @cached_property
     def operand_indices(self) -> tuple[str, ...]:
         """The index letters of each operand, such as ``("ij", "j")``."""
         before = self.index.partition("->")[0]
         return tuple(before.split(",")) if self.has_operands else ()
 
-    @property
+    @cached_property
     def result_indices(self) -> str:
         """The index letters of the result, such as ``"i"``."""
         return self.index.partition("->")[2]
 
-    @property
+    @cached_property
     def has_operands(self) -> bool:
         """Whether the op has operands; ``"->i"`` alone cannot tell none from one scalar."""
         return "{a}" in self.text
@@ -139,12 +143,12 @@ class Op:
         fields.update(zip("ab", operands, strict=False))
         return self.text.format(out=out, **fields)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Type, ...]:
         """Operand types, in order."""
         return tuple(_RANK_TO_TYPE[len(letters)] for letters in self.operand_indices)
 
-    @property
+    @cached_property
     def output(self) -> Type | None:
         """Result type; None for the op without effect."""
         return _RANK_TO_TYPE[len(self.result_indices)] if self.index else None

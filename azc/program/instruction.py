@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from azc.ops import ConstantKind, Op, Type, by_number
 from azc.runtime import _core
@@ -16,8 +17,7 @@ PACKED = 40
 _NAN = float("nan")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(NamedTuple):
     """One cell of memory, such as ``v3``."""
 
     type: Type
