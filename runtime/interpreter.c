@@ -25,9 +25,10 @@
 #define AZ_BLOCK_MOST 64
 /* Examples between two looks at which lanes are dead; a dead lane's results no longer change. */
 #define AZ_LOOK 8
-/* Doubles of one example from which on the next one is asked for ahead: rows of fewer follow each
- * other so soon that processors see the sequence by themselves. */
-#define AZ_FETCH 64
+/* Doubles of one example between which the next one is asked for ahead: processors see shorter rows
+ * follow each other by themselves, and foresee longer ones once they are read. */
+#define AZ_FETCH_LEAST 64
+#define AZ_FETCH_MOST 256
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -349,7 +350,7 @@ static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
         const int64_t block = left < most ? left : most, t = order ? order[position] : position;
         const uint64_t step = first_step + (uint64_t)position;
         const double *x = m->batch.x_train + t * row, *y = m->batch.y_train + t * L;
-        if (row >= AZ_FETCH && left > block)
+        if (row >= AZ_FETCH_LEAST && row <= AZ_FETCH_MOST && left > block)
             fetch(
                 m->batch.x_train + (order ? order[position + block] : position + block) * row, row);
         m->frame.kept = m->seen ? m->seen + position * az_width(m) * L
