@@ -56,28 +56,28 @@ OTHER_LEVELS: dict[str, tuple[str, list[str]]] = {"baseline": ("2", [])}
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 LEVELS = X86_LEVELS if ON_X86 else OTHER_LEVELS
 SOURCES = [
-    "runtime/analysis.c",
-    "runtime/canonical.c",
-    "runtime/filter.c",
-    "runtime/flow.c",
-    "runtime/heat.c",
-    "runtime/interpreter.c",
-    "runtime/island.c",
-    "runtime/levels.c",
-    "runtime/lineage.c",
-    "runtime/machine.c",
-    "runtime/methods.c",
-    "runtime/native.c",
-    "runtime/niches.c",
-    "runtime/pack.c",
-    "runtime/plan.c",
-    "runtime/scores.c",
-    "runtime/settings.c",
-    "runtime/snapshot.c",
-    "runtime/space.c",
-    "runtime/stages.c",
-    "runtime/trial.c",
-    "runtime/xxh3.c",
+    "analysis.c",
+    "canonical.c",
+    "filter.c",
+    "flow.c",
+    "heat.c",
+    "interpreter.c",
+    "island.c",
+    "levels.c",
+    "lineage.c",
+    "machine.c",
+    "methods.c",
+    "native.c",
+    "niches.c",
+    "pack.c",
+    "plan.c",
+    "scores.c",
+    "settings.c",
+    "snapshot.c",
+    "space.c",
+    "stages.c",
+    "trial.c",
+    "xxh3.c",
 ]
 
 INSTALL = """
@@ -118,15 +118,15 @@ class BuildRuntime(build_ext):
             raise SystemExit(NO_HEADERS.format(path=headers[0]))
 
     def _compile_module(self, ext: Extension) -> list[str]:
-        made = cythonize(ext, force=self.force, quiet=True)[0]
-        return self._compile(ext, made.sources, "module", [])
+        cythonize(ext, force=self.force, quiet=True)
+        return self._compile(ext, ["_core.c"], "module", [])
 
     def _compile_kernels(self, ext: Extension, level: str) -> list[str]:
         vector, flags = LEVELS[level]
         macros = [("AZ_LEVEL", level), ("AZ_VECTOR", vector)]
         more = shlex.split(os.environ.get("KERNEL_CFLAGS", ""))
         flags = [*WARNINGS, *KERNEL_FLAGS, *more, *flags]
-        return self._compile(ext, ["runtime/kernels.c"], level, flags, macros)
+        return self._compile(ext, ["kernels.c"], level, flags, macros)
 
     def _compile(
         self,
@@ -137,7 +137,7 @@ class BuildRuntime(build_ext):
         macros: Sequence[tuple[str, str]] = (),
     ) -> list[str]:
         objects: list[str] = self.compiler.compile(
-            sources,
+            [os.path.join("runtime", source) for source in sources],
             output_dir=os.path.join(self.build_temp, folder),
             macros=[*ext.define_macros, *macros],
             include_dirs=ext.include_dirs,
