@@ -70,9 +70,7 @@ int az_lacks(const az_space *s, const az_program *p)
     source *prediction = &of[__builtin_ctzll(s->prediction)];
     if (!(prediction->given & OF_FEATURES) || !read)
         return AZ_LACKS_STATES;
-    az_set updated = 0;
-    for (int64_t i = 0; i < p->count[AZ_LEARN]; ++i)
-        updated |= az_written_by(s, &p->body[AZ_LEARN][i]);
+    const az_set updated = az_written_in(s, p->body[AZ_LEARN], p->count[AZ_LEARN]);
     if (!(read & updated)) /* no label reaches what Predict reads */
         return AZ_LACKS_UPDATES;
     prediction->given |= OF_PREDICTION;
@@ -131,8 +129,7 @@ static leaves leaves_of(const az_space *s, const az_program *p)
         }
     }
     for (int f = AZ_PREDICT; f <= AZ_LEARN; ++f)
-        for (int64_t i = 0; i < p->count[f]; ++i)
-            known.written |= az_written_by(s, &p->body[f][i]);
+        known.written |= az_written_in(s, p->body[f], p->count[f]);
     return known;
 }
 

@@ -91,10 +91,7 @@ void az_drop_dead(const az_space *s, az_candidate *c)
 
 static az_set written_by(const az_space *s, const az_candidate *c, int f)
 {
-    az_set written = 0;
-    for (int32_t i = 0; i < c->count[f]; ++i)
-        written |= az_written_by(s, &c->code[s->start[f] + i]);
-    return written;
+    return az_written_in(s, c->code + s->start[f], c->count[f]);
 }
 
 /* ---- expressions --------------------------------------------------------------------------- */

@@ -34,6 +34,15 @@ static inline az_set az_read_by(const az_space *space, const az_instruction *in)
            (op->entry ? az_bit(space, op->result, in->out) : 0);
 }
 
+/* What any instruction of a body writes. */
+static inline az_set az_written_in(const az_space *space, const az_instruction *body, int64_t count)
+{
+    az_set written = 0;
+    for (int64_t i = 0; i < count; ++i)
+        written |= az_written_by(space, &body[i]);
+    return written;
+}
+
 az_needs az_find_needs(const az_space *space, const az_candidate *c);
 
 /* What is needed right before an instruction of a function, or after its last one. */

@@ -335,6 +335,12 @@ static inline void fetch(const double *from, int64_t size)
         __builtin_prefetch(from + e);
 }
 
+/* Which example comes at a position of the epoch; without an order, they come as they lie. */
+static inline int64_t example_at(const int64_t *order, int64_t position)
+{
+    return order ? order[position] : position;
+}
+
 static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
 {
     const int64_t L = m->batch.lanes, row = m->batch.features * L;
@@ -344,15 +350,15 @@ static int64_t train(az_machine *m, int64_t end, uint64_t first_step)
         learns && !m->plan.own_features && !m->plan.own_label && m->batch.classes <= 2;
     const int64_t most =
         !learns && m->plan.facts.stateless_training && !order && !m->heard ? m->block : 1;
+    const int fetches = row >= AZ_FETCH_LEAST && row <= AZ_FETCH_MOST;
     int64_t done = 0;
     while (m->position + done < end && done < AZ_LOOK) {
         const int64_t position = m->position + done, left = end - position;
-        const int64_t block = left < most ? left : most, t = order ? order[position] : position;
+        const int64_t block = left < most ? left : most, t = example_at(order, position);
         const uint64_t step = first_step + (uint64_t)position;
         const double *x = m->batch.x_train + t * row, *y = m->batch.y_train + t * L;
-        if (row >= AZ_FETCH_LEAST && row <= AZ_FETCH_MOST && left > block)
-            fetch(
-                m->batch.x_train + (order ? order[position + block] : position + block) * row, row);
+        if (fetches && left > block)
+            fetch(m->batch.x_train + example_at(order, position + block) * row, row);
         m->frame.kept = m->seen ? m->seen + position * az_width(m) * L
                         : m->heard && position >= m->heard_from
                             ? m->heard + (position - m->heard_from) * az_width(m) * L

@@ -128,6 +128,15 @@ static int64_t movable_producer(
     return j;
 }
 
+/* Whether an instruction is the last to read its operand of that side, and reads it on no other. */
+static int reads_last(const az_instruction *in, uint8_t live, int side)
+{
+    const az_op_info *op = &az_ops[in->op];
+    const int same = op->first == op->second && in->a == in->b;
+    return (side ? op->second : op->first) && !same &&
+           (live & (side ? AZ_SECOND_DIES : AZ_FIRST_DIES));
+}
+
 /* Pairs of instructions that one kernel can run, where nothing else reads what the first makes:
  * producer[i] becomes the instruction that makes i's operand side_of[i], or -1; absorbed[that
  * instruction] becomes 1. */
@@ -147,12 +156,10 @@ static void fuse(
         const az_instruction *in = &body[i];
         const az_op_info *op = &az_ops[in->op];
         for (int side = 1; live[i] && producer[i] < 0 && side >= 0; --side) {
-            const int type = side ? op->second : op->first;
-            const int32_t number = side ? in->b : in->a, other = side ? in->a : in->b;
-            const int same = op->first == op->second && number == other;
-            if (!type || same || !(live[i] & (side ? AZ_SECOND_DIES : AZ_FIRST_DIES)))
+            if (!reads_last(in, live[i], side))
                 continue;
-            const int64_t j = movable_producer(body, live, i, type, number);
+            const int64_t j = movable_producer(
+                body, live, i, side ? op->second : op->first, side ? in->b : in->a);
             if (j < 0 || producer[j] >= 0)
                 continue;
             if (fused_kernel[body[j].op][in->op][op->commutative ? 1 : side]) {
@@ -172,40 +179,39 @@ static int64_t start_of(const az_program *program, int function)
     return start;
 }
 
-/* Whether no live instruction of the function in [from, to) reads or writes the address. */
+/* Whether no live instruction of the function in [from, to) reads or writes the matrix. */
 static int untouched(
     const az_plan *p,
     const az_program *program,
     int function,
     int64_t from,
     int64_t to,
-    int type,
-    int32_t number)
+    int32_t matrix)
 {
     const az_instruction *body = program->body[function];
     const uint8_t *live = p->live + start_of(program, function);
     for (int64_t i = from; i < to; ++i)
-        if (live[i] && (reads(&body[i], type, number) || writes(&body[i], type, number)))
+        if (live[i] && (reads(&body[i], AZ_MATRIX, matrix) || writes(&body[i], AZ_MATRIX, matrix)))
             return 0;
     return 1;
 }
 
 /* The instruction of Learn behind instruction i whose matrix i reads at the next example, and which
  * makes it of two vectors; -1 if there is none. Memory must begin with zeros there, which is what it
- * makes of zeros, and nothing else may read or write the address in between. */
+ * makes of zeros, and nothing else may read or write the matrix in between. */
 static int64_t producer_before(
-    const az_plan *p, const az_program *program, int64_t i, int type, int32_t number)
+    const az_plan *p, const az_program *program, int64_t i, int32_t matrix)
 {
     const az_instruction *body = program->body[AZ_LEARN];
     const uint8_t *live = p->live + start_of(program, AZ_LEARN);
-    const int64_t j = last_writer(body, live, i + 1, program->count[AZ_LEARN], type, number);
+    const int64_t j = last_writer(body, live, i + 1, program->count[AZ_LEARN], AZ_MATRIX, matrix);
     if (j < 0)
         return -1;
     const az_op_info *op = &az_ops[body[j].op];
     return op->result == AZ_MATRIX && op->first == AZ_VECTOR_TYPE && op->second == AZ_VECTOR_TYPE &&
-                   untouched(p, program, AZ_LEARN, 0, i, type, number) &&
-                   untouched(p, program, AZ_PREDICT, 0, program->count[AZ_PREDICT], type, number) &&
-                   untouched(p, program, AZ_SETUP, 0, program->count[AZ_SETUP], type, number)
+                   untouched(p, program, AZ_LEARN, 0, i, matrix) &&
+                   untouched(p, program, AZ_PREDICT, 0, program->count[AZ_PREDICT], matrix) &&
+                   untouched(p, program, AZ_SETUP, 0, program->count[AZ_SETUP], matrix)
                ? j
                : -1;
 }
@@ -226,12 +232,10 @@ static void fuse_around(
     for (int64_t i = 0; i < program->count[AZ_LEARN]; ++i) {
         const az_op_info *op = &az_ops[body[i].op];
         for (int side = 1; live[i] && producer[i] < 0 && side >= 0; --side) {
-            const int type = side ? op->second : op->first;
-            const int32_t number = side ? body[i].b : body[i].a;
-            const int same = op->first == op->second && body[i].a == body[i].b;
-            if (type != AZ_MATRIX || same || !(live[i] & (side ? AZ_SECOND_DIES : AZ_FIRST_DIES)))
+            if ((side ? op->second : op->first) != AZ_MATRIX ||
+                !reads_last(&body[i], live[i], side))
                 continue;
-            const int64_t j = producer_before(p, program, i, type, number);
+            const int64_t j = producer_before(p, program, i, side ? body[i].b : body[i].a);
             if (j >= 0 && !absorbed[j] &&
                 fused_kernel[body[j].op][body[i].op][op->commutative ? 1 : side]) {
                 producer[i] = j;
