@@ -5,6 +5,7 @@
 #include "island.h"
 #include "stages.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -331,12 +332,34 @@ static uint64_t behaviour(az_island *s)
     return az_mix(az_ingredients(&s->space, &s->trial.canonical.program) + bin) | 1;
 }
 
+static int32_t length_of(const az_member *member)
+{
+    return member->program.count[AZ_PREDICT] + member->program.count[AZ_LEARN];
+}
+
+/* The position in its niche of a member that scores as a candidate does at a hurdle and at those
+ * before it, but for less than the hurdle's `apart`; -1: there is none. */
+static int32_t alike(const az_island *s, int32_t niche, const az_elite *own, int hurdle)
+{
+    const double apart = s->trial.hurdle_apart[hurdle];
+    const int32_t count = niche >= 0 && apart > 0.0 ? s->niches.niche[niche].count : 0;
+    for (int32_t i = 0; i < count; ++i) {
+        const double *score = s->niches.elite[members_of(s, niche)[i]].hurdle;
+        int h = 0;
+        while (h <= hurdle && fabs(own->hurdle[h] - score[h]) < apart)
+            ++h;
+        if (h > hurdle)
+            return i;
+    }
+    return -1;
+}
+
 /* Runs the analysed candidate on the first tasks, as far as it gets; how it was decided. Its niche
  * and the key of that are known from the first hurdle on, if not before. */
-static int try_it(az_island *s, uint64_t *key, int32_t *niche, az_hash hash, az_elite *own)
+static int try_it(az_island *s, uint64_t *key, int32_t *niche, const az_member *to, az_elite *own)
 {
     az_trial *t = &s->trial;
-    if (known(&t->level[0], hash))
+    if (known(&t->level[0], to->hash))
         return AZ_COUNT_LEVEL1;
     uint64_t fingerprint;
     az_stages_begin(t);
@@ -352,28 +375,33 @@ static int try_it(az_island *s, uint64_t *key, int32_t *niche, az_hash hash, az_
         }
         if (own->hurdle[i] < bar(s, *niche, i))
             return AZ_COUNT_HURDLED;
+        const int32_t same = alike(s, *niche, own, i);
+        if (same >= 0 && length_of(to) >= length_of(&s->member[members_of(s, *niche)[same]]))
+            return AZ_COUNT_HURDLED;
     }
     own->first = az_stages_finish(t);
     return AZ_COUNT_EVALUATED;
 }
 
 /* Where a candidate that has its score on the first tasks would stand in its niche: instead of one
- * with the same structure, of the last one, or of none. -1: it is not good enough. */
+ * with the same structure or else one that scores alike, of the last one, or of none. -1: it is not
+ * good enough. */
 static int32_t position_in(
     const az_island *s, int32_t niche, const az_elite *own, int *taken, int *is_new)
 {
     const az_elite *elite = s->niches.elite;
     const int32_t *of = members_of(s, niche), K = s->method.elites;
     const int32_t count = s->niches.niche[niche].count;
-    int32_t position = count < K ? count : K - 1;
-    *taken = count == K;
-    *is_new = 1;
+    int32_t position = -1;
+    for (int i = 0; i < s->trial.hurdles && position < 0; ++i)
+        position = alike(s, niche, own, i);
     for (int32_t i = 0; i < count; ++i)
-        if (elite[of[i]].structure == own->structure) {
+        if (elite[of[i]].structure == own->structure)
             position = i;
-            *taken = 1;
-            *is_new = 0;
-        }
+    *is_new = position < 0;
+    *taken = !*is_new || count == K;
+    if (*is_new)
+        position = count < K ? count : K - 1;
     return *taken && own->first <= elite[of[position]].first ? -1 : position;
 }
 
@@ -428,8 +456,7 @@ static void confirm(
         return;
     to->fitness = az_stages_confirm(t, own->first);
     memcpy(az_beside(s, to), t->fitness, (size_t)s->width * sizeof *s->beside);
-    own->score = to->fitness - s->method.parsimony * (double)(to->program.count[AZ_PREDICT] +
-                                                              to->program.count[AZ_LEARN]);
+    own->score = to->fitness - s->method.parsimony * (double)length_of(to);
     const int32_t member = settle(s, key, niche, own);
     if (member < 0)
         return;
@@ -457,7 +484,7 @@ static int decide(az_island *s, int32_t before, int origin, az_member *to)
     uint64_t key = later ? 0 : az_form(&s->space, &t->canonical.program);
     int32_t niche = later ? -1 : find(n, key);
     az_elite own = {.structure = az_structure_hash(&t->canonical)};
-    const int how = try_it(s, &key, &niche, to->hash, &own);
+    const int how = try_it(s, &key, &niche, to, &own);
     if (how != AZ_COUNT_LEVEL1)
         az_stages_end(t);
     if (how == AZ_COUNT_EVALUATED) {

@@ -113,6 +113,13 @@ SETTINGS: tuple[Setting, ...] = (
         default=(0.0,) * MOST_HURDLES,
         length="AZ_MOST_HURDLES",
     ),
+    _trial(
+        "hurdle_apart",
+        "double",
+        "what scores less otherwise is the same again",
+        default=(0.0,) * MOST_HURDLES,
+        length="AZ_MOST_HURDLES",
+    ),
     _trial("op_cost", "double", "relative, of each op", length="AZ_OP_COUNT"),
     _trial("most_cost", "double", "of a program; 0: no budget", default=0.0),
 )

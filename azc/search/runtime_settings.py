@@ -84,6 +84,7 @@ def settings_of(
         "hurdles": len(on_the_way),
         "hurdle_at": [hurdle.train for hurdle in on_the_way] + [0] * missing,
         "hurdle_quantile": [hurdle.quantile for hurdle in on_the_way] + [0.0] * missing,
+        "hurdle_apart": [hurdle.apart for hurdle in on_the_way] + [0.0] * missing,
         "op_cost": [op.cost(features) for op in OPS],
         "most_cost": _most_cost(settings, tasks, features),
     }

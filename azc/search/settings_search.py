@@ -39,6 +39,7 @@ OF_SOME_METHODS: dict[tuple[str, str], Callable[[Any], bool]] = {
     ("search", "children"): lambda method: method.families,
     ("hurdles", "valid"): lambda method: not method.staged,
     ("hurdles", "window"): lambda method: not method.staged,
+    ("hurdles", "apart"): lambda method: method.staged,
     ("restart", "from_best"): lambda method: method.most > 1,
 }
 

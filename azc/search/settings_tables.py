@@ -97,6 +97,7 @@ class HurdleSettings(Table):
     valid: Count | None = None
     quantile: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     window: Annotated[int, Field(ge=1, le=10**7)] = 1000
+    apart: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
 
 
 class NichesSettings(Table):

@@ -28,6 +28,7 @@ class Elite:
 
     place: int
     structure: Any
+    size: int
     score: float
     first: float
     hurdles: list[float]
@@ -51,6 +52,7 @@ class Niches:
         self.ranked: list[Niche] = []
         self.evaluated = 0
         self.fitted, self.fits = -1, 0
+        self.alike = 0  # that went no further
         self.met: tuple[dict[Any, None], dict[Any, None]] = ({}, {})
 
     # ---- drawing ----
@@ -183,6 +185,10 @@ class Niches:
                     key = (ingredients(shape, given["classes"]), far)
                 if elite.hurdles[k] < self._bar(self._niche(key), tasks, k):
                     return "hurdled", key
+                alike = self._alike(self._niche(key), elite, k)
+                if alike and elite.size >= alike.size:
+                    self.alike += 1
+                    return "hurdled", key
             run = self._run(program, tasks, given["train"], given["valid"], given["epochs"])
             steps = run.steps
             elite.first = self._mean(run.fitness)
@@ -208,14 +214,28 @@ class Niches:
         ordered = sorted(elite.hurdles[hurdle] for elite in niche.elites)
         return max(least, ordered[int(given["hurdle_quantile"][hurdle] * given["elites"])])
 
+    def _alike(self, niche: Niche | None, elite: Elite, hurdle: int) -> Elite | None:
+        apart = self.model.given["hurdle_apart"][hurdle]
+        upto = range(hurdle + 1)
+        for other in niche.elites if niche else ():
+            if all(abs(elite.hurdles[k] - other.hurdles[k]) < apart for k in upto):
+                return other
+        return None
+
     # ---- deciding ----
+
+    def _same(self, niche: Niche | None, elite: Elite) -> Elite | None:
+        for other in niche.elites if niche else ():
+            if other.structure == elite.structure:
+                return other
+        alike = (self._alike(niche, elite, k) for k in range(self.model.given["hurdles"]))
+        return next(filter(None, alike), None)
 
     def _position(self, niche: Niche, elite: Elite) -> tuple[int, bool] | None:
         count, most = len(niche.elites), self.model.given["elites"]
         position, taken = (count, False) if count < most else (most - 1, True)
-        for k, other in enumerate(niche.elites):
-            if other.structure == elite.structure:
-                position, taken = k, True
+        if same := self._same(niche, elite):
+            position, taken = niche.elites.index(same), True
         if taken and elite.first <= niche.elites[position].first:
             return None
         return position, taken
@@ -280,7 +300,8 @@ class Niches:
         model, given = self.model, self.model.given
         program = Program(*map(tuple, bodies))
         shape = canonical(program, given["classes"])
-        elite = Elite(-1, _structure(shape), math.nan, math.nan, [])
+        size = len(program.predict) + len(program.learn)
+        elite = Elite(-1, _structure(shape), size, math.nan, math.nan, [])
         how, key = self._try(program, shape, elite)
         if how != "evaluated":
             return how
@@ -288,9 +309,8 @@ class Niches:
         niche = self._niche(key)
         if niche and not self._position(niche, elite):
             return how
-        new = not (niche and any(one.structure == elite.structure for one in niche.elites))
+        new = not self._same(niche, elite)
         fitness = self._confirm(program, elite.first)
-        size = len(program.predict) + len(program.learn)
         elite.score = fitness - given["parsimony"] * size
         if self._settle(key, niche, elite):
             member = model.member_of(bodies, fitness, birth, before, origin)

@@ -75,6 +75,7 @@ def any_niches(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
     if classes <= 2 and one_of(0, 0, 1):
         changes["seeds"] = [azc.parse(_LEARNER).packed()]
     changes["from_best"] = one_of(0, 1, 2)
+    changes["hurdle_apart"] = [one_of(0.0, 0.0, 0.0, 0.001, 0.1) for _ in range(4)]
     return spec, tasks, changes
 
 
@@ -95,8 +96,11 @@ def test_the_course_is_that_of_the_model(full: bool) -> None:
             assert state(made) == state(model), number
         met.update({name: value for name, value in made.counts().items() if value == value})
         met["ancestors"] += len(made.ancestors()) > 1
+        met["alike"] += model.niches.alike
         met["from best"] += model.from_best() is not None
-    for name in ("level1", "level2", "filtered", "hurdled", "niches", "ancestors", "from best"):
+    for name in ("level1", "level2", "filtered", "hurdled", "niches"):
+        assert met[name], name
+    for name in ("ancestors", "alike", "from best"):
         assert met[name], name
 
 
