@@ -148,7 +148,7 @@ def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ("search.drop_dead=false", "search.drop_dead: expected true with 'niches', got false"),
-        ("search.method=mgg", "niches: expected method 'niches', got 'mgg'"),
+        ("search.method=mgg", "hurdles.apart: expected no apart with method 'mgg', got 0.0001"),
         ("hurdles=[{train=20},{train=20}]", "expected more examples than before it"),
         ("hurdles=[{train=8}]", "expected more examples than before it"),
         (
@@ -162,3 +162,8 @@ def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
 def test_refused(change: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         Settings.from_toml("teacher-nn", [change])
+
+
+def test_niches_are_of_one_method() -> None:
+    with pytest.raises(ConfigError, match="niches: expected method 'niches', got 'mgg'"):
+        Settings.from_toml("demo", ["search.method=mgg"])
