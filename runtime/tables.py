@@ -42,6 +42,11 @@ def _trial(name: str, type: str, meaning: str, key: str = "", **more: Any) -> Se
     return Setting(name, type, meaning, key, of="trial", **more)
 
 
+def _at_hurdles(name: str, type: str, meaning: str, none: float) -> Setting:
+    """A number for each hurdle that there can be; `none`: where there is none."""
+    return _trial(name, type, meaning, default=(none,) * MOST_HURDLES, length="AZ_MOST_HURDLES")
+
+
 #: What islands are told. No fitness reaches 2.
 SETTINGS: tuple[Setting, ...] = (
     Setting("method", "int32_t", "its number in methods.c"),
@@ -99,27 +104,9 @@ SETTINGS: tuple[Setting, ...] = (
     _trial("window", "int32_t", "number of late scores"),
     _trial("confirm", "int64_t", "tasks at the end, for those that would be kept"),
     _trial("hurdles", "int32_t", "in training, on the way"),
-    _trial(
-        "hurdle_at",
-        "int64_t",
-        "examples up to each",
-        default=(0,) * MOST_HURDLES,
-        length="AZ_MOST_HURDLES",
-    ),
-    _trial(
-        "hurdle_quantile",
-        "double",
-        "of its niche that stops",
-        default=(0.0,) * MOST_HURDLES,
-        length="AZ_MOST_HURDLES",
-    ),
-    _trial(
-        "hurdle_apart",
-        "double",
-        "what scores less otherwise is the same again",
-        default=(0.0,) * MOST_HURDLES,
-        length="AZ_MOST_HURDLES",
-    ),
+    _at_hurdles("hurdle_at", "int64_t", "examples up to each", 0),
+    _at_hurdles("hurdle_quantile", "double", "of its niche that stops", 0.0),
+    _at_hurdles("hurdle_apart", "double", "what scores less otherwise is the same again", 0.0),
     _trial("op_cost", "double", "relative, of each op", length="AZ_OP_COUNT"),
     _trial("most_cost", "double", "of a program; 0: no budget", default=0.0),
 )
