@@ -440,8 +440,32 @@ static void begin_fit(az_island *s, int32_t member)
     s->niches.fits = az_count_constants(&s->space, &s->member[member].program) ? s->method.fit : 0;
 }
 
-/* The candidate has won: it becomes a member if it is good enough on all tasks. */
-static void confirm(
+/* Scores a candidate that is run on the first tasks. By what it is better or worse there than the
+ * best of its niche, its fitness on all is estimated; only if that makes it the best is it run on
+ * all, so that the best of a niche always is. Whether it was. */
+static int confirm(az_island *s, int32_t niche, az_elite *own, az_member *to)
+{
+    az_trial *t = &s->trial;
+    const double cost = s->method.parsimony * (double)length_of(to);
+    if (niche >= 0 && t->confirm) {
+        const int32_t member = members_of(s, niche)[0];
+        const az_elite *best = &s->niches.elite[member];
+        const double fitness = s->member[member].fitness + (own->first - best->first);
+        to->fitness = fmin(fmax(fitness, 0.0), 1.0);
+        own->score = to->fitness - cost;
+        if (own->score <= best->score) {
+            for (int64_t i = t->tasks - t->confirm; i < t->tasks; ++i)
+                t->fitness[i] = NAN;
+            return 0;
+        }
+    }
+    to->fitness = az_stages_confirm(t, own->first);
+    own->score = to->fitness - cost;
+    return 1;
+}
+
+/* The candidate has its score on the first tasks: it becomes a member if it is good enough. */
+static void consider(
     az_island *s,
     uint64_t key,
     int32_t niche,
@@ -454,9 +478,8 @@ static void confirm(
     int taken, is_new = 1;
     if (niche >= 0 && position_in(s, niche, own, &taken, &is_new) < 0)
         return;
-    to->fitness = az_stages_confirm(t, own->first);
+    const int confirmed = confirm(s, niche, own, to);
     memcpy(az_beside(s, to), t->fitness, (size_t)s->width * sizeof *s->beside);
-    own->score = to->fitness - s->method.parsimony * (double)length_of(to);
     const int32_t member = settle(s, key, niche, own);
     if (member < 0)
         return;
@@ -469,7 +492,7 @@ static void confirm(
     az_assign(s, &s->member[member], to);
     if (is_new && members_of(s, find(&s->niches, key))[0] == member)
         begin_fit(s, member);
-    if (to->fitness > s->best.fitness)
+    if (confirmed && to->fitness > s->best.fitness)
         az_note_best(s, to);
     az_forget(s, to);
     az_trial_time(t, AZ_STAGE_REPLACE);
@@ -489,7 +512,7 @@ static int decide(az_island *s, int32_t before, int origin, az_member *to)
         az_stages_end(t);
     if (how == AZ_COUNT_EVALUATED) {
         ++n->evaluated;
-        confirm(s, key, niche, &own, before, origin, to);
+        consider(s, key, niche, &own, before, origin, to);
     }
     s->count[AZ_COUNT_NICHES] = n->niches;
     return how;

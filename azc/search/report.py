@@ -34,7 +34,8 @@ class Best:
 @dataclass(frozen=True, slots=True)
 class Ancestor:
     """One step in the lineage of a program: candidate `birth` came of candidate `parent` (-1: of
-    none) by `mutation` (its name, or "start", "random", "seed", "migrant")."""
+    none) by `mutation` (its name, or "start", "random", "seed", "migrant"). `fitness` is on
+    T_search, estimated where ``niches.confirm`` left some of the tasks out."""
 
     birth: int
     parent: int

@@ -53,6 +53,7 @@ class Niches:
         self.evaluated = 0
         self.fitted, self.fits = -1, 0
         self.alike = 0  # that went no further
+        self.unconfirmed = 0  # that became members
         self.met: tuple[dict[Any, None], dict[Any, None]] = ({}, {})
 
     # ---- drawing ----
@@ -155,6 +156,10 @@ class Niches:
             total += _score(np.reshape(shown, (until, width)), task.y_train, classes, until)
         return total / len(tasks)
 
+    def _first_tasks(self) -> Any:
+        tasks = self.model.trial.tasks
+        return tasks[: len(tasks) - self.model.given["confirm"]]
+
     def _niche(self, key: Any) -> Niche | None:
         return next((one for one in self.ranked if one.key == key), None)
 
@@ -163,7 +168,7 @@ class Niches:
         canonical form."""
         model, given = self.model, self.model.given
         key = None if given["behaviour"] else (form(shape, given["classes"]),)
-        tasks = model.trial.tasks[: len(model.trial.tasks) - given["confirm"]]
+        tasks = self._first_tasks()
         if given["level1"] and self._met(0, model.hash_of(program)):
             return "level1", key
         run = self._run(program, tasks, given["fec_train"])
@@ -275,18 +280,27 @@ class Niches:
         self.ranked[rank] = niche
         return True
 
-    def _confirm(self, program: Program, first: float) -> float:
+    def _confirm(self, niche: Niche | None, program: Program, elite: Elite) -> tuple[float, bool]:
+        """Its fitness, and whether that is on all tasks rather than estimated; sets its score."""
         model, given = self.model, self.model.given
-        if not given["confirm"]:
-            return first
-        tasks = model.trial.tasks
-        rest = tasks[len(tasks) - given["confirm"] :]
-        run = self._run(program, rest, given["train"], given["valid"], given["epochs"])
-        model.trial.steps += run.steps
-        before = self._run(
-            program, tasks[: -given["confirm"]], given["train"], given["valid"], given["epochs"]
-        )
-        return self._mean([*before.fitness, *run.fitness])
+        cost = given["parsimony"] * elite.size
+        fitness = elite.first
+        if given["confirm"]:
+            if niche:
+                best = niche.elites[0]
+                estimate = model.ring[best.place].fitness + (elite.first - best.first)
+                estimate = min(max(estimate, 0.0), 1.0)
+                elite.score = estimate - cost
+                if elite.score <= best.score:
+                    return estimate, False
+            first, rest = (
+                self._run(program, tasks, given["train"], given["valid"], given["epochs"])
+                for tasks in (self._first_tasks(), model.trial.tasks[-given["confirm"] :])
+            )
+            model.trial.steps += rest.steps
+            fitness = self._mean([*first.fitness, *rest.fitness])
+        elite.score = fitness - cost
+        return fitness, True
 
     def step(self) -> None:
         model = self.model
@@ -310,16 +324,16 @@ class Niches:
         if niche and not self._position(niche, elite):
             return how
         new = not self._same(niche, elite)
-        fitness = self._confirm(program, elite.first)
-        elite.score = fitness - given["parsimony"] * size
+        fitness, confirmed = self._confirm(niche, program, elite)
         if self._settle(key, niche, elite):
+            self.unconfirmed += not confirmed
             member = model.member_of(bodies, fitness, birth, before, origin)
             model.ring[elite.place] = member
             there = self._niche(key)
             if new and there and there.elites[0] is elite:
                 some = any(i.constants for f in model.drawing.open for i in bodies[f])
                 self.fitted, self.fits = elite.place, given["fit"] if some else 0
-            if fitness > (model.top.fitness if model.top else -1.0):
+            if confirmed and fitness > (model.top.fitness if model.top else -1.0):
                 model.note_best(member)
         return how
 

@@ -57,7 +57,7 @@ def any_niches(number: int) -> tuple[Spec, list[Any], dict[str, Any]]:
     changes: dict[str, Any] = {
         "method": "niches", "population": one_of(3, 8, 40), "elites": one_of(1, 2, 4),
         "even": one_of(0.0, 0.3), "grown": one_of(1, 5), "parsimony": one_of(0.0, 0.01),
-        "confirm": one_of(0, 0, 1), "fit": one_of(0, 0, 3),
+        "confirm": one_of(0, 1, 1), "fit": one_of(0, 0, 3),
         "filter": one_of(1, 2, 2) if classes <= 2 else 2, "drop_dead": 1,
         "empty": one_of(1, 1, 1, 0) if classes <= 2 else 1,
         "seed": number * 10**15 + 1, "island": one_of(0, 77), "classes": classes,
@@ -97,9 +97,12 @@ def test_the_course_is_that_of_the_model(full: bool) -> None:
         met.update({name: value for name, value in made.counts().items() if value == value})
         met["ancestors"] += len(made.ancestors()) > 1
         met["alike"] += model.niches.alike
+        met["unconfirmed"] += model.niches.unconfirmed
         met["from best"] += model.from_best() is not None
-    names = ("level1", "level2", "filtered", "hurdled", "niches", "ancestors", "alike", "from best")
-    for name in names:
+    for name in (
+        *("level1", "level2", "filtered", "hurdled", "niches", "ancestors", "alike", "from best"),
+        "unconfirmed",
+    ):
         assert met[name], name
 
 
