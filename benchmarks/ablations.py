@@ -47,6 +47,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     "no restarts": ("restart=",),
     "always from nothing": ("restart.from_best=0",),
     "no hurdles": ("hurdles=", "niches.least=0.0"),
+    "what scores alike run on": (),
+    "all tasks at once": ("niches.confirm=0",),
     "no cache": ("fec.level1=false", "fec.level2=false"),
     "grown at random": ("niches.grown=1000000000",),
 }
@@ -62,6 +64,15 @@ def changes(name: str, recipe: Settings) -> tuple[str, ...] | None:
     if name == "always from nothing" and not (recipe.restart and recipe.restart.from_best):
         return None
     if name == "no constants near one" and not recipe.constants.near_one:
+        return None
+    if name == "what scores alike run on":
+        if not any(hurdle.apart for hurdle in recipe.hurdles):
+            return None
+        kept = (
+            f"{{train={hurdle.train}, quantile={hurdle.quantile}}}" for hurdle in recipe.hurdles
+        )
+        return (f"hurdles=[{', '.join(kept)}]",)
+    if name == "all tasks at once" and not (recipe.niches and recipe.niches.confirm):
         return None
     return ARMS[name]
 
