@@ -383,12 +383,18 @@ static int try_it(az_island *s, uint64_t *key, int32_t *niche, const az_member *
     return AZ_COUNT_EVALUATED;
 }
 
-/* Where a candidate that has its score on the first tasks would stand in its niche: instead of one
- * with the same structure or else one that scores alike, of the last one, or of none. -1: it is not
- * good enough. */
-static int32_t position_in(
-    const az_island *s, int32_t niche, const az_elite *own, int *taken, int *is_new)
+/* Where a candidate would stand in its niche: in the place of a member, or as one more. */
+typedef struct {
+    int32_t position; /* -1: it is not good enough */
+    int taken, is_new;
+} az_stand;
+
+/* That of a candidate that has its score on the first tasks: instead of a member with the same
+ * structure or else one that scores alike, of the last one, or of none. */
+static az_stand stand_of(const az_island *s, int32_t niche, const az_elite *own)
 {
+    if (niche < 0)
+        return (az_stand){.is_new = 1};
     const az_elite *elite = s->niches.elite;
     const int32_t *of = members_of(s, niche), K = s->method.elites;
     const int32_t count = s->niches.niche[niche].count;
@@ -398,21 +404,21 @@ static int32_t position_in(
     for (int32_t i = 0; i < count; ++i)
         if (elite[of[i]].structure == own->structure)
             position = i;
-    *is_new = position < 0;
-    *taken = !*is_new || count == K;
-    if (*is_new)
-        position = count < K ? count : K - 1;
-    return *taken && own->first <= elite[of[position]].first ? -1 : position;
+    az_stand at = {position, position >= 0 || count == K, position < 0};
+    if (at.is_new)
+        at.position = count < K ? count : K - 1;
+    if (at.taken && own->first <= elite[of[at.position]].first)
+        at.position = -1;
+    return at;
 }
 
 /* The number that a candidate has as a member from now on; -1: it does not become one. */
-static int32_t settle(az_island *s, uint64_t key, int32_t niche, const az_elite *own)
+static int32_t settle(az_island *s, uint64_t key, int32_t niche, az_stand at, const az_elite *own)
 {
     az_niches *n = &s->niches;
-    int taken = 0, is_new;
-    int32_t position = niche < 0 ? 0 : position_in(s, niche, own, &taken, &is_new), member;
-    if (taken) {
-        member = members_of(s, niche)[position];
+    int32_t member;
+    if (at.taken) {
+        member = members_of(s, niche)[at.position];
         if (own->score <= n->elite[member].score)
             return -1;
     } else if (s->members < s->method.population) {
@@ -423,13 +429,13 @@ static int32_t settle(az_island *s, uint64_t key, int32_t niche, const az_elite 
             return -1;
         member = leave(s);
         niche = find(n, key); /* it may have been the only one */
-        position = niche < 0 ? 0 : n->niche[niche].count;
+        at.position = niche < 0 ? 0 : n->niche[niche].count;
     }
     if (niche < 0)
         niche = open_niche(n, key);
-    n->niche[niche].count += !taken;
+    n->niche[niche].count += !at.taken;
     n->elite[member] = *own;
-    enter(s, niche, position, member);
+    enter(s, niche, at.position, member);
     return member;
 }
 
@@ -475,12 +481,12 @@ static void consider(
     az_member *to)
 {
     az_trial *t = &s->trial;
-    int taken, is_new = 1;
-    if (niche >= 0 && position_in(s, niche, own, &taken, &is_new) < 0)
+    const az_stand at = stand_of(s, niche, own);
+    if (at.position < 0)
         return;
     const int confirmed = confirm(s, niche, own, to);
     memcpy(az_beside(s, to), t->fitness, (size_t)s->width * sizeof *s->beside);
-    const int32_t member = settle(s, key, niche, own);
+    const int32_t member = settle(s, key, niche, at, own);
     if (member < 0)
         return;
     to->ancestor = az_lineage_extend(
@@ -490,7 +496,7 @@ static void consider(
         t->failed = 1;
     }
     az_assign(s, &s->member[member], to);
-    if (is_new && members_of(s, find(&s->niches, key))[0] == member)
+    if (at.is_new && members_of(s, find(&s->niches, key))[0] == member)
         begin_fit(s, member);
     if (confirmed && to->fitness > s->best.fitness)
         az_note_best(s, to);
