@@ -54,26 +54,18 @@ ARMS: dict[str, tuple[str, ...]] = {
 }
 
 
-def changes(name: str, recipe: Settings) -> tuple[str, ...] | None:
-    """What an arm sets in the recipe; None where that leaves the recipe as it is, or none."""
+def changes(name: str, recipe: Settings) -> tuple[str, ...]:
+    """What an arm sets in the recipe."""
     looks = recipe.niches is not None and recipe.niches.by == "behaviour"
     if name == "no hurdles" and looks:
         # Behaviour is looked at there, and nothing more.
         first = recipe.hurdles[0].train
         return f"hurdles=[{{train={first}, quantile=0.001}}]", "niches.least=0.0"
-    if name == "always from nothing" and not (recipe.restart and recipe.restart.from_best):
-        return None
-    if name == "no constants near one" and not recipe.constants.near_one:
-        return None
     if name == "what scores alike run on":
-        if not any(hurdle.apart for hurdle in recipe.hurdles):
-            return None
         kept = (
             f"{{train={hurdle.train}, quantile={hurdle.quantile}}}" for hurdle in recipe.hurdles
         )
         return (f"hurdles=[{', '.join(kept)}]",)
-    if name == "all tasks at once" and not (recipe.niches and recipe.niches.confirm):
-        return None
     return ARMS[name]
 
 
@@ -116,11 +108,12 @@ def main() -> None:
     recipe = Search.from_toml(options.preset, options.overrides).settings
     # Other methods would have others.
     given = [f"search.mutations={json.dumps(recipe.search.mutations)}", *options.overrides]
+    recipe = Search.from_toml(options.preset, given).settings
     for name in dict.fromkeys([WHOLE, *options.arms.split(",")]):
         arm = whole if name == WHOLE else Arm()
-        if (changed := changes(name, recipe)) is None:
-            continue
-        search = Search.from_toml(options.preset, [*given, *changed])
+        search = Search.from_toml(options.preset, [*given, *changes(name, recipe)])
+        if name != WHOLE and search.settings == recipe:
+            continue  # which lacks that ingredient
         for seed in range(first, first + options.seeds):
             outcome = run(search, seed, options.limit)
             arm.solved += outcome.solved

@@ -1,7 +1,7 @@
 /* A candidate's evaluation in stages, for methods that decide in between whether it goes on:
  *
  *     first tasks     example by example; the memory is kept from stage to stage
- *     the others      all at once, for those that have won (search.confirm)
+ *     the others      all at once, for what would be the best (niches.confirm)
  *
  * A score at a hurdle is made of the errors on the second half of the examples up to there, each
  * made before the program learned from its example. Interpreted. niches.c goes through the stages

@@ -102,7 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
     _trial("hurdle_valid", "int64_t", "validation examples there"),
     _trial("quantile", "double", "of late scores that stops", default=0.5),
     _trial("window", "int32_t", "number of late scores"),
-    _trial("confirm", "int64_t", "tasks at the end, for those that would be kept"),
+    _trial("confirm", "int64_t", "tasks at the end, for what would be the best of its niche"),
     _trial("hurdles", "int32_t", "in training, on the way"),
     _at_hurdles("hurdle_at", "int64_t", "examples up to each", 0),
     _at_hurdles("hurdle_quantile", "double", "of its niche that stops", 0.0),
