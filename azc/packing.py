@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 _Made = TypeVar("_Made")
 
 #: From this many features on, a matrix of one task alone keeps the vector units busy, and those of
-#: several tasks side by side no longer fit the L1 cache (benchmarks/README.md).
+#: several tasks side by side no longer fit the L1 cache (benchmarks/engine.md).
 _WIDE_MATRIX = 32
 #: Fewer tasks than fill a register are better off one by one where there are so many features for
 #: each, if matrices have the most of the work; and otherwise only a single one is.
@@ -87,7 +87,7 @@ def native_blocks(
     that many lanes where tasks fill them, and for the rest one lane each.
 
     One task alone fills a register with entries of its own vectors, so that few tasks are better
-    served one by one; how few grows with the features (benchmarks/README.md). Not `rest_alone`: a
+    served one by one; how few grows with the features (benchmarks/engine.md). Not `rest_alone`: a
     few that are left over by chunks make another chunk even so.
     """
 

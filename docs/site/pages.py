@@ -23,6 +23,12 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
     "benchmarks/README.md": "benchmarks.md",
+    "benchmarks/engine.md": "measured-engine.md",
+    "benchmarks/searching.md": "measured-searches.md",
+    "benchmarks/images.md": "measured-images.md",
+    "benchmarks/use.md": "measured-use.md",
+    "benchmarks/cluster.md": "measured-cluster.md",
+    "benchmarks/paper/README.md": "measured-paper.md",
     "docs/tutorial.ipynb": "tutorial.md",
 }
 #: Modules whose public names are documented beside those of `azc` itself.
