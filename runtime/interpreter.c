@@ -110,13 +110,25 @@ static void finish(const az_step *in, const az_frame *frame)
     (void)in, (void)frame;
 }
 
+/* Where Setup draws normal numbers that are kept, has the step scale those. */
+static void use_normals(az_machine *m, const az_draft *d, az_step *step)
+{
+    const int64_t entries = m->plan.size[d->out] / m->batch.lanes;
+    const double *normals = az_normals_at(&m->normals, m->kernels, m->keys, d->place, entries);
+    if (!normals)
+        return;
+    step->kernel = m->kernels->one[AZ_GAUSSIAN_OF];
+    step->c = normals;
+    step->place = (uint32_t)entries;
+}
+
 /* Turns one function's drafts into steps on real memory; returns what comes behind them. */
-static az_step *resolve_function(const az_machine *m, int function, az_step *step)
+static az_step *resolve_function(az_machine *m, int function, az_step *step)
 {
     const az_draft *d = m->plan.draft + m->plan.first[function];
     const az_draft *end = m->plan.draft + m->plan.first[function + 1];
-    for (; d < end; ++d)
-        *step++ = (az_step){
+    for (; d < end; ++d, ++step) {
+        *step = (az_step){
             m->kernels->one[d->kernel],
             m->cell[d->out],
             m->cell[d->a],
@@ -125,6 +137,9 @@ static az_step *resolve_function(const az_machine *m, int function, az_step *ste
             m->kernels->block[d->kernel],
             {m->stride[d->out], m->stride[d->a], m->stride[d->b], m->stride[d->c]},
             d->place};
+        if (function == AZ_SETUP && az_is_gaussian(d->kernel))
+            use_normals(m, d, step);
+    }
     return step;
 }
 

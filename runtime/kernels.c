@@ -55,23 +55,23 @@ static void round_off(double *value, int64_t count, uint64_t rounding)
 #include "lanes.h"
 #undef AZ_L
 
-#define AZ_SET(l)                                                               \
-    {.lanes = l,                                                                \
-     .one =                                                                     \
-         {AZ_EACH_KERNEL(AZ_ONE_##l)[AZ_COPY_VECTOR] = copy_vector_##l,         \
-          [AZ_COPY_MATRIX] = copy_matrix_##l},                                  \
-     .block =                                                                   \
-         {AZ_EACH_KERNEL(AZ_BLOCK_##l)[AZ_COPY_VECTOR] = copy_vector_block_##l, \
-          [AZ_COPY_MATRIX] = copy_matrix_block_##l},                            \
-     .sigmoid = sigmoid_##l,                                                    \
-     .softmax = softmax_##l,                                                    \
-     .judge = judge_##l,                                                        \
-     .judge_classes = judge_classes_##l,                                        \
-     .score_squares = score_squares_##l,                                        \
-     .score_binary = score_binary_##l,                                          \
-     .score_classes = score_classes_##l,                                        \
-     .judge_step = judge_step_##l,                                              \
-     .judge_step_binary = judge_step_binary_##l,                                \
+#define AZ_SET(l)                                                                              \
+    {.lanes = l,                                                                               \
+     .one =                                                                                    \
+         {AZ_EACH_KERNEL(AZ_ONE_##l)[AZ_COPY_VECTOR] = copy_vector_##l,                        \
+          [AZ_COPY_MATRIX] = copy_matrix_##l, [AZ_GAUSSIAN_OF] = gaussian_of_##l},             \
+     .block =                                                                                  \
+         {AZ_EACH_KERNEL(AZ_BLOCK_##l)[AZ_COPY_VECTOR] = copy_vector_block_##l,                \
+          [AZ_COPY_MATRIX] = copy_matrix_block_##l, [AZ_GAUSSIAN_OF] = gaussian_of_block_##l}, \
+     .sigmoid = sigmoid_##l,                                                                   \
+     .softmax = softmax_##l,                                                                   \
+     .judge = judge_##l,                                                                       \
+     .judge_classes = judge_classes_##l,                                                       \
+     .score_squares = score_squares_##l,                                                       \
+     .score_binary = score_binary_##l,                                                         \
+     .score_classes = score_classes_##l,                                                       \
+     .judge_step = judge_step_##l,                                                             \
+     .judge_step_binary = judge_step_binary_##l,                                               \
      .round_off = round_off}
 #define AZ_ONE_1(number, name) [number] = name##_1,
 #define AZ_ONE_2(number, name) [number] = name##_2,

@@ -25,8 +25,14 @@
 #define AZ_MAX_LANES 16
 #define AZ_WIDTHS 5 /* 1, 2, 4, 8 and 16 lanes */
 
-/* Kernels beyond the ops: fused pairs, and copies for ops that must not write over an operand. */
-enum { AZ_COPY_VECTOR = AZ_OP_COUNT + AZ_FUSED_COUNT, AZ_COPY_MATRIX, AZ_KERNEL_COUNT };
+/* Kernels beyond the ops: fused pairs, copies for ops that must not write over an operand, and
+ * gaussian with normal numbers that are kept. */
+enum {
+    AZ_COPY_VECTOR = AZ_OP_COUNT + AZ_FUSED_COUNT,
+    AZ_COPY_MATRIX,
+    AZ_GAUSSIAN_OF,
+    AZ_KERNEL_COUNT
+};
 
 typedef struct az_step az_step;
 
@@ -50,7 +56,7 @@ struct az_step {
     const double *a, *b, *c;
     az_kernel block_kernel; /* the same for a block of examples, */
     int64_t stride[4];      /* whose copies of out, a, b, c are so many doubles apart */
-    uint32_t place;         /* the entry that is set, or which random instruction it is */
+    uint32_t place;         /* the entry that is set, which random instruction it is, or entries */
 };
 
 /* The kernels of one number of lanes at one level of the instruction set. */

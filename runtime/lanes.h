@@ -179,17 +179,19 @@
         (sum)[l] = expression;                       \
     }
 
-/* Totals along rows: contiguous entries; the second operand is the same for every row. */
+/* Totals along rows: contiguous entries; the second operand is the same for every row. One total
+ * is made where its result goes: copied there in smaller pieces than registers, it would keep
+ * waiting who reads it next. */
 #define AZ_ROWS1(name, rows, count, operand_b, sum0, expression)                          \
     AZ_TOTAL(name##_total0, sum0)                                                         \
     AZ_BEGIN(name)                                                                        \
     const int64_t length = (count), lines = (rows);                                       \
     const double n = (double)length;                                                      \
     for (int64_t i = 0; i < lines; ++i) {                                                 \
-        double total0[AZ_L];                                                              \
+        double *total0 = o + i * AZ_L;                                                    \
         const double *total1 = total0, *line = pa + i * length * AZ_L;                    \
         AZ_NAME(name##_total0)(total0, line, operand_b == pa ? line : operand_b, length); \
-        AZ_FINISH(o + i * AZ_L, expression)                                               \
+        AZ_FINISH(total0, expression)                                                     \
     }                                                                                     \
     AZ_END(name)
 #define AZ_ROWS2(name, rows, count, operand_b, sum0, sum1, expression) \
@@ -212,6 +214,9 @@
 /* Exact copies, for ops that must not write over an operand. */
 AZ_MAP1(copy_vector, F, SAME, a)
 AZ_MAP1(copy_matrix, F *F, SAME, a)
+
+/* gaussian, of any type, with the normal numbers `c`. */
+AZ_MAP3(gaussian_of, in->place, SPREAD, SPREAD, SAME, a + b * c)
 
 static void AZ_NAME(sigmoid)(double *prediction)
 {

@@ -23,6 +23,7 @@ void az_machine_free(az_machine *m)
     if (!m)
         return;
     az_plan_free(&m->plan);
+    az_normals_free(&m->normals);
     free(m->buffer);
     free(m);
 }

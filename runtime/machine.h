@@ -4,6 +4,7 @@
 #define AZ_MACHINE_H
 
 #include "interpreter.h"
+#include "normals.h"
 
 enum { PHASE_SETUP, PHASE_TRAIN, PHASE_VALIDATE, PHASE_DONE };
 
@@ -59,7 +60,8 @@ struct az_machine {
     az_frame frame;                  /* of single examples */
     const double ***feature_slots[AZ_CALLS], ***label_slots[AZ_CALLS]; /* NULL-terminated */
     double **cell;                                                     /* [cells] */
-    int64_t *stride; /* [cells] doubles from one example's copy to the next */
+    int64_t *stride;    /* [cells] doubles from one example's copy to the next */
+    az_normals normals; /* what Setup draws, from one program to the next */
     /* the compiled program's */
     const az_kernel_set *native_kernels; /* of one chunk's lanes */
     double *raw;                         /* [block][width][lane] predictions */

@@ -247,7 +247,7 @@
     const double n = (double)F;                                                    \
     for (int64_t j = 0; j < F; ++j)                                                \
         for (int64_t i = 0; i < lines; ++i) {                                      \
-            double total0[AZ_L];                                                   \
+            double *total0 = o + (i * F + j) * AZ_L;                               \
             const double *total1 = total0;                                         \
             for (int l = 0; l < AZ_L; l += AZ_V) {                                 \
                 const double *qa = (vector) + l, *qb = (matrix) + j * AZ_L + l;    \
@@ -281,7 +281,7 @@
                     AZ_DOWN(s6, 6, sum0)                                           \
                 *(AZ_VEC *)(total0 + l) = AZ_TREE(s0, s1, s2, s3, s4, s5, s6, s7); \
             }                                                                      \
-            AZ_FINISH(o + (i * F + j) * AZ_L, expression)                          \
+            AZ_FINISH(total0, expression)                                          \
         }                                                                          \
     AZ_END(name)
 #define AZ_COLUMNS1(name, rows, count, sum0, expression) \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import programs
@@ -99,6 +100,37 @@ def test_arrangement_changes_no_bit(number: int) -> None:
         programs.interpret(dirty, dirty_tasks, lanes=lanes, machine=machine, **dirty_settings)
     used = programs.interpret(program, tasks, lanes=16, machine=machine, **settings)
     assert used.same_bits(expected)
+
+
+@pytest.mark.parametrize("features", [1, 4, 33])
+@pytest.mark.parametrize("lanes", [1, 4, 16])
+def test_normal_numbers_of_setup_are_those_of_each_program_alone(features: int, lanes: int) -> None:
+    """A machine keeps them from one program to the next: of fewer and of more entries, of other
+    tasks and seeds, of more instructions and of larger matrices than it keeps any for."""
+    shown = azc.parse(
+        "def Predict():\n    v1 = dot(m1, v0)\n    s2 = dot(v2, v1)\n    s1 = s1 + s2\n"
+        "def Learn():\n    s3 = s0 - s1\n    v3 = s3 * v0\n    v2 = v2 + v3\n"
+        "    s2 = gaussian(0.0, 0.1)\n    m1 = s2 * m1\n"
+    )
+    draws = {
+        "s": "s4 = gaussian(0.25, 2.0)\n    s1 = s1 + s4",
+        "v": "v4 = gaussian(-0.0, 1.0)\n    v2 = v2 + v4",
+        "m": "m2 = gaussian(0.5, 0.1)\n    m1 = m1 + m2",
+        "u": "s4 = uniform(0.0, 1.0)\n    s1 = s1 + s4",
+    }
+    rng = np.random.default_rng(features)
+    tasks = [programs.random_task(rng, features) for _ in range(lanes + 1)]
+    machine, met = _core.Machine(), set()
+    for number, order in enumerate(("sm", "m", "vsm", "mmv", "umv", "vvvvsssssm", "m", "sv")):
+        text = "\n    ".join(draws[kind] for kind in order)
+        program = replace(shown, setup=azc.parse(f"def Setup():\n    {text}\n").setup)
+        settings = {"seed": number // 3, "max_abs_error": math.inf}
+        expected = programs.refer(program, tasks, programs.RuntimeMath(), **settings)
+        for used in (machine, _core.Machine()):
+            ours = programs.interpret(program, tasks, lanes=lanes, machine=used, **settings)
+            assert ours.same_bits(expected), order
+        met.add(programs.bits(expected.fitness))
+    assert len(met) == number + 1
 
 
 @pytest.mark.parametrize("op", [op for op in OPS if op.output], ids=lambda op: op.name)
