@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from azc.paper.experiment import Experiment
 
-__all__ = ["COLOURS", "errors", "svg"]
+__all__ = ["COLOURS", "by_hand", "errors", "svg"]
 
 
 def svg(experiment: Experiment, data: Mapping[str, Any]) -> bytes | None:
@@ -34,3 +34,12 @@ def errors(
     axes.plot([x], [value], "o", color=colour, label=label)
     if low is not None and high is not None:
         axes.vlines(x, low, high, color=colour)
+
+
+def by_hand(axes: Axes, fitness: float) -> None:
+    """A line for what the network that is written by hand reaches."""
+    axes.axhline(fitness, color="grey", ls="--", lw=1)
+    axes.annotate(
+        "network by hand", (0.01, fitness), xycoords=("axes fraction", "data"), ha="left",
+        va="bottom", color="grey",
+    )  # fmt: skip

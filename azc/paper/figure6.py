@@ -81,7 +81,7 @@ class Figure6(Experiment):
         )
 
     def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
-        from azc.paper.drawing import COLOURS
+        from azc.paper.drawing import COLOURS, by_hand
 
         figure.set_size_inches(11.0, 5.0)
         axes, told = figure.subplots(1, 2, width_ratios=(2, 1))
@@ -93,11 +93,7 @@ class Figure6(Experiment):
         best = data["best"]["course"]
         index = [series["name"] for series in data["series"]].index(data["best"]["arm"])
         axes.step(*zip(*best, strict=True), where="post", color=COLOURS[index], lw=2)
-        axes.axhline(data["network"], color="grey", ls="--", lw=1)
-        axes.annotate(
-            "network by hand", (0.01, data["network"]), xycoords=("axes fraction", "data"),
-            ha="left", va="bottom", color="grey",
-        )  # fmt: skip
+        by_hand(axes, data["network"])
         for mark, step in enumerate(data["callouts"], 1):
             axes.plot([step["programs"]], [step["fitness"]], "ko", ms=3)
             # Those that follow each other closely have their numbers on either side.

@@ -97,7 +97,7 @@ class Figure8(Experiment):
         )
 
     def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
-        from azc.paper.drawing import COLOURS, errors
+        from azc.paper.drawing import COLOURS, by_hand, errors
 
         axes = figure.add_subplot()
         for x, column in enumerate(data["columns"]):
@@ -105,7 +105,7 @@ class Figure8(Experiment):
             axes.plot([x + 0.15] * len(values), values, ".", color="grey", alpha=0.5)
             if column["select"]["value"] is not None:
                 errors(axes, x, column["select"], COLOURS[0])
-        axes.axhline(data["network"], color="grey", ls="--", lw=1)
+        by_hand(axes, data["network"])
         names = [column["name"] for column in data["columns"]]
         axes.set_xticks(range(len(names)), names, rotation=20, ha="right")
         shown = [data["network"], *(v for column in data["columns"] for v in column["values"])]
