@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from azc.paper.experiment import Experiment
 
-__all__ = ["COLOURS", "by_hand", "errors", "svg"]
+__all__ = ["COLOURS", "by_hand", "errors", "svg", "write"]
 
 
 def svg(experiment: Experiment, data: Mapping[str, Any]) -> bytes | None:
@@ -43,3 +43,10 @@ def by_hand(axes: Axes, fitness: float) -> None:
         "network by hand", (0.01, fitness), xycoords=("axes fraction", "data"), ha="left",
         va="bottom", color="grey",
     )  # fmt: skip
+
+
+def write(axes: Axes, text: str) -> None:
+    """Lines of text, programs among them, in place of axes."""
+    axes.axis("off")
+    kept = text.replace("    ", "\u00a0\u00a0")  # others are dropped from SVG
+    axes.text(0.0, 1.0, kept, family="monospace", fontsize=7, va="top", ha="left")

@@ -21,6 +21,7 @@ from azc.paper.record import Trial
 from azc.paper.statistics import exact_share, wilson_share
 from azc.paper.tables import Findings, Table, interval, number, plain
 from azc.paper.traits import learns_two_layers
+from azc.report.lineage import shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,7 +107,7 @@ class Figure5(Experiment):
         )
 
     def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
-        from azc.paper.drawing import COLOURS
+        from azc.paper.drawing import COLOURS, write
 
         axes, code = figure.subplots(1, 2, width_ratios=(3, 2))
         for index, series in enumerate(data["series"]):
@@ -118,11 +119,9 @@ class Figure5(Experiment):
             )
         axes.set(xlabel="CPU seconds", ylabel="share of searches that have found it", ylim=(0, 1))
         axes.set_xscale("symlog", linthresh=1.0)
+        axes.set_xlim(0.0, data["limit"])
         axes.legend()
-        code.axis("off")
-        code.text(
-            0.0, 1.0, data["program"] or "", family="monospace", fontsize=7, va="top", ha="left"
-        )
+        write(code, shortened(data["program"] or ""))
 
 
 EXPERIMENT = Figure5()

@@ -81,7 +81,7 @@ class Figure6(Experiment):
         )
 
     def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
-        from azc.paper.drawing import COLOURS, by_hand
+        from azc.paper.drawing import COLOURS, by_hand, write
 
         figure.set_size_inches(11.0, 5.0)
         axes, told = figure.subplots(1, 2, width_ratios=(2, 1))
@@ -103,14 +103,8 @@ class Figure6(Experiment):
                 ha="right" if mark % 2 else "left",
             )  # fmt: skip
         axes.set(xscale="log", xlabel="programs", ylabel="best fitness on T_search")
-        told.axis("off")
         lines = [f"{mark}  {words(step)}" for mark, step in enumerate(data["callouts"], 1)]
-        program = shortened(data["best"]["program"])
-        program = program.replace("    ", "\u00a0\u00a0")  # others are dropped from SVG
-        told.text(
-            0.0, 1.0, "\n".join([*lines, "", program]), family="monospace", fontsize=7, va="top",
-            ha="left",
-        )  # fmt: skip
+        write(told, "\n".join([*lines, "", shortened(data["best"]["program"])]))
 
 
 EXPERIMENT = Figure6()
