@@ -117,7 +117,9 @@ class Figure5(Experiment):
             axes.step(
                 x, [*shares, shares[-1]], where="post", color=COLOURS[index], label=series["name"]
             )
-        axes.set(xlabel="CPU seconds", ylabel="share of searches that have found it", ylim=(0, 1))
+        axes.set(
+            xlabel="CPU seconds", ylabel="share of searches that have found it", ylim=(-0.03, 1.03)
+        )
         axes.set_xscale("symlog", linthresh=1.0)
         axes.set_xlim(0.0, data["limit"])
         axes.legend()
