@@ -104,12 +104,6 @@ static inline void point(const double ***slots, const double *at)
         **slots = at;
 }
 
-/* The step behind a function's last. */
-static void finish(const az_step *in, const az_frame *frame)
-{
-    (void)in, (void)frame;
-}
-
 /* Where Setup draws normal numbers that are kept, has the step scale those. */
 static void use_normals(az_machine *m, const az_draft *d, az_step *step)
 {
@@ -153,7 +147,7 @@ static az_step *resolve_function(az_machine *m, int function, az_step *step)
 static void resolve(az_machine *m, char *next)
 {
     const az_plan *p = &m->plan;
-    const az_step end = {.kernel = finish, .block_kernel = finish};
+    const az_step end = {.kernel = az_stop, .block_kernel = az_stop};
     m->step = (az_step *)next;
     next += az_lines_of(most_steps(m) + AZ_CALLS + 1, sizeof *m->step);
     const double ***features = (const double ***)next;

@@ -59,6 +59,12 @@ struct az_step {
     uint32_t place;         /* the entry that is set, which random instruction it is, or entries */
 };
 
+/* The kernel of the step behind a function's last: nothing follows. */
+static inline void az_stop(const az_step *in, const az_frame *frame)
+{
+    (void)in, (void)frame;
+}
+
 /* The kernels of one number of lanes at one level of the instruction set. */
 typedef struct {
     int lanes;

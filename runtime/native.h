@@ -273,11 +273,6 @@ AZ_INLINE double az_total(const az_partial *p)
 
 /* ---- ops that the runtime's kernels do -------------------------------------------------------- */
 
-static void az_stop(const az_step *in, const az_frame *frame)
-{
-    (void)in, (void)frame;
-}
-
 AZ_APART void az_kernel_of(
     const az_call *c,
     const uint64_t *keys,

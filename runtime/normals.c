@@ -12,11 +12,6 @@ int az_is_gaussian(int32_t kernel)
            kernel == AZ_KERNEL_matrix_gaussian;
 }
 
-static void finish(const az_step *in, const az_frame *frame)
-{
-    (void)in, (void)frame;
-}
-
 /* Draws as a vector of so many entries would be: an entry's number does not depend on how many
  * there are. The mean is -0.0, which leaves every addend as it is. */
 static void draw(
@@ -35,7 +30,7 @@ static void draw(
     const az_kernel kernel = kernels->one[AZ_KERNEL_vector_gaussian];
     const az_step step[2] = {
         {.kernel = kernel, .out = value, .a = mean, .b = deviation, .c = mean, .place = place},
-        {.kernel = finish}};
+        {.kernel = az_stop}};
     kernel(step, &frame);
 }
 
