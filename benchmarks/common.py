@@ -27,6 +27,14 @@ from azc.runtime import _core
 HERE = Path(__file__).parent
 TRAIN, VALID = 1000, 100
 
+#: What makes the search of a preset that of run_baseline.sh of google-research/automl_zero.
+RUN_BASELINE = (
+    *("search.method=regularized-evolution", "search.population=100", "search.tournament=10"),
+    'search.mutations=["alter-parameter","randomize-function","insert","remove"]',
+    *("search.filter=false", "search.repeat=0", "niches=", "hurdles=", "restart="),
+    *("fec.train=10", "tasks.search.count=10"),
+)
+
 LINEAR = """
 def Setup():
     s2 = 0.001

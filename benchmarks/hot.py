@@ -3,10 +3,10 @@
     python benchmarks/hot.py [--preset digits-baseline] [--points 0 300000] [--programs 150000]
                              [--repeat 5] [--seed 1] [--data DIR]
 
-The search is run to each point without it; from there on, copies of the folder go on for so many
-programs with `compile.hot` false, auto and true (build whatever is hottest), in turns, each in a
-process of its own and with an empty cache. CPU seconds count everything, builds and their C
-compiler included. All must end with the same history.
+The preset's space is searched by regularized evolution, to each point without it; from there on,
+copies of the folder go on for so many programs with `compile.hot` false, auto and true (build
+whatever is hottest), in turns, each in a process of its own and with an empty cache. CPU seconds
+count everything, builds and their C compiler included. All must end with the same history.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import cpu, quartiles
+from common import RUN_BASELINE, cpu, quartiles
 
 from azc.search import Search
 
@@ -42,7 +42,7 @@ def advance(
 ) -> State:
     """Go on with the search in `folder`, or begin it there."""
     os.environ["AZC_CACHE_DIR"] = str(cache)
-    overrides = [f"search.stop.programs={programs}", f"compile.hot={hot}"]
+    overrides = [*RUN_BASELINE, f"search.stop.programs={programs}", f"compile.hot={hot}"]
     if folder.exists():
         outcome = Search.resume(folder, overrides).run(data=options.data)
     else:

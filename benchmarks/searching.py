@@ -2,11 +2,11 @@
 
     python benchmarks/searching.py [--repeat 3] [--seconds 4] [--only demo …]
 
-On one core. Each line is regularized evolution as the preset has it, from its start, with both
-levels of functional equivalence checking and with neither. Programs per CPU second: medians of
-runs with different seeds, the two kinds in turn, with the least and greatest. The shares are of
-one further run with both levels, which notes the time at every stage; `outside` is what a
-candidate costs in it without being run (drawing, analysing, looking up, replacing).
+On one core. Each line is regularized evolution on a preset's tasks and space, from its start, with
+both levels of functional equivalence checking and with neither. Programs per CPU second: medians of
+runs with different seeds, the two kinds in turn, with the least and greatest. The shares are of one
+further run with both levels, which notes the time at every stage; `outside` is what a candidate
+costs in it without being run (drawing, analysing, looking up, replacing).
 
 `reference` is what the implementation published with the paper does on a Zen 3 core.
 """
@@ -18,20 +18,19 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from common import cpu, pin
+from common import RUN_BASELINE, cpu, pin
 
 from azc.runtime import _core
 from azc.search import Settings
 from azc.search.islands import Islands
 
-RE = 'search.method="regularized-evolution"'
 CASES: dict[str, tuple[str, list[str], tuple[int, int] | None]] = {
     # name: preset, overrides, the reference's programs per second with and without its FEC
     "demo": ("reference-demo", [], (29_400, 18_500)),
     "demo, 1000 examples": ("reference-demo", ["tasks.search.train=1000"], (10_700, 2_470)),
-    "teacher-nn, 100 examples": ("teacher-nn", ["tasks.search.train=100"], (17_200, 8_300)),
-    "teacher-nn": ("teacher-nn", [], (5_000, 1_130)),
-    "digits-baseline": ("digits-baseline", [], None),
+    "teacher-nn, 100 examples": ("paper-teacher-nn", ["tasks.search.train=100"], (17_200, 8_300)),
+    "teacher-nn": ("paper-teacher-nn", [], (5_000, 1_130)),
+    "digits-baseline": ("digits-baseline", list(RUN_BASELINE), None),
 }
 OUTSIDE = ("draw", "analyse", "look up", "replace")
 
@@ -70,7 +69,7 @@ def main() -> None:
         for seed in range(1, options.repeat + 1):
             for on in rates:
                 levels = [f"fec.level{n}={str(on).lower()}" for n in (1, 2)]
-                made = host(preset, [RE, *overrides, *levels], seed)
+                made = host(preset, [*overrides, *levels], seed)
                 rates[on].append(run(made, options.seconds))
         cells = [
             f"{statistics.median(r):,.0f} ({min(r):,.0f}–{max(r):,.0f})" for r in rates.values()
@@ -83,7 +82,7 @@ def main() -> None:
             ]
             line += f"{reference[0]:>8,}{reference[1]:>8,}{ratios[0]:>7.1f}{ratios[1]:>7.1f}"
         print(line, flush=True)
-        made = host(preset, [RE, *overrides], 1)
+        made = host(preset, [*overrides], 1)
         made.islands[0].time_stages()
         run(made, options.seconds)
         counts = made.islands[0].counts()
