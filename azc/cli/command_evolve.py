@@ -125,6 +125,8 @@ def command(
     from azc.search import Search
 
     settings = list(overrides)
+    if workers is not None:  # with as many as the file has, the other changes may not fit
+        settings.insert(0, f"search.workers={workers}")
     ours = False
     if name is None or (resume and out is not None):
         assert out is not None

@@ -37,7 +37,7 @@ class Figure6(Experiment):
     seeds = 20
 
     def arms(self, options: Options) -> list[Arm]:
-        presets = {"ours": "cifar10-fast", "paper": "cifar10-full"}
+        presets = {"ours": "cifar10-fast", "paper": "paper-cifar10"}
         return [
             Arm(name, {"settings": name}, derived(preset, options.overrides))
             for name, preset in presets.items()

@@ -235,6 +235,18 @@ def test_resume(azc, folder):
     assert documents(said.out) == documents(said.out)[-1:]
 
 
+def test_fewer_islands_and_workers(azc, folder):
+    """Neither fits the file without the other."""
+    path = Path("small.toml")
+    path.write_text(path.read_text().replace("[search]", "[search]\nworkers = 2"))
+    fewer = ("--set", "search.islands=1", "--set", "migration=")
+    assert azc("evolve", "small.toml", *fewer).code == 2
+    outcome = azc("evolve", "small.toml", *fewer, "--workers", "1", "--json")
+    assert (outcome.code, outcome.err) == (1, "")
+    assert len(documents(outcome.out)[-1]["nodes"]) == 1
+    assert documents(outcome.out)[-1]["nodes"][0]["islands"] == 1
+
+
 def test_programs_beside_the_file_are_found(azc, solvable, monkeypatch):
     """From wherever it is run."""
     text = Path("solvable.toml").read_text()

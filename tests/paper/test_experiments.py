@@ -162,7 +162,7 @@ def test_without_matplotlib_there_is_no_picture(monkeypatch):
 
 
 def test_plain_settings_are_those_of_no_preset():
-    for preset in ("demo", "affine", "cifar10-fast", "cifar10-full"):
+    for preset in ("demo", "affine", "cifar10-fast", "cifar10-full", "paper-cifar10"):
         search = derived(preset, PLAIN).search
         assert (search.method, search.filter, search.islands) == ("regularized-evolution", False, 1)
 

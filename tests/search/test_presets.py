@@ -25,7 +25,7 @@ def test_they_are_there():
         *("reference-demo", "demo", "linear", "affine", "linear-learning", "affine-learning"),
         *("teacher-nn", "cifar10-baseline", "cifar10-fast", "cifar10-full", "digits-baseline"),
         *("few-examples", "fast-training", "multi-class", "paper-teacher-nn", "linear-fast"),
-        "digits-fast",
+        *("digits-fast", "paper-cifar10"),
     }
     assert presets.names() == sorted(presets.names())
 
@@ -158,7 +158,10 @@ def test_the_demos_are_one_problem():
 
 
 def test_features_of_the_full_space():
-    table = Settings.from_toml("cifar10-full").tasks.search
+    full, paper = Settings.from_toml("cifar10-full"), Settings.from_toml("paper-cifar10")
+    assert full.space == paper.space
+    assert full.tasks == Settings.from_toml("cifar10-fast").tasks
+    table = paper.tasks.search
     assert table.features == (8, 16, 32)
     assert table.count % len(table.features) == 0
 
