@@ -58,7 +58,9 @@ def settings_of(
     method = METHODS[search.method]
     once = settings.hurdles[0] if settings.hurdles and not method.staged else None
     on_the_way = settings.hurdles if method.staged else ()
-    missing = MOST_HURDLES - len(on_the_way)
+    hurdles = [(hurdle.train, hurdle.quantile, hurdle.apart) for hurdle in on_the_way]
+    hurdles += [(0, 0.0, 0.0)] * (MOST_HURDLES - len(hurdles))
+    trains, quantiles, aparts = map(list, zip(*hurdles, strict=True))
     first = tasks[0]
     features = max(task.features for task in tasks)
     computed = {
@@ -82,9 +84,9 @@ def settings_of(
         "quantile": once.quantile if once else 0.5,
         "window": once.window if once else 0,
         "hurdles": len(on_the_way),
-        "hurdle_at": [hurdle.train for hurdle in on_the_way] + [0] * missing,
-        "hurdle_quantile": [hurdle.quantile for hurdle in on_the_way] + [0.0] * missing,
-        "hurdle_apart": [hurdle.apart for hurdle in on_the_way] + [0.0] * missing,
+        "hurdle_at": trains,
+        "hurdle_quantile": quantiles,
+        "hurdle_apart": aparts,
         "op_cost": [op.cost(features) for op in OPS],
         "most_cost": _most_cost(settings, tasks, features),
     }
