@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from counts import FULL
 from hypothesis import HealthCheck, settings
-
-#: `make verify` sets AZC_VERIFY and runs the full counts; otherwise tests run a sample.
-FULL = os.environ.get("AZC_VERIFY") == "1"
 
 settings.register_profile(
     "azc",

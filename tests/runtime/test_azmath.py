@@ -19,6 +19,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from counts import only_full
 from mpmath import mp, mpf
 from numpy.typing import NDArray
 
@@ -441,7 +442,7 @@ def long_double_values(name: str, points: Doubles) -> NDArray[np.longdouble]:
     return np.asarray(func(points.astype(np.longdouble)))
 
 
-@pytest.mark.skipif(os.environ.get("AZC_VERIFY") != "1", reason="AZC_VERIFY=1 runs it")
+@only_full
 @pytest.mark.parametrize("name", MATH)
 def test_accuracy_at_length(build: Build, name: str) -> None:
     """200k points against the C library's long doubles, or mpmath where they are no longer."""

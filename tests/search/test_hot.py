@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from counts import only_full
 from search_files import SMALL, changed, left, near, small, told
 
 from azc.compiler import natives
@@ -130,10 +131,9 @@ def test_resumed(tmp_path, patient):
 
 @needs_compiler
 @pytest.mark.slow
-def test_as_it_is(tmp_path, full):
+@only_full
+def test_as_it_is(tmp_path):
     """Without help: a search compiles what it is told to, and goes on with that."""
-    if not full:
-        pytest.skip("AZC_VERIFY=1 runs it")
     more = ("tasks.search.train=1000", "tasks.search.count=8", "search.interval=5000")
     native = []
 

@@ -17,6 +17,7 @@ from unittest.mock import ANY
 
 import numpy as np
 import pytest
+from counts import FULL, only_full
 from search_files import SMALL, changed, left, save, small, told
 from search_processes import children, finish, next_report, slices, start
 
@@ -24,8 +25,6 @@ from azc.errors import ConfigError, ResourceError
 from azc.search import on_ray, seats, workers
 from azc.search.engines import ENGINES
 from azc.search.workers import Workers
-
-FULL = os.environ.get("AZC_VERIFY") == "1"
 
 # Ray's own warnings are not ours to mend.
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -94,14 +93,14 @@ def made(count: int, islands: int = 4, *changes: str) -> Workers:
     return Workers(engine, lambda numbers: {**given, "numbers": numbers}, islands, count)
 
 
-@pytest.mark.skipif(not FULL, reason="AZC_VERIFY=1 runs it")
+@only_full
 def test_hosts_are_dealt_out_evenly(cluster):
     """Those for which no core is left too."""
     with closing(made(6, 6)) as there:
         assert [node.hosts for node in there.nodes()] == [3, 3]
 
 
-@pytest.mark.skipif(not FULL, reason="AZC_VERIFY=1 runs it")
+@only_full
 def test_hosts_go_to_nodes_with_less_to_do(cluster):
     """To one that joins, once there are snapshots; and from one that leaves."""
     with closing(made(6, 6)) as there:
@@ -207,7 +206,7 @@ def test_what_is_killed(cluster, tmp_path, monkeypatch, victim, place):
     assert left(tmp_path / "run") == left(tmp_path / "whole")
 
 
-@pytest.mark.skipif(not FULL, reason="AZC_VERIFY=1 runs it")
+@only_full
 @pytest.mark.parametrize("victim", ["host", "node"])
 @pytest.mark.parametrize("moment", ["give", "take"])
 def test_who_is_lost_in_an_exchange(cluster, tmp_path, monkeypatch, victim, moment):
@@ -239,7 +238,7 @@ def test_who_is_lost_in_an_exchange(cluster, tmp_path, monkeypatch, victim, mome
     assert left(tmp_path / "run") == left(tmp_path / "whole")
 
 
-@pytest.mark.skipif(not FULL, reason="AZC_VERIFY=1 runs it")
+@only_full
 def test_a_driver_that_is_killed(cluster, tmp_path):
     """At any moment, again and again: whoever goes on from the last save ends where it would
     have."""

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import tomli_w
+from counts import FULL
 from search_files import NEAR, SMALL, left, save, small, told
 from search_processes import MAIN, finish, last_document, next_report, start
 
@@ -41,7 +42,6 @@ LONG = {
 }  # fmt: skip
 #: And which goes on until it is ended.
 ENDLESS = {**LONG, "search.stop": "{ seconds = 1000 }"}
-FULL = os.environ.get("AZC_VERIFY") == "1"
 #: Of the last JSON line, what does not depend on the clock.
 TOLD = ("solved", "reason", "seed", "experiments", "programs", "fitness", "program")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counts import FULL
 from search_files import SMALL, changed, left, save, small, told
 from search_migrants import given, members_of, positions
 from search_processes import (
@@ -34,8 +35,6 @@ from azc.search.islands import Islands
 from azc.search.migrants import Given
 from azc.search.store import read_saved
 from azc.search.workers import Workers
-
-FULL = os.environ.get("AZC_VERIFY") == "1"
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
