@@ -121,7 +121,7 @@ def test_options_reach_the_search(azc, search):
     options = {"seconds": 1.5, "workers": 2, "resume": False, "data": "sets"}
     options |= {"backend": "ray", "address": "auto"}
     assert search.calls == [
-        ("from_toml", "demo", ["a.b=1", "a.c = x=y"]),
+        ("from_toml", "demo", ["search.workers=2", "a.b=1", "a.c = x=y"]),
         ("run", options | {"seed": 7, "out": Path("runs/demo-7")}),
     ]
 
