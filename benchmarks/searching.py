@@ -24,13 +24,13 @@ from azc.runtime import _core
 from azc.search import Settings
 from azc.search.islands import Islands
 
-CASES: dict[str, tuple[str, list[str], tuple[int, int] | None]] = {
+CASES: dict[str, tuple[str, Sequence[str], tuple[int, int] | None]] = {
     # name: preset, overrides, the reference's programs per second with and without its FEC
     "demo": ("reference-demo", [], (29_400, 18_500)),
     "demo, 1000 examples": ("reference-demo", ["tasks.search.train=1000"], (10_700, 2_470)),
     "teacher-nn, 100 examples": ("paper-teacher-nn", ["tasks.search.train=100"], (17_200, 8_300)),
     "teacher-nn": ("paper-teacher-nn", [], (5_000, 1_130)),
-    "digits-baseline": ("digits-baseline", list(RUN_BASELINE), None),
+    "digits-baseline": ("digits-baseline", RUN_BASELINE, None),
 }
 OUTSIDE = ("draw", "analyse", "look up", "replace")
 
@@ -82,7 +82,7 @@ def main() -> None:
             ]
             line += f"{reference[0]:>8,}{reference[1]:>8,}{ratios[0]:>7.1f}{ratios[1]:>7.1f}"
         print(line, flush=True)
-        made = host(preset, [*overrides], 1)
+        made = host(preset, overrides, 1)
         made.islands[0].time_stages()
         run(made, options.seconds)
         counts = made.islands[0].counts()

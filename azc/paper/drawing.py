@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from azc.paper.experiment import Experiment
 
-__all__ = ["COLOURS", "by_hand", "errors", "svg", "write"]
+__all__ = ["COLOURS", "SHARES", "by_hand", "errors", "svg", "write"]
+
+#: The limits of an axis of shares, within which points at 0 and 1 are whole.
+SHARES = (-0.03, 1.03)
 
 
 def svg(experiment: Experiment, data: Mapping[str, Any]) -> bytes | None:

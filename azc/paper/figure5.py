@@ -107,7 +107,7 @@ class Figure5(Experiment):
         )
 
     def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
-        from azc.paper.drawing import COLOURS, write
+        from azc.paper.drawing import COLOURS, SHARES, write
 
         axes, code = figure.subplots(1, 2, width_ratios=(3, 2))
         for index, series in enumerate(data["series"]):
@@ -117,9 +117,7 @@ class Figure5(Experiment):
             axes.step(
                 x, [*shares, shares[-1]], where="post", color=COLOURS[index], label=series["name"]
             )
-        axes.set(
-            xlabel="CPU seconds", ylabel="share of searches that have found it", ylim=(-0.03, 1.03)
-        )
+        axes.set(xlabel="CPU seconds", ylabel="share of searches that have found it", ylim=SHARES)
         axes.set_xscale("symlog", linthresh=1.0)
         axes.set_xlim(0.0, data["limit"])
         axes.legend()

@@ -147,7 +147,7 @@ class Figure7(Experiment):
         )
 
     def draw(self, data: Mapping[str, Any], figure: Figure) -> None:
-        from azc.paper.drawing import COLOURS, errors
+        from azc.paper.drawing import COLOURS, SHARES, errors
 
         axes = figure.add_subplot()
         paper = VARIANTS[data["variant"]].paper
@@ -156,9 +156,7 @@ class Figure7(Experiment):
             theirs = plain(wilson_share(wins, _OF_PAPER))
             errors(axes, x + 0.15, theirs, COLOURS[1], "paper")
         axes.set_xticks([0, 1], [_CASE, _CONTROL])
-        axes.set(
-            xlim=(-0.5, 1.65), ylim=(-0.03, 1.03), ylabel=f"share of searches with {data['trait']}"
-        )
+        axes.set(xlim=(-0.5, 1.65), ylim=SHARES, ylabel=f"share of searches with {data['trait']}")
         handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         axes.legend(handles.values(), handles.keys())
 
